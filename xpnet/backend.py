@@ -1,0 +1,273 @@
+"""The backend: which array library computes, and on which device.
+
+A `Backend` is a frozen value that says where arrays live and moves data there and back. It is passed
+to whatever needs it and never ambient: two backends can be used side by side in one program. This file
+is the only place, with `elementwise/`, where NumPy and CuPy are named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import array_api_compat.numpy
+import numpy as np
+
+logger = logging.getLogger("xpnet")
+
+Array = Any  # an array of any library that follows the Python array API standard
+Namespace = Any  # the module of such a library, as `array_api_compat` wraps it
+
+
+class BackendError(RuntimeError):
+    """The backend asked for is unknown, not installed, or has no such device."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An array library and a device of it.
+
+    Attributes:
+        name: "numpy" or "cupy".
+        xp: the library's namespace, following the Python array API standard.
+        device: the device in the library's own terms ("cpu", `cupy.cuda.Device(0)`).
+    """
+
+    name: str
+    xp: Namespace
+    device: Any
+
+    def asarray(self, values: Any, dtype: Any = None, *, name: str = "array") -> Array:
+        """`values` as an array of this backend, of `dtype` if one is given.
+
+        Takes arrays of NumPy or CuPy, nested sequences, and whatever offers `__array__` or DLPack.
+        Nothing is copied when `values` is such an array already.
+
+        Raises:
+            TypeError: `values` are not numbers (objects, strings); the message says `name`.
+        """
+        if array_api_compat.is_cupy_array(values) and self.name != "cupy":
+            values = values.get()
+        if not array_api_compat.is_array_api_obj(values):
+            values = _host_array(values, name)
+        elif array_api_compat.is_numpy_array(values):
+            _require_numbers(values, name)
+        with self._on_device():
+            xp_dtype = None if dtype is None else self.dtype(dtype)
+            foreign = not isinstance(values, np.ndarray) and (
+                array_api_compat.array_namespace(values) is not self.xp
+            )
+            if foreign:
+                values = _host_array(values, name)
+            if self.name == "cupy":
+                return self.xp.asarray(values, dtype=xp_dtype)
+            return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """A NumPy array with the values of `array`; waits until they have been computed."""
+        if isinstance(array, np.ndarray | np.generic | float | int | bool):
+            return np.asarray(array)
+        if array_api_compat.is_cupy_array(array):
+            return array.get()
+        return np.asarray(array_api_compat.to_device(array, "cpu"))
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished all work given to it."""
+        if self.name == "cupy":
+            self.device.synchronize()
+
+    def dtype(self, dtype: Any) -> Any:
+        """The namespace's floating-point dtype for "float32", "float64", or a dtype of any library.
+
+        Raises:
+            ValueError: any other dtype.
+        """
+        name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
+        if name is None:
+            name = getattr(dtype, "__name__", str(dtype)).rsplit(".", 1)[-1]
+        if name not in ("float32", "float64"):
+            raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        return getattr(self.xp, name)
+
+    @functools.cached_property
+    def accumulator(self) -> Any:
+        """The dtype that losses accumulate in: float64 wherever the device has it."""
+        info = self.xp.__array_namespace_info__()
+        kinds = info.dtypes(device=self.device, kind="real floating")
+        return kinds.get("float64", self.xp.float32)
+
+    def owns(self, array: Array) -> bool:
+        """Whether `array` is an array of this backend, on its device."""
+        if not array_api_compat.is_array_api_obj(array):
+            return False
+        if self.name == "numpy":
+            return isinstance(array, np.ndarray)
+        return (
+            array_api_compat.array_namespace(array) is self.xp
+            and array_api_compat.device(array) == self.device
+        )
+
+    def free_memory(self) -> int:
+        """The bytes that can be allocated on a CUDA device, those its pool holds idle included."""
+        with self.device:
+            cupy = _import_cupy()
+            return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+
+    def describe(self) -> str:
+        """The backend and its device in words, such as "numpy on AMD EPYC (2 cores)"."""
+        if self.name == "numpy":
+            return f"numpy {np.__version__} on {_processor()} ({os.cpu_count()} cores)"
+        if self.name == "cupy":
+            cupy = _import_cupy()
+            name = cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
+            return f"cupy {cupy.__version__} on {name} (device {self.device.id})"
+        return f"{self.name} on {self.device}"
+
+    def quiet(self) -> contextlib.AbstractContextManager[Any]:
+        """A context without the host's floating-point warnings, for code that tests its results."""
+        return np.errstate(all="ignore")
+
+    def _on_device(self) -> contextlib.AbstractContextManager[Any]:
+        return self.device if self.name == "cupy" else contextlib.nullcontext()
+
+
+def backend(name: str | Backend | None = None) -> Backend:
+    """The backend called `name`, else the one that `XPNET_BACKEND` names, else the best there is.
+
+    Args:
+        name: "numpy"; "cupy" (the current device) or "cupy:1" (that device); "auto": CuPy if it is
+            installed and finds a device, else NumPy. The environment is read at each call.
+
+    Raises:
+        BackendError: unknown name, package or driver missing, no such device.
+    """
+    if isinstance(name, Backend):
+        return name
+    source = "name"
+    if name is None:
+        name, source = os.environ.get("XPNET_BACKEND", "").strip() or "auto", "XPNET_BACKEND"
+    if not isinstance(name, str):
+        raise BackendError(f"{source} must be a string such as 'numpy' or 'cupy:1', got {name!r}")
+    kind, colon, number = name.strip().lower().partition(":")
+    if kind == "auto" and not colon:
+        return _automatic()
+    if kind == "numpy" and not colon:
+        return Backend("numpy", array_api_compat.numpy, "cpu")
+    if kind == "cupy":
+        if colon and not number.isdecimal():
+            raise BackendError(f"{source}={name!r}: the device must be a number, as in 'cupy:1'")
+        return _cupy_backend(int(number) if colon else None)
+    close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise BackendError(
+        f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}"
+    )
+
+
+def backend_of(array: Array, *, name: str = "w") -> Backend:
+    """The backend, device included, that `array` lives on.
+
+    Raises:
+        TypeError: `array` is not an array.
+    """
+    if isinstance(array, np.ndarray):
+        return Backend("numpy", array_api_compat.numpy, "cpu")
+    if not array_api_compat.is_array_api_obj(array):
+        raise TypeError(
+            f"{name} must be an array, such as network.initialise() returns, "
+            f"got {type(array).__name__}"
+        )
+    xp = array_api_compat.array_namespace(array)
+    kind = "cupy" if array_api_compat.is_cupy_array(array) else xp.__name__
+    return Backend(kind, xp, array_api_compat.device(array))
+
+
+def host_generator(seed: int) -> np.random.Generator:
+    """The random generator of the host, from which every backend gets the same numbers."""
+    return np.random.default_rng(seed)
+
+
+def _host_array(values: Any, name: str) -> np.ndarray:
+    """`values`, of any library on the host, as a NumPy array of numbers."""
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        result = np.from_dlpack(values)
+    else:
+        try:
+            result = np.asarray(values)
+        except (ValueError, TypeError) as error:
+            raise TypeError(f"{name} cannot be made an array of numbers: {error}") from error
+    _require_numbers(result, name)
+    return result
+
+
+def _require_numbers(values: np.ndarray, name: str) -> None:
+    if values.dtype.kind not in "biuf":
+        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers"}
+        got = kind.get(values.dtype.kind, str(values.dtype))
+        raise TypeError(f"{name} must hold real numbers, got an array of {got}")
+
+
+@functools.cache
+def _said_automatic(choice: str) -> None:
+    logger.info("backend 'auto' chose %s", choice)
+
+
+def _automatic() -> Backend:
+    try:
+        chosen = _cupy_backend(None)
+    except BackendError as error:
+        _said_automatic(f"numpy ({error})")
+        return backend("numpy")
+    _said_automatic(chosen.describe())
+    return chosen
+
+
+def _import_cupy() -> Any:
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            "the cupy backend needs CuPy, which cannot be imported: install it with "
+            "'pip install xpnet[cuda13]' or 'pip install xpnet[cuda12]', for your CUDA version"
+        ) from error
+    return cupy
+
+
+def _cupy_backend(number: int | None) -> Backend:
+    cupy = _import_cupy()
+    import array_api_compat.cupy
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise BackendError(
+            f"the cupy backend found no CUDA driver or device ({error}): "
+            "check the driver with 'nvidia-smi', or set XPNET_BACKEND=numpy"
+        ) from error
+    if number is None:
+        number = int(cupy.cuda.runtime.getDevice())
+    if number >= count:
+        raise BackendError(
+            f"there is no CUDA device {number}: this machine has {count}, numbered from 0"
+        )
+    return Backend("cupy", array_api_compat.cupy, cupy.cuda.Device(number))
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    import platform
+
+    return platform.processor() or platform.machine()

@@ -1,0 +1,78 @@
+"""Checks of what users hand over; each error names the argument, what came, and what was wanted."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+def choice(name: str, value: Any, options: Iterable[str]) -> str:
+    """`value`, which must be one of `options`; the error lists the close ones."""
+    options = list(options)
+    if isinstance(value, str) and value in options:
+        return value
+    close = difflib.get_close_matches(str(value).lower(), options, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {options}"
+    raise ValueError(f"unknown {name} {value!r}; {hint}")
+
+
+def count(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if int(value) < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return int(value)
+
+
+def number(
+    name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
+) -> float:
+    """`value` as a finite float in [least, most]; `open` may hold "(" or ")" to leave an end out."""
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    got = float(value)
+    low = got > least if "(" in open else got >= least
+    high = got < most if ")" in open else got <= most
+    if not (math.isfinite(got) and low and high):
+        wanted = "finite"
+        if least > -math.inf or most < math.inf:
+            left = "(" if "(" in open or least == -math.inf else "["
+            right = ")" if ")" in open or most == math.inf else "]"
+            wanted = f"in {left}{least:g}, {most:g}{right}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return got
+
+
+def finite(xp: Any, name: str, array: Any) -> None:
+    """Raises ValueError if `array` holds NaN or infinity."""
+    # a sum is finite only if every term is, and needs no temporary array
+    if array.size == 0 or bool(xp.isfinite(xp.sum(array))):
+        return
+    if bool(xp.all(xp.isfinite(array))):  # the sum overflowed
+        return
+    kind = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
+    raise ValueError(f"{name} contains {kind}; every number must be finite")
+
+
+def writeable(name: str, array: Any) -> None:
+    """Raises ValueError if `array` is read-only."""
+    flags = getattr(array, "flags", None)
+    if flags is not None and not getattr(flags, "writeable", True):
+        raise ValueError(f"{name} is read-only, and the optimizer moves it in place; pass a copy")
+
+
+def same_place(backend: Any, name: str, array: Any, dtype: Any) -> None:
+    """Raises TypeError unless `array` lives on `backend` and has `dtype`; both are named."""
+    if not backend.owns(array):
+        kind = type(array)
+        place = f"on {array.device}" if hasattr(array, "device") else ""
+        raise TypeError(
+            f"{name} must be an array of backend {backend.name!r} on {backend.device}, got a "
+            f"{kind.__module__.split('.')[0]}.{kind.__name__} {place}".rstrip()
+            + "; move it with backend.asarray"
+        )
+    if array.dtype != dtype:
+        raise TypeError(f"{name} must be {dtype}, as the data, got {array.dtype}")

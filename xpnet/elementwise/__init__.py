@@ -1,0 +1,194 @@
+"""Elementwise rules, written once.
+
+`@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars:
+
+    @elementwise
+    def momentum(xp, w, gradient, velocity, *, rate, momentum):
+        velocity = momentum * velocity - rate * gradient
+        return w + velocity, velocity
+
+Called plainly, `momentum(xp, w, gradient, velocity, rate=..., momentum=...)` is that function: the
+reference, for any array library and for dual numbers. `compute` and `write` do the same work fused: on
+NumPy block by block and without temporary arrays, on CuPy as one kernel launch. Elsewhere they call the
+reference.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from . import cuda, host
+from .trace import OPERATIONS, Graph, TraceError, trace
+
+__all__ = ["OPERATIONS", "Elementwise", "TraceError", "elementwise"]
+
+
+class Elementwise:
+    """A rule `function(xp, *arrays, **scalars)` that yields one array, or a tuple of arrays.
+
+    `arrays` are floating-point arrays of one dtype that broadcast against each other. `scalars` are
+    numbers, or arrays that broadcast against them, such as 0-d or `(R, 1)`; they never change the
+    dtype of the result. Inside, `+ - * / **`, comparisons, `& | ~`, and the functions in `OPERATIONS`
+    can be used.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        kinds = {parameter.kind for parameter in parameters}
+        if not kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
+            raise TypeError(f"{function.__name__}: a rule takes named arguments only, no * or **")
+        self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
+        self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
+        self._programs: dict[tuple[int | None, ...], host.Program] = {}
+        self._sources: dict[frozenset[str], cuda.Source] = {}
+
+    def __call__(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
+        return self.function(xp, *arrays, **scalars)
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """What the rule computes, found by running it on symbols."""
+        return trace(self.function, self.arrays, self.scalars)
+
+    def source(self, device_scalars: frozenset[str] = frozenset()) -> cuda.Source:
+        """The CUDA kernel of the rule; the scalars in `device_scalars` are arrays."""
+        made = self._sources.get(device_scalars)
+        if made is None:
+            made = self._sources[device_scalars] = cuda.source(self.graph, device_scalars)
+        return made
+
+    def compute(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
+        """The rule's results in new arrays.
+
+        Raises:
+            TypeError: arrays of different or other than floating-point dtypes.
+            TraceError: the rule cannot become a kernel.
+        """
+        if not _has_kernels(xp):
+            return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
+        self._check(arrays, scalars)
+        shapes = tuple(array.shape for array in arrays)
+        shapes += tuple(value.shape for value in scalars.values() if hasattr(value, "shape"))
+        shape = _broadcast(shapes)
+        outputs = [xp.empty(shape, dtype=arrays[0].dtype) for _ in self.graph.outputs]
+        self._run(arrays, outputs, scalars, (None,) * len(outputs))
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
+        """Writes the rule's results into the arrays `into`.
+
+        Each of `into` may be one of `arrays`; it must not otherwise overlap with any.
+
+        Raises:
+            TypeError, TraceError: as `compute`.
+            ValueError: wrong number or shape of `into`.
+        """
+        if not _has_kernels(xp):
+            results = self.function(xp, *arrays, **_cast(xp, scalars, arrays))
+            results = results if isinstance(results, tuple) else (results,)
+            for target, result in zip(into, results, strict=True):
+                target[...] = result
+            return
+        self._check((*arrays, *into), scalars, len(into))
+        if len(into) != len(self.graph.outputs):
+            raise ValueError(
+                f"{self.function.__name__} yields {len(self.graph.outputs)} arrays, "
+                f"got {len(into)} to write into"
+            )
+        shape = into[0].shape
+        shapes = tuple(array.shape for array in arrays)
+        shapes += tuple(value.shape for value in scalars.values() if hasattr(value, "shape"))
+        if any(other != shape for other in shapes) and _broadcast(shapes) != shape:
+            raise ValueError(
+                f"{self.function.__name__} yields shape {_broadcast(shapes)}, "
+                f"got {shape} to write into"
+            )
+        self._run(arrays, into, scalars, tuple(_position(target, arrays) for target in into))
+
+    def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
+        """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
+        if not _has_kernels(xp):
+            return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
+        self.write(xp, arrays[:1], *arrays, **scalars)
+        return arrays[0]
+
+    def _check(self, arrays: tuple[Any, ...], scalars: dict[str, Any], into: int = 0) -> None:
+        if len(arrays) - into != len(self.arrays) or scalars.keys() != set(self.scalars):
+            raise TypeError(
+                f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
+                f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
+                f"{', '.join(scalars) or 'none'}"
+            )
+        dtype = arrays[0].dtype
+        if dtype != np.float32 and dtype != np.float64:
+            raise TypeError(
+                f"{self.function.__name__}: arrays must be float32 or float64, got {dtype}"
+            )
+        for array in arrays:
+            if array.dtype != dtype:
+                raise TypeError(
+                    f"{self.function.__name__}: arrays must share one dtype, "
+                    f"got {dtype} and {array.dtype}"
+                )
+
+    def _run(
+        self,
+        arrays: tuple[Any, ...],
+        outputs: Any,
+        scalars: dict[str, Any],
+        aliases: tuple[int | None, ...],
+    ) -> None:
+        scalars = {
+            name: value if hasattr(value, "shape") and value.shape else _number(value)
+            for name, value in scalars.items()
+        }
+        if isinstance(arrays[0], np.ndarray):
+            program = self._programs.get(aliases)
+            if program is None:
+                program = self._programs[aliases] = host.compile_program(self.graph, aliases)
+            host.run(self.graph, program, arrays, outputs, scalars)
+            return
+        on_device = frozenset(n for n, value in scalars.items() if not isinstance(value, float))
+        cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars)
+
+
+def elementwise(function: Callable[..., Any]) -> Elementwise:
+    """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`."""
+    return Elementwise(function)
+
+
+def _has_kernels(xp: Any) -> bool:
+    return array_api_compat.is_numpy_namespace(xp) or array_api_compat.is_cupy_namespace(xp)
+
+
+def _number(value: Any) -> Any:
+    """A number as a Python float; an array that lives on a device stays there."""
+    if isinstance(value, np.ndarray | np.generic | int | float):
+        return float(value)
+    return value
+
+
+def _cast(xp: Any, scalars: dict[str, Any], arrays: tuple[Any, ...]) -> dict[str, Any]:
+    """`scalars`, those that are arrays in the dtype of `arrays`."""
+    return {
+        name: xp.astype(value, arrays[0].dtype) if hasattr(value, "shape") else value
+        for name, value in scalars.items()
+    }
+
+
+def _position(target: Any, arrays: tuple[Any, ...]) -> int | None:
+    return next((k for k, array in enumerate(arrays) if array is target), None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _broadcast(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*shapes)
+

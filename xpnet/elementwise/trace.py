@@ -1,0 +1,224 @@
+"""Runs an elementwise rule once on symbols and writes down what it computes.
+
+The result is a `Graph`: the operations in the order they were met, each once, with the numbers of the
+operations they read. `host.py` makes NumPy calls of it and `cuda.py` the text of a kernel.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, NoReturn
+
+
+class TraceError(TypeError):
+    """A rule does something that cannot become a kernel; the message names what and where."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: its name, the numbers of the nodes it reads, and what it yields.
+
+    `operation` is "array" or "scalar" for an argument of the rule (`value` is its position or name),
+    "constant" for a number in its text (`value`), else the array API name of a function.
+    """
+
+    operation: str
+    arguments: tuple[int, ...] = ()
+    value: Any = None
+    boolean: bool = False
+    uniform: bool = False  # the same for every element: no array goes into it
+
+
+@dataclass
+class Graph:
+    """The nodes of a traced rule, in an order in which they can be computed, and its outputs."""
+
+    name: str
+    arrays: tuple[str, ...]
+    scalars: tuple[str, ...]
+    nodes: list[Node] = field(default_factory=list)
+    outputs: tuple[int, ...] = ()
+    _numbers: dict[Node, int] = field(default_factory=dict)
+
+    def add(self, node: Node) -> int:
+        """The number of `node`, which is written down unless an equal one is there."""
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self.nodes)
+            self.nodes.append(node)
+        return number
+
+
+def trace(function: Callable[..., Any], arrays: Sequence[str], scalars: Sequence[str]) -> Graph:
+    """The graph of `function(xp, *arrays, **scalars)`.
+
+    Raises:
+        TraceError: the function does something else than the operations of `OPERATIONS`.
+    """
+    name = getattr(function, "__name__", "rule")
+    graph = Graph(name, tuple(arrays), tuple(scalars))
+    arguments = [
+        _Symbol(graph, graph.add(Node("array", value=position)))
+        for position in range(len(graph.arrays))
+    ]
+    options = {
+        scalar: _Symbol(graph, graph.add(Node("scalar", value=scalar, uniform=True)))
+        for scalar in graph.scalars
+    }
+    result = function(_Namespace(graph), *arguments, **options)
+    outputs = result if isinstance(result, tuple) else (result,)
+    numbers = []
+    for output in outputs:
+        if not isinstance(output, _Symbol | int | float) or isinstance(output, bool):
+            raise TraceError(
+                f"{name} must return arrays that it computed, got {type(output).__name__}"
+            )
+        symbol = _symbol(graph, output, "return")
+        if symbol.node.boolean:
+            raise TraceError(f"{name} returns a comparison; use xp.where to make numbers of it")
+        numbers.append(symbol.number)
+    graph.outputs = tuple(numbers)
+    return graph
+
+
+_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+_LOGICAL = ("logical_and", "logical_or", "logical_not")
+_UNARY = ("negative", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "abs", "sign")
+_BINARY = ("add", "subtract", "multiply", "divide", "pow", "maximum", "minimum")
+OPERATIONS = (*_UNARY, *_BINARY, *_COMPARISONS, *_LOGICAL, "where")
+
+
+def _apply(graph: Graph, operation: str, *values: Any) -> _Symbol:
+    symbols = [_symbol(graph, value, operation) for value in values]
+    if operation in _LOGICAL:
+        wanted = [True] * len(symbols)
+    elif operation == "where":
+        wanted = [True, False, False]
+    else:
+        wanted = [False] * len(symbols)
+    for symbol, boolean in zip(symbols, wanted, strict=True):
+        if symbol.node.boolean != boolean:
+            kind = "a condition (a comparison)" if boolean else "numbers, and a comparison is none"
+            _refuse(graph, f"'{operation}' takes {kind}")
+    node = Node(
+        operation,
+        tuple(symbol.number for symbol in symbols),
+        boolean=operation in _COMPARISONS or operation in _LOGICAL,
+        uniform=all(symbol.node.uniform for symbol in symbols),
+    )
+    return _Symbol(graph, graph.add(node))
+
+
+def _symbol(graph: Graph, value: Any, operation: str) -> _Symbol:
+    if isinstance(value, _Symbol):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _Symbol(graph, graph.add(Node("constant", value=float(value), uniform=True)))
+    _refuse(graph, f"'{operation}' takes arrays and numbers, got {type(value).__name__}")
+
+
+def _refuse(graph: Graph, what: str) -> NoReturn:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    where = f"{frame.f_code.co_filename}, line {frame.f_lineno}" if frame else "unknown line"
+    raise TraceError(f"{graph.name} cannot become a kernel: {what} ({where})")
+
+
+class _Namespace:
+    """The `xp` that a rule sees while it is traced."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __getattr__(self, operation: str) -> Callable[..., _Symbol]:
+        if operation not in OPERATIONS:
+            known = ", ".join(OPERATIONS)
+            _refuse(self._graph, f"there is no 'xp.{operation}' for kernels, only {known}")
+
+        def call(*values: Any, **options: Any) -> _Symbol:
+            if options:
+                _refuse(self._graph, f"'xp.{operation}' takes no options, got {sorted(options)}")
+            arity = 3 if operation == "where" else 1 if _is_unary(operation) else 2
+            if len(values) != arity:
+                _refuse(self._graph, f"'xp.{operation}' takes {arity} arguments, got {len(values)}")
+            return _apply(self._graph, operation, *values)
+
+        return call
+
+
+def _is_unary(operation: str) -> bool:
+    return operation in _UNARY or operation == "logical_not"
+
+
+def _operator(operation: str, *, reflected: bool = False) -> Callable[..., Any]:
+    def method(self: _Symbol, *others: Any) -> _Symbol:
+        values = (*others, self) if reflected else (self, *others)
+        return _apply(self.graph, operation, *values)
+
+    return method
+
+
+def _unsupported(name: str) -> Callable[..., Any]:
+    def method(self: _Symbol, *_: Any, **__: Any) -> Any:
+        _refuse(self.graph, f"{name} is not an elementwise operation")
+
+    return method
+
+
+class _Symbol:
+    """A value that stands for an array, or a number, in a rule being traced."""
+
+    __array_ufunc__ = None  # NumPy's operators leave the work to the ones below
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, graph: Graph, number: int) -> None:
+        self.graph, self.number = graph, number
+
+    @property
+    def node(self) -> Node:
+        return self.graph.nodes[self.number]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _refuse(self.graph, f"'.{name}' of an array is not known in a kernel")
+
+    def __bool__(self) -> bool:
+        _refuse(
+            self.graph, "'if', 'and', 'or', 'not' need one truth value; use xp.where, '&', '|', '~'"
+        )
+
+    __add__, __radd__ = _operator("add"), _operator("add", reflected=True)
+    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", reflected=True)
+    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", reflected=True)
+    __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", reflected=True)
+    __pow__, __rpow__ = _operator("pow"), _operator("pow", reflected=True)
+    __neg__, __abs__ = _operator("negative"), _operator("abs")
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]
+    __and__, __or__, __invert__ = (
+        _operator("logical_and"),
+        _operator("logical_or"),
+        _operator("logical_not"),
+    )
+
+    __float__, __int__, __index__ = (
+        _unsupported("float()"),
+        _unsupported("int()"),
+        _unsupported("an index"),
+    )
+    __iter__, __len__, __getitem__ = (
+        _unsupported("iteration"),
+        _unsupported("len()"),
+        _unsupported("indexing"),
+    )
+    __matmul__, __floordiv__, __mod__ = (
+        _unsupported("'@'"),
+        _unsupported("'//'"),
+        _unsupported("'%'"),
+    )

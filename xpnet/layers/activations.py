@@ -1,0 +1,174 @@
+"""Activations, each from its function and its derivative.
+
+An elementwise activation is two elementwise rules. From them come the two kernels that a layer runs:
+bias and function in one, and the derivative times the gradient that comes back in the other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from .. import checks
+from ..elementwise import elementwise
+
+
+class Activation(ABC):
+    """The function `y = f(z + bias)` at the end of a layer; `z` is `(..., units, samples)`."""
+
+    name: str
+    initialiser: str  # the one that suits it, by name
+
+    @abstractmethod
+    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+        """`f(z + bias)` and what `backward` needs; may overwrite `z`.
+
+        `bias` is `(..., units, 1)`, or None for none.
+        """
+
+    @abstractmethod
+    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+        """The gradient with respect to `z`: the Jacobian's transpose times `gradient`."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class ElementwiseActivation(Activation):
+    """An activation that acts on each unit alone.
+
+    Args:
+        name: how it is called in tables and messages.
+        function: `f(xp, z)`, a function that `@elementwise` can trace.
+        derivative: `f'` as a function `(xp, z)` of the input or `(xp, y)` of the output.
+        of: "input" or "output": what `derivative` takes. "output" saves memory and is often shorter.
+        initialiser: the weights' initialiser that suits it: "glorot", "he", "lecun" or "zeros".
+
+    A user's own activation:
+
+        sine = ElementwiseActivation("sine", lambda xp, z: ..., lambda xp, z: ...)
+        Dense(20, sine)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        derivative: Callable[..., Any],
+        *,
+        of: str = "input",
+        initialiser: str = "glorot",
+    ) -> None:
+        if of not in ("input", "output"):
+            raise ValueError(f"of must be 'input' or 'output', got {of!r}")
+        self.name, self.of, self.initialiser = name, of, initialiser
+        self.function, self.derivative = function, derivative
+
+        def forward(xp: Any, z: Any) -> Any:
+            return function(xp, z) if of == "output" else (function(xp, z), z)
+
+        def biased(xp: Any, z: Any, bias: Any) -> Any:
+            return forward(xp, z + bias)
+
+        def backward(xp: Any, cache: Any, gradient: Any) -> Any:
+            return derivative(xp, cache) * gradient
+
+        for rule, suffix in ((forward, "forward"), (biased, "forward"), (backward, "backward")):
+            rule.__name__ = f"{name}_{suffix}"
+        self._plain, self._biased = elementwise(forward), elementwise(biased)
+        self._backward = elementwise(backward)
+
+    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+        rule, arrays = (self._plain, (z,)) if bias is None else (self._biased, (z, bias))
+        if self.of == "output":
+            y = rule.reuse(xp, *arrays)
+            return y, y
+        return rule.compute(xp, *arrays)
+
+    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+        return self._backward.compute(xp, cache, gradient)
+
+
+class Identity(Activation):
+    """`y = z`."""
+
+    name = "identity"
+    initialiser = "lecun"
+
+    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+        if bias is not None:
+            z += bias
+        return z, None
+
+    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+        return gradient
+
+
+class Softmax(Activation):
+    """`y_i = exp(z_i) / sum_j exp(z_j)` over the units of each sample."""
+
+    name = "softmax"
+    initialiser = "glorot"
+
+    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+        if bias is not None:
+            z += bias
+        z = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
+        y = z / xp.sum(z, axis=-2, keepdims=True)
+        return y, y
+
+    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+        mean = xp.sum(cache * gradient, axis=-2, keepdims=True)
+        return cache * (gradient - mean)
+
+
+def sigmoid(xp: Any, z: Any) -> Any:
+    """`1 / (1 + exp(-z))`, from an exponential that cannot overflow."""
+    small = xp.exp(-xp.abs(z))
+    return xp.where(z >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def softplus(xp: Any, z: Any) -> Any:
+    """`log(1 + exp(z))`, from an exponential that cannot overflow."""
+    return xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
+    """`max(z, slope z)` with `0 < slope < 1` (Maas, Hannun, Ng 2013).
+
+    Raises:
+        ValueError: `slope` outside (0, 1).
+    """
+    slope = checks.number("slope", slope, 0.0, 1.0, open="()")
+    return ElementwiseActivation(
+        "leaky_relu",
+        lambda xp, z: xp.maximum(z, slope * z),
+        lambda xp, y: xp.where(y > 0.0, 1.0, slope),
+        of="output",
+        initialiser="he",
+    )
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        Identity(),
+        ElementwiseActivation("sigmoid", sigmoid, lambda xp, y: y * (1.0 - y), of="output"),
+        ElementwiseActivation(
+            "tanh", lambda xp, z: xp.tanh(z), lambda xp, y: 1.0 - y * y, of="output"
+        ),
+        ElementwiseActivation(
+            "relu",
+            lambda xp, z: xp.maximum(z, 0.0),
+            lambda xp, y: xp.where(y > 0.0, 1.0, 0.0),
+            of="output",
+            initialiser="he",
+        ),
+        leaky_relu(),
+        ElementwiseActivation(
+            "softplus", softplus, lambda xp, y: -xp.expm1(-y), of="output", initialiser="he"
+        ),
+        Softmax(),
+    )
+}

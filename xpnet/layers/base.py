@@ -1,0 +1,48 @@
+"""What every kind of layer offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Accumulate = Callable[[str, Any], None]
+
+
+class Layer(ABC):
+    """One layer of a network; its settings only, no arrays.
+
+    `inputs` and outputs are `(..., units, samples)`; a leading axis, where there is one, counts
+    replicas. A layer never writes to an array that it was given.
+    """
+
+    units: int  # of the output
+
+    @abstractmethod
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter of the layer on `inputs` input units."""
+
+    @abstractmethod
+    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
+        """Values for each parameter, drawn from a host generator with NumPy's interface."""
+
+    @abstractmethod
+    def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
+        """The outputs, and whatever `backward` needs of this pass."""
+
+    @abstractmethod
+    def backward(
+        self,
+        xp: Any,
+        parameters: Mapping[str, Any],
+        cache: Any,
+        gradient: Any,
+        accumulate: Accumulate,
+        *,
+        input_gradient: bool = True,
+    ) -> Any:
+        """Carries `gradient`, with respect to the outputs, back through the layer.
+
+        Calls `accumulate(name, gradient)` once for each parameter, with the sum over the samples.
+        Returns the gradient with respect to the inputs, or None if `input_gradient` is false.
+        """

@@ -1,0 +1,78 @@
+"""The dense layer: every output unit sees every input unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import checks
+from ..parameters import INITIALISERS, Initialiser
+from .activations import ACTIVATIONS, Activation
+from .base import Accumulate, Layer
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """`z = W y + b`, `outputs = f(z)`.
+
+    Attributes:
+        units: the number of output units.
+        activation: `f`, by name ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus",
+            "softmax") or as an `Activation`.
+        bias: whether there is a `b`; it starts at zero.
+        initialiser: of the weights, by name ("glorot", "he", "lecun", "zeros"), as an `Initialiser`
+            such as `uniform(0.1)`, or None for the one that suits the activation.
+
+    Backward (Rumelhart, Hinton, Williams 1986): `dz = J_f(z)' dy`, `dW = dz y'`, `db = dz`, summed
+    over samples, and `W' dz` for the layer below.
+
+    Raises:
+        ValueError: `units` below 1; an unknown activation or initialiser.
+        TypeError: `units` or `activation` of another type.
+    """
+
+    units: int
+    activation: str | Activation = "identity"
+    bias: bool = True
+    initialiser: str | Initialiser | None = None
+
+    def __post_init__(self) -> None:
+        checks.count("units", self.units)
+        activation, initialiser = self.activation, self.initialiser
+        if not isinstance(activation, Activation):
+            activation = ACTIVATIONS[checks.choice("activation", activation, ACTIVATIONS)]
+            object.__setattr__(self, "activation", activation)
+        if not isinstance(initialiser, Initialiser):
+            name = checks.choice("initialiser", initialiser or activation.initialiser, INITIALISERS)
+            object.__setattr__(self, "initialiser", INITIALISERS[name])
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        weights = {"weights": (self.units, inputs)}
+        return weights | {"bias": (self.units,)} if self.bias else weights
+
+    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
+        return {"weights": self.initialiser.draw(random, (self.units, inputs))}
+
+    def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
+        z = xp.matmul(parameters["weights"], inputs)
+        bias = parameters["bias"][..., None] if self.bias else None
+        outputs, cache = self.activation.forward(xp, z, bias)
+        return outputs, (inputs, cache)
+
+    def backward(
+        self,
+        xp: Any,
+        parameters: Mapping[str, Any],
+        cache: Any,
+        gradient: Any,
+        accumulate: Accumulate,
+        *,
+        input_gradient: bool = True,
+    ) -> Any:
+        inputs, activation_cache = cache
+        dz = self.activation.backward(xp, activation_cache, gradient)
+        accumulate("weights", xp.matmul(dz, inputs.mT))
+        if self.bias:
+            accumulate("bias", xp.sum(dz, axis=-1))
+        return xp.matmul(parameters["weights"].mT, dz) if input_gradient else None

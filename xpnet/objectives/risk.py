@@ -1,0 +1,320 @@
+"""The empirical risk of a network: the mean divergence over all samples, and its full gradient.
+
+The samples are walked in fixed chunks, each small enough that its activations stay in the cache (on a
+GPU: in memory), so that memory does not grow with the number of samples. Consecutive chunks form groups;
+a group adds its chunks into one partial gradient, in order, and the partial gradients are added in the
+order of the groups. Threads take whole groups, so the bits of the result do not depend on how many
+threads there are.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import checks
+from ..backend import Array, Backend
+from ..backend import backend as choose_backend
+from ..divergences import Divergence
+from ..network import Network, Parameters
+from ..threads import available, hold_blas, run_all
+from .base import Objective
+from .penalties import Penalty
+
+# Measured on NumPy, see ci/results: bytes of activations in a chunk, the fewest samples for which the
+# sums of weight gradients are cheap beside their products, and the work (in multiplications) below
+# which a second thread costs more than it brings.
+CHUNK_BYTES = 2**20
+CHUNK_SAMPLES = 256
+THREAD_WORK = 4_000_000
+GROUPS = 16  # the most partial gradients held at once
+
+
+class EmpiricalRisk(Objective):
+    """`Err(w) = sum_t c_t Div(Y_t, d_t) / sum_t c_t + penalties`, with its gradient over all samples.
+
+    Args:
+        network: the network that makes outputs `Y` of `X`.
+        divergence: of outputs from targets. Softmax with cross-entropy and sigmoid with binary
+            cross-entropy are evaluated from the logits.
+        X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
+            `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already.
+        targets: `(samples, outputs)`; or `(samples,)`: class labels 0, 1, ... as integers, or, for a
+            network with one output, its targets.
+        backend: as `xpnet.backend` takes it.
+        dtype: "float32" or "float64": of parameters, gradients, and all work. Values are summed in
+            float64 wherever the device has it.
+        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given.
+        penalty: an `L2` or `L1`, or a sequence of them.
+        chunk: samples in a chunk; chosen from the network's size if not given.
+        threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
+            the host's BLAS to one thread and gives it back afterwards.
+
+    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend.
+
+    Raises:
+        TypeError: arguments of the wrong type; objects or strings as data.
+        ValueError: empty data, lengths or widths that differ, NaN or infinity, labels that are not
+            integers from 0 to outputs - 1, targets outside what the divergence takes.
+        BackendError: as `xpnet.backend`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        divergence: Divergence,
+        X: Any,
+        targets: Any,
+        *,
+        backend: Backend | str | None = None,
+        dtype: Any = "float32",
+        sample_weight: Any = None,
+        penalty: Penalty | Sequence[Penalty] | None = None,
+        chunk: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(network, Network):
+            raise TypeError(f"network must be a Network, got {network!r}")
+        if not isinstance(divergence, Divergence):
+            raise TypeError(
+                f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}"
+            )
+        penalties = [penalty] if isinstance(penalty, Penalty) else list(penalty or ())
+        for item in penalties:
+            if not isinstance(item, Penalty):
+                raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {item!r}")
+        if chunk is not None:
+            checks.count("chunk", chunk)
+        if threads is not None:
+            checks.count("threads", threads)
+
+        self.backend = choose_backend(backend)
+        xp = self.backend.xp
+        self.dtype = self.backend.dtype(dtype)
+        self.network, self.divergence = network, divergence
+        activation = getattr(network.layers[-1], "activation", None)
+        self._divergence = divergence.logits.get(getattr(activation, "name", ""), divergence)
+        self._network = network if self._divergence is divergence else network.on_logits()
+
+        self.X = network.check_inputs(self.backend, X, self.dtype)
+        self.samples = int(self.X.shape[0])
+        self.targets = _check_targets(
+            self.backend, divergence, targets, self.samples, network.outputs, self.dtype
+        )
+        self._classes = xp.arange(network.outputs, device=self.backend.device)[:, None]
+        self.sample_weight, self._total = None, float(self.samples)
+        if sample_weight is not None:
+            self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
+            self._total = float(xp.sum(self.sample_weight, dtype=self.backend.accumulator))
+        self.penalties = [(item, self._mask(item)) for item in penalties]
+
+        self.chunk = chunk or self._default_chunk()
+        chunks = math.ceil(self.samples / self.chunk)
+        groups = min(chunks, GROUPS)
+        self._groups = [
+            range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)
+        ]
+        work = self.samples * network.size
+        small = work < THREAD_WORK or self.backend.name == "cupy"
+        self.threads = 1 if small else min(threads or available(), groups)
+
+    def value(self, w: Array) -> Array:
+        parameters = self._parameters(w)
+        with self.backend.quiet(), hold_blas():
+            tasks = [functools.partial(self._group_value, parameters, g) for g in self._groups]
+            value = _sum(run_all(tasks, self.threads))
+            return self._with_penalties(value, w)
+
+    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
+        parameters = self._parameters(w)
+        with self.backend.quiet(), hold_blas():
+            tasks = [
+                functools.partial(self._group_gradient, parameters, tuple(w.shape), g)
+                for g in self._groups
+            ]
+            parts = run_all(tasks, self.threads)
+            value, gradient = _sum([v for v, _ in parts]), _sum([g for _, g in parts])
+            for penalty, mask in self.penalties:
+                penalty.add_gradient(self.backend.xp, gradient, w, mask)
+            return self._with_penalties(value, w), gradient
+
+    def _parameters(self, w: Array) -> Parameters:
+        checks.same_place(self.backend, "w", w, self.dtype)
+        if w.ndim not in (1, 2):
+            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
+        return self._network.parameters(w, self.backend.xp)
+
+    def _with_penalties(self, value: Array, w: Array) -> Array:
+        for penalty, mask in self.penalties:
+            value = value + penalty.value(self.backend.xp, w, mask, self.backend.accumulator)
+        return value
+
+    def _group_value(self, parameters: Parameters, group: range) -> Array:
+        xp, values = self.backend.xp, []
+        with self.backend.quiet():
+            for number in group:
+                inputs, targets, weights = self._samples(number)
+                outputs, _ = self._network.forward(xp, parameters, inputs)
+                values.append(self._mean(self._divergence.value(xp, outputs, targets), weights))
+        return _sum(values)
+
+    def _group_gradient(
+        self, parameters: Parameters, shape: tuple[int, ...], group: range
+    ) -> tuple[Array, Array]:
+        xp, values = self.backend.xp, []
+        total = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
+        views = self._network.parameters(total, xp)
+        with self.backend.quiet():
+            for number in group:
+                inputs, targets, weights = self._samples(number)
+                outputs, caches = self._network.forward(xp, parameters, inputs)
+                value, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
+                values.append(self._mean(value, weights))
+                gradient *= 1.0 / self._total
+                if weights is not None:
+                    gradient *= weights
+                add = _add if values[1:] else _put
+                self._network.backward(
+                    xp,
+                    parameters,
+                    caches,
+                    gradient,
+                    lambda layer, name, part, add=add: add(views[layer][name], part),
+                )
+        return _sum(values), total
+
+    def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
+        """Inputs, targets, and weights of a chunk, samples on the last axis."""
+        part = slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
+        targets = self.targets[part, ...]
+        if targets.ndim == 1:  # labels
+            targets = self.backend.xp.astype(targets[None, :] == self._classes, self.dtype)
+        else:
+            targets = targets.mT
+        weights = None if self.sample_weight is None else self.sample_weight[part]
+        return self.X[part, :].mT, targets, weights
+
+    def _mean(self, values: Array, weights: Array | None) -> Array:
+        """What `values`, one for each sample of a chunk, add to the mean over all samples."""
+        if weights is not None:
+            values = values * weights
+        return self.backend.xp.sum(values, axis=-1, dtype=self.backend.accumulator) / self._total
+
+    def _mask(self, penalty: Penalty) -> Array:
+        mask = self.backend.xp.ones(
+            self.network.size, dtype=self.dtype, device=self.backend.device
+        )
+        if not penalty.biases:
+            for name in self.network.layout.shapes:
+                if name.endswith(".bias"):
+                    mask[self.network.layout.slice(name)] = 0.0
+        return mask
+
+    def _default_chunk(self) -> int:
+        sample = self.network.activation_size * (8 if self.dtype == self.backend.xp.float64 else 4)
+        if self.backend.name == "cupy":
+            fits = max(1, self.backend.free_memory() // (4 * sample))
+        else:
+            fits = max(CHUNK_SAMPLES, CHUNK_BYTES // sample)
+        chunks = math.ceil(self.samples / fits)
+        return math.ceil(self.samples / chunks)
+
+    def __repr__(self) -> str:
+        return (
+            f"EmpiricalRisk({self.network!r}, {self.divergence!r}, samples={self.samples}, "
+            f"backend={self.backend.name!r}, dtype={str(self.dtype)!r})"
+        )
+
+
+def _put(view: Array, part: Array) -> None:
+    view[...] = part
+
+
+def _add(view: Array, part: Array) -> None:
+    view += part
+
+
+def _sum(parts: Sequence[Array]) -> Array:
+    """The sum of `parts` in their order, in the memory of the first."""
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
+    xp = backend.xp
+    weights = backend.asarray(weights, backend.dtype(dtype), name="sample_weight")
+    if tuple(weights.shape) != (samples,):
+        raise ValueError(
+            f"sample_weight must be ({samples},), one for each sample, "
+            f"got shape {tuple(weights.shape)}"
+        )
+    checks.finite(xp, "sample_weight", weights)
+    if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
+        raise ValueError("sample_weight must not be negative, and not all zero")
+    return weights
+
+
+def _check_targets(
+    backend: Backend, divergence: Divergence, targets: Any, samples: int, outputs: int, dtype: Any
+) -> Array:
+    """Targets as `(samples, outputs)` of `dtype`, or labels as `(samples,)` integers."""
+    xp = backend.xp
+    targets = backend.asarray(targets, name="targets")
+    if targets.ndim not in (1, 2) or targets.shape[0] != samples:
+        raise ValueError(
+            f"targets must be ({samples},) or ({samples}, {outputs}), as X has {samples} samples "
+            f"and the network {outputs} outputs, got shape {tuple(targets.shape)}"
+        )
+    if targets.ndim == 1 and outputs > 1:
+        return _check_labels(backend, targets, outputs)
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    if targets.shape[1] != outputs:
+        raise ValueError(
+            f"targets must be ({samples}, {outputs}), as the network has {outputs} outputs, "
+            f"got shape {tuple(targets.shape)}"
+        )
+    targets = xp.astype(targets, backend.dtype(dtype), copy=False)
+    checks.finite(xp, "targets", targets)
+    if divergence.targets == "distribution" and outputs == 1:
+        raise ValueError(
+            f"{divergence!r} needs a network of at least 2 outputs; "
+            "for one output use BinaryCrossEntropy() with 'sigmoid'"
+        )
+    if divergence.targets != "real":
+        low, high = float(xp.min(targets)), float(xp.max(targets))
+        if low < 0.0 or high > 1.0:
+            raise ValueError(
+                f"targets of {divergence!r} must lie in [0, 1], got values from {low:g} to {high:g}"
+            )
+    if divergence.targets == "distribution":
+        off = float(xp.max(xp.abs(xp.sum(targets, axis=1) - 1.0)))
+        if off > 1e-5:
+            raise ValueError(
+                f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
+                f"got a sum that is off by {off:g}"
+            )
+    return targets
+
+
+def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
+    xp = backend.xp
+    if xp.isdtype(labels.dtype, "real floating"):
+        checks.finite(xp, "targets", labels)
+        if not bool(xp.all(labels == xp.floor(labels))):
+            raise ValueError(
+                "targets of shape (samples,) are class labels and must be integers, got fractions"
+            )
+    labels = xp.astype(labels, xp.int64)
+    low, high = int(xp.min(labels)), int(xp.max(labels))
+    if low < 0 or high >= outputs:
+        raise ValueError(
+            f"targets must be labels from 0 to {outputs - 1}, as the network has {outputs} "
+            f"outputs, got labels from {low} to {high}"
+        )
+    return labels
