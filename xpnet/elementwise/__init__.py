@@ -75,12 +75,10 @@ class Elementwise:
         if not _has_kernels(xp):
             return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
         self._check(arrays, scalars)
-        shapes = tuple(array.shape for array in arrays)
-        shapes += tuple(value.shape for value in scalars.values() if hasattr(value, "shape"))
-        shape = _broadcast(shapes)
-        outputs = [xp.empty(shape, dtype=arrays[0].dtype) for _ in self.graph.outputs]
+        shape = _broadcast((*arrays, *scalars.values()))
+        outputs = tuple([xp.empty(shape, dtype=arrays[0].dtype) for _ in self.graph.outputs])
         self._run(arrays, outputs, scalars, (None,) * len(outputs))
-        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+        return outputs if len(outputs) > 1 else outputs[0]
 
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
@@ -103,15 +101,13 @@ class Elementwise:
                 f"{self.function.__name__} yields {len(self.graph.outputs)} arrays, "
                 f"got {len(into)} to write into"
             )
-        shape = into[0].shape
-        shapes = tuple(array.shape for array in arrays)
-        shapes += tuple(value.shape for value in scalars.values() if hasattr(value, "shape"))
-        if any(other != shape for other in shapes) and _broadcast(shapes) != shape:
+        shape = _broadcast((*arrays, *scalars.values()))
+        if any(target.shape != shape for target in into):
             raise ValueError(
-                f"{self.function.__name__} yields shape {_broadcast(shapes)}, "
-                f"got {shape} to write into"
+                f"{self.function.__name__} yields shape {shape}, "
+                f"got {', '.join(str(target.shape) for target in into)} to write into"
             )
-        self._run(arrays, into, scalars, tuple(_position(target, arrays) for target in into))
+        self._run(arrays, into, scalars, tuple([_position(target, arrays) for target in into]))
 
     def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
@@ -121,12 +117,13 @@ class Elementwise:
         return arrays[0]
 
     def _check(self, arrays: tuple[Any, ...], scalars: dict[str, Any], into: int = 0) -> None:
-        if len(arrays) - into != len(self.arrays) or scalars.keys() != set(self.scalars):
-            raise TypeError(
-                f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
-                f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
-                f"{', '.join(scalars) or 'none'}"
-            )
+        if len(arrays) - into != len(self.arrays) or tuple(scalars) != self.scalars:
+            if len(arrays) - into != len(self.arrays) or scalars.keys() != set(self.scalars):
+                raise TypeError(
+                    f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
+                    f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
+                    f"{', '.join(scalars) or 'none'}"
+                )
         dtype = arrays[0].dtype
         if dtype != np.float32 and dtype != np.float64:
             raise TypeError(
@@ -142,14 +139,12 @@ class Elementwise:
     def _run(
         self,
         arrays: tuple[Any, ...],
-        outputs: Any,
+        outputs: tuple[Any, ...],
         scalars: dict[str, Any],
         aliases: tuple[int | None, ...],
     ) -> None:
-        scalars = {
-            name: value if hasattr(value, "shape") and value.shape else _number(value)
-            for name, value in scalars.items()
-        }
+        if scalars:
+            scalars = {name: _number(value) for name, value in scalars.items()}
         if isinstance(arrays[0], np.ndarray):
             program = self._programs.get(aliases)
             if program is None:
@@ -165,13 +160,16 @@ def elementwise(function: Callable[..., Any]) -> Elementwise:
     return Elementwise(function)
 
 
+@functools.lru_cache
 def _has_kernels(xp: Any) -> bool:
     return array_api_compat.is_numpy_namespace(xp) or array_api_compat.is_cupy_namespace(xp)
 
 
 def _number(value: Any) -> Any:
-    """A number as a Python float; an array that lives on a device stays there."""
-    if isinstance(value, np.ndarray | np.generic | int | float):
+    """A number as a Python float; an array, unless it is a number on the host, stays what it is."""
+    if isinstance(value, float | int | np.generic) or (
+        isinstance(value, np.ndarray) and value.ndim == 0
+    ):
         return float(value)
     return value
 
@@ -185,10 +183,21 @@ def _cast(xp: Any, scalars: dict[str, Any], arrays: tuple[Any, ...]) -> dict[str
 
 
 def _position(target: Any, arrays: tuple[Any, ...]) -> int | None:
-    return next((k for k, array in enumerate(arrays) if array is target), None)
+    for position, array in enumerate(arrays):
+        if array is target:
+            return position
+    return None
+
+
+def _broadcast(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape of `values`, arrays or numbers, broadcast against each other."""
+    shape = values[0].shape
+    for value in values:
+        if getattr(value, "shape", shape) != shape:
+            return _broadcast_shapes(tuple([getattr(value, "shape", ()) for value in values]))
+    return shape
 
 
 @functools.lru_cache(maxsize=4096)
-def _broadcast(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+def _broadcast_shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
     return np.broadcast_shapes(*shapes)
-

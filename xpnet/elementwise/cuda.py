@@ -8,6 +8,7 @@ device and are combined inside it.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,7 +125,7 @@ def _kernel(made: Source) -> Any:
     import cupy
 
     return cupy.ElementwiseKernel(
-        made.input_parameters, made.output_parameters, made.text, f"xpnet_{made.name}"
+        made.input_parameters, made.output_parameters, made.text, re.sub(r"\W", "_", f"xpnet_{made.name}")
     )
 
 

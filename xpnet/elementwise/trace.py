@@ -88,7 +88,9 @@ _COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_
 _LOGICAL = ("logical_and", "logical_or", "logical_not")
 _UNARY = ("negative", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "abs", "sign")
 _BINARY = ("add", "subtract", "multiply", "divide", "pow", "maximum", "minimum")
-OPERATIONS = (*_UNARY, *_BINARY, *_COMPARISONS, *_LOGICAL, "where")
+_ONE_ARGUMENT = (*_UNARY, "logical_not", "zeros_like", "ones_like")
+_FILLED = {"zeros_like": 0.0, "ones_like": 1.0}
+OPERATIONS = (*_UNARY, *_BINARY, *_COMPARISONS, *_LOGICAL, "where", *_FILLED)
 
 
 def _apply(graph: Graph, operation: str, *values: Any) -> _Symbol:
@@ -97,6 +99,8 @@ def _apply(graph: Graph, operation: str, *values: Any) -> _Symbol:
         wanted = [True] * len(symbols)
     elif operation == "where":
         wanted = [True, False, False]
+        if not any(isinstance(value, _Symbol) for value in values[1:]):
+            _refuse(graph, "'where' needs an array among its choices, such as xp.ones_like(y)")
     else:
         wanted = [False] * len(symbols)
     for symbol, boolean in zip(symbols, wanted, strict=True):
@@ -142,16 +146,14 @@ class _Namespace:
         def call(*values: Any, **options: Any) -> _Symbol:
             if options:
                 _refuse(self._graph, f"'xp.{operation}' takes no options, got {sorted(options)}")
-            arity = 3 if operation == "where" else 1 if _is_unary(operation) else 2
+            arity = 3 if operation == "where" else 1 if operation in _ONE_ARGUMENT else 2
             if len(values) != arity:
                 _refuse(self._graph, f"'xp.{operation}' takes {arity} arguments, got {len(values)}")
+            if operation in _FILLED:
+                return _symbol(self._graph, _FILLED[operation], operation)
             return _apply(self._graph, operation, *values)
 
         return call
-
-
-def _is_unary(operation: str) -> bool:
-    return operation in _UNARY or operation == "logical_not"
 
 
 def _operator(operation: str, *, reflected: bool = False) -> Callable[..., Any]:

@@ -126,7 +126,7 @@ class Softmax(Activation):
 def sigmoid(xp: Any, z: Any) -> Any:
     """`1 / (1 + exp(-z))`, from an exponential that cannot overflow."""
     small = xp.exp(-xp.abs(z))
-    return xp.where(z >= 0.0, 1.0, small) / (1.0 + small)
+    return xp.where(z >= 0.0, xp.ones_like(z), small) / (1.0 + small)
 
 
 def softplus(xp: Any, z: Any) -> Any:
@@ -144,7 +144,7 @@ def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
     return ElementwiseActivation(
         "leaky_relu",
         lambda xp, z: xp.maximum(z, slope * z),
-        lambda xp, y: xp.where(y > 0.0, 1.0, slope),
+        lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), slope),
         of="output",
         initialiser="he",
     )
@@ -161,7 +161,7 @@ ACTIVATIONS: dict[str, Activation] = {
         ElementwiseActivation(
             "relu",
             lambda xp, z: xp.maximum(z, 0.0),
-            lambda xp, y: xp.where(y > 0.0, 1.0, 0.0),
+            lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), 0.0),
             of="output",
             initialiser="he",
         ),

@@ -55,7 +55,7 @@ class Dense(Layer):
         return {"weights": self.initialiser.draw(random, (self.units, inputs))}
 
     def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
-        z = xp.matmul(parameters["weights"], inputs)
+        z = parameters["weights"] @ inputs
         bias = parameters["bias"][..., None] if self.bias else None
         outputs, cache = self.activation.forward(xp, z, bias)
         return outputs, (inputs, cache)
@@ -72,7 +72,7 @@ class Dense(Layer):
     ) -> Any:
         inputs, activation_cache = cache
         dz = self.activation.backward(xp, activation_cache, gradient)
-        accumulate("weights", xp.matmul(dz, inputs.mT))
+        accumulate("weights", dz @ inputs.mT)
         if self.bias:
             accumulate("bias", xp.sum(dz, axis=-1))
-        return xp.matmul(parameters["weights"].mT, dz) if input_gradient else None
+        return parameters["weights"].mT @ dz if input_gradient else None
