@@ -76,3 +76,11 @@ def same_place(backend: Any, name: str, array: Any, dtype: Any) -> None:
         )
     if array.dtype != dtype:
         raise TypeError(f"{name} must be {dtype}, as the data, got {array.dtype}")
+
+
+def direction(backend: Any, w: Any, v: Any) -> None:
+    """Raises unless `v` is like `w`, or several such, on one more axis in front."""
+    same_place(backend, "v", v, w.dtype)
+    shape = tuple(w.shape)
+    if tuple(v.shape) != shape and tuple(v.shape[1:]) != shape:
+        raise ValueError(f"v must be {shape} like w, or (K, *{shape}), got shape {tuple(v.shape)}")

@@ -34,6 +34,10 @@ class Penalty(ABC):
     def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
         """Adds the penalty's gradient to `gradient`, in place."""
 
+    @abstractmethod
+    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+        """The penalty's Hessian times `v`."""
+
 
 @dataclass(frozen=True)
 class L2(Penalty):
@@ -54,6 +58,9 @@ class L2(Penalty):
 
     def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
         _l2_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)
+
+    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+        return self.strength * mask * v
 
 
 @dataclass(frozen=True)
@@ -77,3 +84,6 @@ class L1(Penalty):
 
     def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
         _l1_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)
+
+    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+        return 0.0

@@ -65,7 +65,24 @@ class Quadratic(Objective):
         product = self._product(w)
         return self._value(w, product), product + self.b
 
+    def hessian_product(self, w: Array, v: Array) -> Array:
+        """`A v`."""
+        self._check(w)
+        checks.direction(self.backend, w, v)
+        return self._times(v)
+
+    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+        """`A v`: a quadratic is its own Gauss-Newton model."""
+        return self.hessian_product(w, v)
+
     def _product(self, w: Array) -> Array:
+        self._check(w)
+        return self._times(w)
+
+    def _times(self, v: Array) -> Array:
+        return (self.A @ v[..., None])[..., 0]
+
+    def _check(self, w: Array) -> None:
         checks.same_place(self.backend, "w", w, self.A.dtype)
         size = self.A.shape[-1]
         if w.ndim not in (1, 2) or w.shape[-1] != size:
@@ -75,7 +92,6 @@ class Quadratic(Objective):
                 f"w must be ({self._replicas}, {size}) as there are {self._replicas} replicas, "
                 f"got shape {tuple(w.shape)}"
             )
-        return self.backend.xp.matmul(self.A, w[..., None])[..., 0]
 
     def _value(self, w: Array, product: Array) -> Array:
         xp = self.backend.xp

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import checks
 from ..backend import Array, Backend
 from ..backend import backend as choose_backend
 from ..divergences import Divergence
+from ..dual import Dual, Namespace, values_of
 from ..network import Network, Parameters
 from ..threads import available, hold_blas, run_all
 from .base import Objective
@@ -124,22 +124,49 @@ class EmpiricalRisk(Objective):
     def value(self, w: Array) -> Array:
         parameters = self._parameters(w)
         with self.backend.quiet(), hold_blas():
-            tasks = [functools.partial(self._group_value, parameters, g) for g in self._groups]
-            value = _sum(run_all(tasks, self.threads))
+            value = self._sum_over_groups(self._group_value, parameters)[0]
             return self._with_penalties(value, w)
 
     def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
         parameters = self._parameters(w)
         with self.backend.quiet(), hold_blas():
-            tasks = [
-                functools.partial(self._group_gradient, parameters, tuple(w.shape), g)
-                for g in self._groups
-            ]
-            parts = run_all(tasks, self.threads)
-            value, gradient = _sum([v for v, _ in parts]), _sum([g for _, g in parts])
+            value, gradient = self._sum_over_groups(
+                self._group_gradient, parameters, tuple(w.shape)
+            )
             for penalty, mask in self.penalties:
                 penalty.add_gradient(self.backend.xp, gradient, w, mask)
             return self._with_penalties(value, w), gradient
+
+    def hessian_product(self, w: Array, v: Array) -> Array:
+        """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
+
+        `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
+        """
+        self._parameters(w)
+        checks.direction(self.backend, w, v)
+        dual = Namespace(self.backend.xp)
+        parameters = self._network.parameters(Dual(w, v), dual)
+        with self.backend.quiet(), hold_blas():
+            product = self._sum_over_groups(
+                self._group_hessian, dual, parameters, tuple(v.shape)
+            )[0]
+            return self._with_penalty_products(product, v)
+
+    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+        """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
+        and binary cross-entropy: of the logits) and the divergence's Hessian `H_L` (Schraudolph 2002).
+
+        `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
+        """
+        parameters = self._parameters(w)
+        checks.direction(self.backend, w, v)
+        dual = Namespace(self.backend.xp)
+        duals = self._network.parameters(Dual(w, v), dual)
+        with self.backend.quiet(), hold_blas():
+            product = self._sum_over_groups(
+                self._group_gauss_newton, dual, parameters, duals, tuple(v.shape)
+            )[0]
+            return self._with_penalty_products(product, v)
 
     def _parameters(self, w: Array) -> Parameters:
         checks.same_place(self.backend, "w", w, self.dtype)
@@ -152,39 +179,96 @@ class EmpiricalRisk(Objective):
             value = value + penalty.value(self.backend.xp, w, mask, self.backend.accumulator)
         return value
 
-    def _group_value(self, parameters: Parameters, group: range) -> Array:
+    def _with_penalty_products(self, product: Array, v: Array) -> Array:
+        for penalty, mask in self.penalties:
+            product += penalty.hessian_product(v, mask)
+        return product
+
+    def _sum_over_groups(self, function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
+        """The sums of the arrays that `function(*arguments, group)` returns for each group."""
+        tasks = [functools.partial(function, *arguments, group) for group in self._groups]
+        parts = run_all(tasks, self.threads)
+        return [_sum(part) for part in zip(*parts, strict=True)]
+
+    def _group_value(self, parameters: Parameters, group: range) -> tuple[Array]:
         xp, values = self.backend.xp, []
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, _ = self._network.forward(xp, parameters, inputs)
                 values.append(self._mean(self._divergence.value(xp, outputs, targets), weights))
-        return _sum(values)
+        return (_sum(values),)
 
     def _group_gradient(
         self, parameters: Parameters, shape: tuple[int, ...], group: range
     ) -> tuple[Array, Array]:
         xp, values = self.backend.xp, []
-        total = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
-        views = self._network.parameters(total, xp)
+        total, add = self._accumulator(shape)
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, parameters, inputs)
                 value, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 values.append(self._mean(value, weights))
-                gradient *= 1.0 / self._total
-                if weights is not None:
-                    gradient *= weights
-                add = _add if values[1:] else _put
-                self._network.backward(
-                    xp,
-                    parameters,
-                    caches,
-                    gradient,
-                    lambda layer, name, part, add=add: add(views[layer][name], part),
-                )
+                gradient = self._scale(gradient, weights)
+                self._network.backward(xp, parameters, caches, gradient, add)
         return _sum(values), total
+
+    def _group_hessian(
+        self, xp: Any, parameters: Parameters, shape: tuple[int, ...], group: range
+    ) -> tuple[Array]:
+        total, add = self._accumulator(shape)
+        with self.backend.quiet():
+            for number in group:
+                inputs, targets, weights = self._samples(number)
+                outputs, caches = self._network.forward(xp, parameters, inputs)
+                _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
+                gradient = self._scale(gradient, weights)
+                self._network.backward(
+                    xp, parameters, caches, gradient, lambda k, name, part: add(k, name, part.tangent)
+                )
+        return (total,)
+
+    def _group_gauss_newton(
+        self,
+        xp: Any,
+        parameters: Parameters,
+        duals: Parameters,
+        shape: tuple[int, ...],
+        group: range,
+    ) -> tuple[Array]:
+        total, add = self._accumulator(shape)
+        with self.backend.quiet():
+            for number in group:
+                inputs, targets, weights = self._samples(number)
+                outputs, caches = self._network.forward(xp, duals, inputs)
+                _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
+                change = self._scale(gradient.tangent, weights)
+                self._network.backward(xp.xp, parameters, values_of(caches), change, add)
+        return (total,)
+
+    def _accumulator(self, shape: tuple[int, ...]) -> tuple[Array, Callable[[int, str, Array], None]]:
+        """A flat array, and a function that adds to its named parts; the first time it sets them."""
+        total = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
+        views = self._network.parameters(total, self.backend.xp)
+        begun: set[tuple[int, str]] = set()
+
+        def add(layer: int, name: str, part: Array) -> None:
+            view = views[layer][name]
+            if (layer, name) in begun:
+                view += part
+            else:
+                view[...] = part
+                begun.add((layer, name))
+
+        return total, add
+
+    def _scale(self, gradient: Array, weights: Array | None) -> Array:
+        """What a chunk's `gradient` at the outputs is of the gradient of the mean."""
+        gradient *= 1.0 / self._total
+        if weights is not None:
+            gradient *= weights
+        return gradient
 
     def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
         """Inputs, targets, and weights of a chunk, samples on the last axis."""
@@ -231,14 +315,6 @@ class EmpiricalRisk(Objective):
             f"EmpiricalRisk({self.network!r}, {self.divergence!r}, samples={self.samples}, "
             f"backend={self.backend.name!r}, dtype={str(self.dtype)!r})"
         )
-
-
-def _put(view: Array, part: Array) -> None:
-    view[...] = part
-
-
-def _add(view: Array, part: Array) -> None:
-    view += part
 
 
 def _sum(parts: Sequence[Array]) -> Array:
