@@ -65,6 +65,8 @@ class Backend:
             )
             if foreign:
                 values = _host_array(values, name)
+            if xp_dtype is None and values.dtype == np.float64:
+                xp_dtype = self.accumulator
             if self.name == "cupy":
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
@@ -75,7 +77,7 @@ class Backend:
             return np.asarray(array)
         if array_api_compat.is_cupy_array(array):
             return array.get()
-        return np.asarray(array_api_compat.to_device(array, "cpu"))
+        return np.array(np.from_dlpack(array, device="cpu"))
 
     def synchronize(self) -> None:
         """Waits until the device has finished all work given to it."""

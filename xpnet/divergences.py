@@ -70,7 +70,7 @@ class SoftmaxCrossEntropy(Divergence):
         z = outputs - xp.max(outputs, axis=-2, keepdims=True)
         y = xp.exp(z)
         total = xp.sum(y, axis=-2, keepdims=True)
-        value = xp.log(total[..., 0, :]) - _over_units(xp, targets * z)
+        value = xp.log(total[..., 0, :]) - _over_units(xp, z * targets)
         y /= total
         y -= targets
         return value, y
@@ -102,8 +102,8 @@ class SigmoidBinaryCrossEntropy(Divergence):
 
     def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
         small = xp.exp(-xp.abs(outputs))
-        value = xp.maximum(outputs, 0.0) - targets * outputs + xp.log1p(small)
-        y = xp.where(outputs >= 0.0, 1.0, small) / (1.0 + small)
+        value = xp.maximum(outputs, 0.0) - outputs * targets + xp.log1p(small)
+        y = xp.where(outputs >= 0.0, xp.ones_like(small), small) / (1.0 + small)
         y -= targets
         return _over_units(xp, value), y
 
@@ -156,12 +156,12 @@ class BinaryCrossEntropy(Divergence):
 
 def _times_log(xp: Any, factor: Any, values: Any) -> Any:
     """`factor log(values)`, and 0 where `factor` is 0."""
-    return factor * xp.log(xp.where(factor != 0.0, values, 1.0))
+    return xp.log(xp.where(factor != 0.0, values, 1.0)) * factor
 
 
 def _ratio(xp: Any, factor: Any, values: Any) -> Any:
     """`factor / values`, and 0 where `factor` is 0."""
-    return factor / xp.where(factor != 0.0, values, 1.0)
+    return xp.divide(factor, xp.where(factor != 0.0, values, 1.0))
 
 
 def _entropy(xp: Any, targets: Any) -> Any:

@@ -208,6 +208,10 @@ class Namespace:
     def minimum(self, x: Any, y: Any) -> Any:
         return self.where(value_of(x) < value_of(y), x, y)
 
+    def divide(self, x: Any, y: Any) -> Any:
+        # some libraries' arrays refuse a dual number on their right
+        return y.__rtruediv__(x) if isinstance(y, Dual) and not isinstance(x, Dual) else x / y
+
     def sum(self, x: Any, *, axis: int, keepdims: bool = False, dtype: Any = None) -> Any:
         def total(values: Array) -> Array:
             return self.xp.sum(values, axis=axis, keepdims=keepdims, dtype=dtype)

@@ -137,7 +137,7 @@ class Network:
         parameters = self.parameters(w, xp)
         step = max(1, 2**18 // self.activation_size)
         parts = [
-            self.forward(xp, parameters, X[start : start + step, :].mT)[0]
+            self.forward(xp, parameters, X[start : min(start + step, X.shape[0]), :].mT)[0]
             for start in range(0, X.shape[0], step)
         ]
         return xp.concat(parts, axis=-1).mT

@@ -44,6 +44,12 @@ class Rule(ABC):
     def __str__(self) -> str:
         """Why a run stopped that this rule stopped."""
 
+    def due(self, steps: int) -> bool:
+        """Whether the rule must be checked after `steps` steps, whatever the device has computed."""
+        if isinstance(self, _Any | _All):
+            return any(rule.due(steps) for rule in self.rules)
+        return isinstance(self, after) and steps >= self.steps
+
     def parts(self) -> tuple[Rule, ...]:
         """The rules of which any one suffices."""
         return self.rules if isinstance(self, _Any) else (self,)

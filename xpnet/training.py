@@ -270,8 +270,8 @@ class _Loop:
         self.state = optimizer.initialise(objective, w) if state is None else state
         self.steps = 0
 
-    def step(self) -> Record:
-        self.watch.looking = self.steps % self.check_every == 0
+    def step(self, *, look: bool = False) -> Record:
+        self.watch.looking = look or self.steps % self.check_every == 0
         with self.backend.quiet():
             record = self.optimizer.step(self.watch, self.w, self.state)
         self.steps += 1
@@ -307,7 +307,7 @@ class _Training:
         frozen = loop.backend.xp.asarray(loop.w, copy=True)
         try:
             while watch.active.any():
-                record = loop.step()
+                record = loop.step(look=self.stop.due(loop.steps + 1))
                 if watch.looking:
                     self.look(record, bar)
                     failed = watch.active & ~watch.finite

@@ -94,6 +94,10 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
             lines.append(f"copyto({place[number]}, {sources[0]})")
         else:
             lines.append(f"{_ufunc(node.operation)}({', '.join(sources)}, out={place[number]})")
+    for number in set(graph.outputs):  # an input that is an output, and may be overwritten as one
+        if nodes[number].operation == "array" and nodes[number].value in aliases:
+            lines.append(f"copyto({(kept := buffers[False].take())}, {place[number]})")
+            place[number] = kept
     lines += [
         f"copyto(o{k}, {place[number]})"
         for k, number in enumerate(graph.outputs)

@@ -72,7 +72,7 @@ class ElementwiseActivation(Activation):
             return forward(xp, z + bias)
 
         def backward(xp: Any, cache: Any, gradient: Any) -> Any:
-            return derivative(xp, cache) * gradient
+            return gradient * derivative(xp, cache)
 
         for rule, suffix in ((forward, "forward"), (biased, "forward"), (backward, "backward")):
             rule.__name__ = f"{name}_{suffix}"

@@ -104,7 +104,7 @@ class EmpiricalRisk(Objective):
         self.targets = _check_targets(
             self.backend, divergence, targets, self.samples, network.outputs, self.dtype
         )
-        self._classes = xp.arange(network.outputs, device=self.backend.device)[:, None]
+        self._classes = xp.arange(network.outputs, dtype=xp.int32, device=self.backend.device)[:, None]
         self.sample_weight, self._total = None, float(self.samples)
         if sample_weight is not None:
             self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
@@ -390,7 +390,7 @@ def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
             raise ValueError(
                 "targets of shape (samples,) are class labels and must be integers, got fractions"
             )
-    labels = xp.astype(labels, xp.int64)
+    labels = xp.astype(labels, xp.int32)
     low, high = int(xp.min(labels)), int(xp.max(labels))
     if low < 0 or high >= outputs:
         raise ValueError(

@@ -1,0 +1,88 @@
+"""The backends that tests run on, and the option that runs the slow ones."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import xpnet
+
+STRICT = {"strict": 0, "strict-second-device": 1, "strict-without-float64": None}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+def _strict(kind: str) -> xpnet.Backend:
+    if importlib.util.find_spec("array_api_strict") is None:
+        pytest.skip("array-api-strict is not installed")
+    import array_api_strict as xp
+
+    devices = xp.__array_namespace_info__().devices()
+    full = [device for device in devices if _has_float64(xp, device)]
+    without = [device for device in devices if not _has_float64(xp, device)]
+    if STRICT[kind] is None:
+        if not without:
+            pytest.skip("this array-api-strict has no device without float64")
+        return xpnet.Backend("array_api_strict", xp, without[0])
+    return xpnet.Backend("array_api_strict", xp, full[STRICT[kind]])
+
+
+def _has_float64(xp, device) -> bool:
+    return "float64" in xp.__array_namespace_info__().dtypes(device=device)
+
+
+def _cupy() -> xpnet.Backend:
+    try:
+        return xpnet.backend("cupy")
+    except xpnet.BackendError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["numpy", *STRICT, "cupy"])
+def backend(request) -> xpnet.Backend:
+    """Every array library and device that xpnet must run on."""
+    if request.param == "numpy":
+        return xpnet.backend("numpy")
+    return _cupy() if request.param == "cupy" else _strict(request.param)
+
+
+@pytest.fixture
+def dtype(backend) -> str:
+    """The most precise floating-point dtype of `backend`."""
+    return backend.accumulator.name if hasattr(backend.accumulator, "name") else (
+        str(backend.accumulator).rsplit(".", 1)[-1].strip("'>")
+    )
+
+
+@pytest.fixture
+def tolerance(backend) -> float:
+    return 1e-12 if backend.accumulator == backend.xp.float64 else 2e-5
+
+
+@pytest.fixture
+def numpy_backend() -> xpnet.Backend:
+    return xpnet.backend("numpy")
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+
+
+def read_only(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Copies of `arrays` that raise when something writes to them."""
+    copies = tuple(np.array(array) for array in arrays)
+    for copy in copies:
+        copy.flags.writeable = False
+    return copies

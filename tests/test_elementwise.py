@@ -1,0 +1,269 @@
+"""Elementwise rules: reference = NumPy kernel = CuPy kernel, and what cannot become one."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+from conftest import read_only
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xpnet
+from xpnet.elementwise import OPERATIONS, Elementwise, elementwise, host
+from xpnet.elementwise.trace import _BINARY, _COMPARISONS, _UNARY
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -3.25, 90.0, -90.0, np.inf, -np.inf, np.nan]
+
+
+@elementwise
+def everything(xp, a, b, *, p, q):
+    c = (a < b) & (b <= p) | ~(a >= 0.5) & (a != b) | (a == q) | (a > 2.0)
+    d = xp.where(c, a * b, xp.minimum(a, b) - q / (1.0 + b * b))
+    e = xp.tanh(d) + xp.exp(-xp.abs(a)) + xp.log1p(b * b) + xp.sqrt(xp.abs(b)) * xp.sign(a)
+    f = xp.maximum(e, p * 1.5) - xp.expm1(-a * a) + xp.log(1.0 + b * b) + (-b) ** 2 + 2.0**q
+    return d, e, f - xp.where(a > b, xp.zeros_like(a), 1.0)
+
+
+def arguments(dtype, shape=(7, 11)):
+    random = np.random.default_rng(0)
+    return [random.standard_normal(shape).astype(dtype) for _ in range(2)]
+
+
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("block", [2**4, 2**6, 2**19])
+def test_compute_equals_reference(dtype, block, monkeypatch):
+    monkeypatch.setattr(host, "BLOCK_BYTES", block)
+    a, b = read_only(*arguments(dtype))
+    expected = everything(xp, a, b, p=0.25, q=0.75)
+    result = everything.compute(xp, a, b, p=0.25, q=0.75)
+    for got, want in zip(result, expected, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, want, rtol=1e-6 if dtype == "float32" else 1e-14)
+
+
+@pytest.mark.parametrize("operation", [*_UNARY, *_BINARY, *_COMPARISONS])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_operation_on_special_numbers(operation, dtype):
+    if operation in _UNARY:
+        rule = elementwise(lambda xp, a, b: getattr(xp, operation)(a))
+    elif operation in _COMPARISONS:
+        rule = elementwise(lambda xp, a, b: xp.where(getattr(xp, operation)(a, b), a, b))
+    else:
+        rule = elementwise(lambda xp, a, b: getattr(xp, operation)(a, b))
+    a, b = (part.ravel().astype(dtype) for part in np.meshgrid(SPECIAL, SPECIAL))
+    with np.errstate(all="ignore"):
+        want = rule(xp, a, b)
+        got = rule.compute(xp, a, b)
+    np.testing.assert_array_equal(got, want)
+    assert np.array_equal(np.signbit(got), np.signbit(want))
+
+
+def test_rules_run_on_every_backend(backend, dtype):
+    a, b = (backend.asarray(part, dtype) for part in arguments("float64"))
+    want = everything(xp, *arguments(dtype), p=0.25, q=0.75)
+    for got, expected in zip(everything.compute(backend.xp, a, b, p=0.25, q=0.75), want, strict=True):
+        np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-5)
+    into = tuple(backend.xp.zeros_like(a) for _ in want)
+    everything.write(backend.xp, into, a, b, p=0.25, q=0.75)
+    np.testing.assert_allclose(backend.to_numpy(into[2]), want[2], rtol=1e-5)
+
+
+# Rules drawn at random: a few steps, each an operation on what there is so far, several outputs.
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "subtract", "multiply", "maximum", "minimum", "where", "abs", "tanh"]),
+        st.integers(0, 9),
+        st.integers(0, 9),
+        st.integers(0, 9),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def random_rule(program, outputs) -> Elementwise:
+    def rule(xp, a, b, c, *, p):
+        values = [a, b, c]
+        for operation, i, j, k in program:
+            x, y, z = (values[n % len(values)] for n in (i, j, k))
+            if operation == "where":
+                values.append(xp.where(x > y, z, y - p))
+            elif operation in ("abs", "tanh"):
+                values.append(getattr(xp, operation)(x))
+            elif operation == "maximum" and i == j:
+                values.append(xp.maximum(x, p))
+            else:
+                values.append(getattr(xp, operation)(x, y))
+        return tuple(values[n % len(values)] for n in outputs)
+
+    return elementwise(rule)
+
+
+@given(
+    program=steps,
+    outputs=st.lists(st.integers(0, 12), min_size=1, max_size=3),
+    aliases=st.permutations([0, 1, 2, None, None]),
+    shape=st.sampled_from([(5,), (3, 4), (40,), (9, 30), (2, 3, 50)]),
+    parameter=st.sampled_from(["number", "0-d", "column"]),
+)
+def test_outputs_may_lie_on_inputs(program, outputs, aliases, shape, parameter):
+    rule = random_rule(program, outputs)
+    random = np.random.default_rng(1)
+    arrays = [random.standard_normal(shape) for _ in range(3)]
+    p = {"number": 0.5, "0-d": np.asarray(0.5), "column": random.random((*shape[:-1], 1))}[parameter]
+    want = [np.broadcast_to(part, shape).copy() for part in rule(xp, *arrays, p=p)]
+    into = tuple(
+        np.full(shape, np.nan) if alias is None else arrays[alias]
+        for alias, _ in zip(aliases, outputs, strict=False)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(host, "BLOCK_BYTES", 8 * 16)
+        rule.write(xp, into, *arrays, p=p)
+    for got, expected in zip(into, want, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+shapes = st.sampled_from([(), (1,), (6,), (4, 1), (4, 6), (1, 6), (3, 4, 6), (3, 1, 1), (3, 4, 1)])
+
+
+@given(first=shapes, second=shapes, parameter=shapes)
+def test_broadcasting(first, second, parameter):
+    random = np.random.default_rng(2)
+    a, b, p = (np.asarray(random.standard_normal(s)) for s in (first, second, parameter))
+    rule = elementwise(lambda xp, a, b, *, p: a * p + b)
+    want = a * p + b
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(host, "BLOCK_BYTES", 8 * 5)
+        np.testing.assert_array_equal(rule.compute(xp, a, b, p=p), want)
+
+
+def test_float32_stays_float32_beside_float64_parameters():
+    a, b = arguments("float32")
+    column = np.linspace(0, 1, 7)[:, None]  # float64
+    for p in (0.1, np.float64(0.1), np.asarray(0.1), column):
+        for result in everything.compute(xp, a, b, p=p, q=0.5):
+            assert result.dtype == np.float32
+
+
+def test_numbers_combine_in_double_precision():
+    rule = elementwise(lambda xp, a, *, decay: a * (1.0 - decay))
+    got = rule.compute(xp, np.ones(3, np.float32), decay=0.999)
+    assert got[0] == np.float32(1.0 - 0.999)  # not float32(1) - float32(0.999)
+
+
+def test_write_needs_no_arrays_to_speak_of():
+    a, b, c = (np.ones(2_000_000, np.float32) for _ in range(3))
+    rule = elementwise(lambda xp, a, b, *, p: (a + p * b, xp.tanh(a) - b))
+    rule.write(xp, (a, b), a, b, p=0.5)
+    tracemalloc.start()
+    rule.write(xp, (a, c), a, b, p=0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * host.BLOCK_BYTES < a.nbytes
+
+
+def test_bad_arrays_are_refused():
+    rule = elementwise(lambda xp, a, b, *, p: a + p * b)
+    a, b = arguments("float64")
+    with pytest.raises(TypeError, match="float32 or float64, got int64"):
+        rule.compute(xp, a.astype(int), b, p=1.0)
+    with pytest.raises(TypeError, match="share one dtype, got float64 and float32"):
+        rule.compute(xp, a, b.astype("float32"), p=1.0)
+    with pytest.raises(TypeError, match="takes arrays a, b and scalars p"):
+        rule.compute(xp, a, p=1.0)
+    with pytest.raises(TypeError, match="takes arrays a, b and scalars p"):
+        rule.compute(xp, a, b, rate=1.0)
+    with pytest.raises(ValueError, match=r"yields shape \(7, 11\), got \(3,\)"):
+        rule.write(xp, (np.zeros(3),), a, b, p=1.0)
+    with pytest.raises(ValueError, match="yields 1 arrays, got 2"):
+        rule.write(xp, (a, b), a, b, p=1.0)
+
+
+def with_if(xp, a):
+    if a > 0.0:
+        return a
+    return -a
+
+
+def with_and(xp, a):
+    return xp.where((a > 0.0) and (a < 1.0), a, 0.0)
+
+
+def with_sin(xp, a):
+    return xp.sin(a)
+
+
+def with_shape(xp, a):
+    return a * a.shape[0]
+
+
+def with_index(xp, a):
+    return a[0]
+
+
+def with_loop(xp, a):
+    return sum(x for x in a)
+
+
+def with_float(xp, a):
+    return float(a) + a
+
+
+def with_floor_division(xp, a):
+    return a // 2.0
+
+
+def with_boolean_arithmetic(xp, a):
+    return (a > 0.0) * a
+
+
+def with_numbers_only(xp, a):
+    return xp.where(a > 0.0, 1.0, 0.0)
+
+
+def with_keyword(xp, a):
+    return xp.sqrt(a, out=a)
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (with_if, "'if'"),
+        (with_and, "'and'"),
+        (with_sin, "xp.sin"),
+        (with_shape, r"\.shape"),
+        (with_index, "indexing"),
+        (with_loop, "iteration"),
+        (with_float, r"float\(\)"),
+        (with_floor_division, "'//'"),
+        (with_boolean_arithmetic, "multiply"),
+        (with_numbers_only, "where"),
+        (with_keyword, "sqrt"),
+    ],
+)
+def test_what_cannot_be_traced_is_named_with_its_line(function, named):
+    line = function.__code__.co_firstlineno + 1
+    with pytest.raises(xpnet.TraceError, match=rf"{named}.*test_elementwise.py, line {line}\b"):
+        elementwise(function).compute(xp, np.ones(3))
+
+
+def test_returning_a_comparison_is_refused():
+    with pytest.raises(xpnet.TraceError, match="comparison"):
+        elementwise(lambda xp, a: a > 0.0).compute(xp, np.ones(3))
+
+
+def test_a_rule_takes_named_arguments_only():
+    with pytest.raises(TypeError, match="named arguments"):
+        elementwise(lambda xp, *arrays: arrays[0])
+
+
+def test_operations_are_those_of_the_array_api():
+    for operation in OPERATIONS:
+        assert hasattr(xp, operation)
