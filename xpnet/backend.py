@@ -65,8 +65,8 @@ class Backend:
             )
             if foreign:
                 values = _host_array(values, name)
-            if xp_dtype is None and values.dtype == np.float64:
-                xp_dtype = self.accumulator
+            if xp_dtype is None and isinstance(values, np.ndarray) and values.dtype == np.float64:
+                xp_dtype = self.accumulator  # as near to it as the device has
             if self.name == "cupy":
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)

@@ -83,8 +83,15 @@ class hold_blas:
         with hold_blas._lock:
             hold_blas._holders -= 1
             if hold_blas._holders == 0:
-                for library, threads in zip(_blas_libraries(), hold_blas._previous, strict=True):
-                    library.set_num_threads(threads)
+                for library, number in zip(_blas_libraries(), hold_blas._previous, strict=True):
+                    # threadpoolctl lets one thread only set OpenBLAS's number until it lets go
+                    let_go = getattr(library, "clear_controlling_thread", None)
+                    library.set_num_threads(number)
+                    if let_go and library.get_num_threads() != number:  # another thread took the hold
+                        let_go(force=True)
+                        library.set_num_threads(number)
+                    if let_go:
+                        let_go()
 
 
 @functools.cache

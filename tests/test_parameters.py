@@ -1,0 +1,102 @@
+"""Layout and initialisers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xpnet
+from xpnet import Dense, Layout, Network
+
+names = st.text("abcdef", min_size=1, max_size=3)
+layouts = st.dictionaries(
+    names, st.lists(st.integers(1, 4), max_size=3).map(tuple), min_size=1, max_size=5
+).map(Layout)
+
+
+@given(layout=layouts, lead=st.sampled_from([(), (3,), (2, 3)]), stride=st.sampled_from([1, 2]))
+def test_views_cover_the_vector_once_without_copies(layout, lead, stride):
+    flat = np.zeros((*lead, 2 * layout.size))[..., ::stride][..., : layout.size]
+    for name, view in layout.views(flat).items():
+        assert view.shape == lead + layout.shapes[name]
+        assert np.shares_memory(view, flat)
+        view += 1
+        np.testing.assert_array_equal(flat[..., layout.slice(name)].reshape(view.shape), 1)
+    np.testing.assert_array_equal(flat, 1)
+    assert layout.size == sum(math.prod(shape) for shape in layout.shapes.values())
+
+
+def test_views_on_every_backend(backend, dtype):
+    layout = Layout({"weights": (3, 2), "bias": (3,)})
+    flat = backend.asarray(np.arange(18).reshape(2, 9), dtype)
+    views = layout.views(flat)
+    views["bias"][...] = -1.0
+    assert backend.to_numpy(flat)[1, 6:].tolist() == [-1, -1, -1]
+    assert backend.to_numpy(views["weights"])[1].tolist() == [[9, 10], [11, 12], [13, 14]]
+
+
+def test_wrong_vectors_are_refused():
+    layout = Layout({"weights": (3, 2)})
+    with pytest.raises(ValueError, match=r"w must have 6 parameters .* got shape \(7,\)"):
+        layout.views(np.zeros(7))
+    with pytest.raises(ValueError, match="'a' must be positive integers"):
+        Layout({"a": (2, 0)})
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"), [("glorot", 2 / 500), ("he", 2 / 300), ("lecun", 1 / 300), ("zeros", 0)]
+)
+def test_initialisers_have_their_variance(name, variance):
+    w = Network(300, Dense(200, initialiser=name)).initialise(3, "numpy", "float64")
+    weights, bias = w[:-200], w[-200:]
+    assert weights.var() == pytest.approx(variance, rel=0.03)
+    assert abs(weights.mean()) <= 4 * math.sqrt(variance / weights.size)
+    assert not bias.any()
+
+
+def test_uniform_stays_within_its_limit():
+    w = Network(300, Dense(200, initialiser=xpnet.uniform(0.2))).initialise(0, "numpy", "float64")
+    assert 0.199 < np.abs(w).max() <= 0.2
+    with pytest.raises(ValueError, match="limit must be a positive number, got -1"):
+        xpnet.uniform(-1)
+
+
+@pytest.mark.parametrize(
+    ("activation", "initialiser"),
+    [("relu", "he"), ("leaky_relu", "he"), ("softplus", "he"), ("identity", "lecun")]
+    + [(name, "glorot") for name in ("tanh", "sigmoid", "softmax")],
+)
+def test_the_initialiser_suits_the_activation(activation, initialiser):
+    assert Dense(3, activation).initialiser.name == initialiser
+
+
+def test_every_backend_starts_from_the_same_bits(backend):
+    network = Network(5, Dense(4, "tanh"), Dense(2))
+    want = network.initialise(7, "numpy", "float64")
+    w = network.initialise(7, backend, "float32")
+    assert w.dtype == backend.xp.float32
+    np.testing.assert_array_equal(backend.to_numpy(w), want.astype(np.float32))
+    assert not np.array_equal(network.initialise(8, "numpy", "float64"), want)
+
+
+def test_replicas_start_from_consecutive_seeds():
+    network = Network(5, Dense(4, "tanh"), Dense(2))
+    w = network.initialise(7, "numpy", replicas=3)
+    for r in range(3):
+        np.testing.assert_array_equal(w[r], network.initialise(7 + r, "numpy"))
+
+
+def test_bad_seeds_and_replicas():
+    network = Network(2, Dense(1))
+    with pytest.raises(TypeError, match="seed must be an integer, got 0.5"):
+        network.initialise(0.5)
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        network.initialise(-1)
+    with pytest.raises(ValueError, match="replicas must be at least 1, got 0"):
+        network.initialise(0, "numpy", replicas=0)
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'float16'"):
+        network.initialise(0, "numpy", "float16")

@@ -1,0 +1,102 @@
+"""Threads, and BLAS's own threads meanwhile."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from xpnet import threads
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.fixture
+def two_blas_threads():
+    with threadpool_limits(2, "blas"):
+        if 2 not in blas_threads():
+            pytest.skip("this BLAS has one thread only")
+        yield
+
+
+def test_blas_gets_its_threads_back(two_blas_threads):
+    before = blas_threads()
+    with threads.hold_blas():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError), threads.hold_blas():
+        _ = 1 / 0
+    assert blas_threads() == before
+
+
+def test_holders_that_overlap_share_one_hold(two_blas_threads):
+    before = blas_threads()
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with threads.hold_blas():
+            entered.set()
+            leave.wait(10)
+
+    other = threading.Thread(target=hold)
+    with threads.hold_blas():
+        other.start()
+        assert entered.wait(10)
+    assert set(blas_threads()) == {1}  # the other still holds
+    leave.set()
+    other.join()
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_results_come_in_the_order_of_the_tasks(count):
+    def task(number):
+        time.sleep(0.002 * (number % 3))
+        return number
+
+    tasks = [lambda number=number: task(number) for number in range(12)]
+    assert threads.run_all(tasks, count) == list(range(12))
+
+
+def test_several_threads_work():
+    barrier = threading.Barrier(3, timeout=10)
+    names = threads.run_all([lambda: (barrier.wait(), threading.get_ident())[1]] * 3, 3)
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_ends_the_work(count):
+    done = []
+
+    def task(number):
+        if number == 1:
+            raise KeyError("task 1")
+        time.sleep(0.01)
+        done.append(number)
+
+    with pytest.raises(KeyError, match="task 1"):
+        threads.run_all([lambda number=number: task(number) for number in range(50)], count)
+    assert len(done) <= 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own():
+    assert threads.run_all([lambda: 1, lambda: 2], 2) == [1, 2]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if threads.run_all([lambda: 3, lambda: 4], 2) == [3, 4] else 1)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            assert status == 0
+            return
+        time.sleep(0.01)
+    os.kill(child, 9)
+    pytest.fail("the child never ended")
