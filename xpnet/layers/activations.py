@@ -45,10 +45,17 @@ class ElementwiseActivation(Activation):
         of: "input" or "output": what `derivative` takes. "output" saves memory and is often shorter.
         initialiser: the weights' initialiser that suits it: "glorot", "he", "lecun" or "zeros".
 
-    A user's own activation:
+    A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
 
-        sine = ElementwiseActivation("sine", lambda xp, z: ..., lambda xp, z: ...)
-        Dense(20, sine)
+        def function(xp, z):
+            return z / (1.0 + xp.exp(-z))
+
+        def derivative(xp, z):
+            y = 1.0 / (1.0 + xp.exp(-z))
+            return y * (1.0 + z * (1.0 - y))
+
+        swish = ElementwiseActivation("swish", function, derivative)
+        Dense(20, swish)
     """
 
     def __init__(
@@ -78,6 +85,11 @@ class ElementwiseActivation(Activation):
             rule.__name__ = f"{name}_{suffix}"
         self._plain, self._biased = elementwise(forward), elementwise(biased)
         self._backward = elementwise(backward)
+
+    def check_traceable(self) -> None:
+        """Raises TraceError unless function and derivative can become kernels."""
+        for rule in (self._plain, self._biased, self._backward):
+            rule.graph  # noqa: B018
 
     def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
         rule, arrays = (self._plain, (z,)) if bias is None else (self._biased, (z, bias))

@@ -1,0 +1,207 @@
+"""Divergences, and every activation with every divergence, against PyTorch and central differences."""
+
+from __future__ import annotations
+
+import array_api_compat.numpy as xp
+import numpy as np
+import pytest
+from conftest import read_only
+
+import xpnet
+from xpnet import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    ElementwiseActivation,
+    EmpiricalRisk,
+    KullbackLeibler,
+    Network,
+    SquaredError,
+)
+from xpnet.divergences import (
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+    SoftmaxKullbackLeibler,
+)
+from xpnet.testing import check_divergence, check_gradient
+
+DIVERGENCES = [SquaredError(), CrossEntropy(), BinaryCrossEntropy(), KullbackLeibler()]
+ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
+OWN = ElementwiseActivation(
+    "cube", lambda xp, z: z**3 + z, lambda xp, z: 3.0 * z * z + 1.0, of="input"
+)
+
+
+def data(divergence, samples=9, outputs=3, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((samples, 4))
+    targets = random.random((samples, outputs))
+    if divergence.targets == "distribution":
+        targets /= targets.sum(axis=1, keepdims=True)
+    return read_only(X, targets)
+
+
+def torch_activation(torch, name):
+    functional = torch.nn.functional
+    return {
+        "identity": lambda z: z,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": torch.relu,
+        "leaky_relu": functional.leaky_relu,
+        "softplus": functional.softplus,
+        "softmax": lambda z: torch.softmax(z, dim=1),
+        "cube": lambda z: z**3 + z,
+    }[name]
+
+
+def torch_divergence(torch, divergence, y, d):
+    """Written out, per sample."""
+    kind = type(divergence)
+    if kind is SquaredError:
+        return 0.5 * ((y - d) ** 2).sum(dim=1)
+    if kind is CrossEntropy:
+        return -torch.special.xlogy(d, y).sum(dim=1)
+    if kind is KullbackLeibler:
+        return (torch.special.xlogy(d, d) - torch.special.xlogy(d, y)).sum(dim=1)
+    return -(torch.special.xlogy(d, y) + torch.special.xlogy(1 - d, 1 - y)).sum(dim=1)
+
+
+def torch_risk(torch, network, divergence, w, X, targets):
+    w = torch.tensor(w, requires_grad=True)
+    y, start = torch.tensor(np.array(X)), 0
+    views = {}
+    for name, shape in network.layout.shapes.items():
+        views[name] = w[start : (start := start + int(np.prod(shape)))].reshape(shape)
+    for number, layer in enumerate(network.layers):
+        y = y @ views[f"{number}.weights"].T
+        if layer.bias:
+            y = y + views[f"{number}.bias"]
+        y = torch_activation(torch, layer.activation.name)(y)
+    value = torch_divergence(torch, divergence, y, torch.tensor(np.array(targets))).mean()
+    value.backward()
+    return value.item(), w.grad.numpy()
+
+
+def combinations():
+    for divergence in DIVERGENCES:
+        for activation in [*ACTIVATIONS, OWN]:
+            # logarithms want outputs in (0, 1)
+            positive = activation in ("sigmoid", "softmax")
+            if isinstance(divergence, SquaredError) or positive:
+                yield divergence, activation
+
+
+@pytest.mark.parametrize("hidden", ["tanh", "relu", "softmax", OWN])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("divergence", "activation"), list(combinations()), ids=str)
+def test_risk_equals_pytorch(torch, divergence, activation, bias, hidden):
+    X, targets = data(divergence)
+    network = Network(4, Dense(5, hidden, bias=bias), Dense(3, activation, bias=bias))
+    risk = EmpiricalRisk(network, divergence, X, targets, backend="numpy", dtype="float64")
+    w = network.initialise(1, "numpy", "float64")
+    w += 0.1 * np.random.default_rng(2).standard_normal(w.size)  # biases too
+    value, gradient = risk.value_and_gradient(w)
+    want, want_gradient = torch_risk(torch, network, divergence, w, X, targets)
+    assert float(value) == pytest.approx(want, rel=1e-12)
+    assert float(risk.value(w)) == pytest.approx(want, rel=1e-12)
+    scale = np.abs(want_gradient).max()
+    np.testing.assert_allclose(gradient, want_gradient, rtol=1e-12, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES, ids=str)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, OWN], ids=str)
+def test_risk_equals_differences(divergence, activation):
+    if not isinstance(divergence, SquaredError) and activation not in ("sigmoid", "softmax"):
+        # any activation may sit below one with outputs in (0, 1)
+        layers = [Dense(5, activation), Dense(3, "sigmoid")]
+    else:
+        layers = [Dense(5, "tanh"), Dense(3, activation)]
+    X, targets = data(divergence, seed=3)
+    network = Network(4, *layers)
+    risk = EmpiricalRisk(network, divergence, X, targets, backend="numpy", dtype="float64")
+    check_gradient(risk, network.initialise(5, "numpy", "float64"))
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES, ids=str)
+def test_gradients_of_divergences(divergence):
+    random = np.random.default_rng(0)
+    y, d = 0.2 + 0.6 * random.random((3, 5)), random.random((3, 5))
+    check_divergence(divergence, y, d)
+
+
+@pytest.mark.parametrize(
+    "divergence", [SoftmaxCrossEntropy(), SoftmaxKullbackLeibler(), SigmoidBinaryCrossEntropy()], ids=str
+)
+def test_gradients_at_logits(divergence):
+    random = np.random.default_rng(0)
+    z, d = random.standard_normal((4, 6)), random.random((4, 6))
+    check_divergence(divergence, z, d / d.sum(axis=0))
+    check_divergence(divergence, z, np.eye(4)[:, [0, 1, 2, 3, 0, 0]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logits_of_ten_thousand(dtype):
+    z = np.array([[1e4, -1e4, -1e4, 0.0], [-1e4, 1e4, 1e4, 0.0]], dtype)
+    d = np.array([[1.0, 1.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.5]], dtype)
+    value, gradient = SoftmaxCrossEntropy().value_and_gradient(xp, z, d)
+    np.testing.assert_allclose(value, [0, 2e4, 1e4, np.log(2)], rtol=1e-6)
+    np.testing.assert_array_equal(gradient, np.array([[0, -1, -0.5, 0], [0, 1, 0.5, 0]], dtype))
+    value, gradient = SoftmaxKullbackLeibler().value_and_gradient(xp, z, d)
+    np.testing.assert_allclose(value, [0, 2e4, 1e4 - np.log(2), 0], rtol=1e-6, atol=1e-6)
+    value, gradient = SigmoidBinaryCrossEntropy().value_and_gradient(xp, z, d)
+    np.testing.assert_allclose(value, [0, 2e4, 1e4, 2 * np.log(2)], rtol=1e-6)
+    np.testing.assert_array_equal(gradient, np.array([[0, -1, -0.5, 0], [0, 1, 0.5, 0]], dtype))
+    assert value.dtype == gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("size", [1e4, -1e4, 1e3])
+@pytest.mark.parametrize(
+    ("activation", "divergence"),
+    [("softmax", CrossEntropy()), ("softmax", KullbackLeibler()), ("sigmoid", BinaryCrossEntropy())],
+    ids=str,
+)
+def test_risks_at_huge_logits_equal_pytorch(torch, activation, divergence, size):
+    functional = torch.nn.functional
+    network = Network(3, Dense(3, activation, bias=False))
+    X, d = np.eye(3), np.array([[1.0, 0, 0], [0, 0.25, 0.75], [0, 0, 1]])
+    w = size * np.array([1.0, -1.0, 0.5, 0.25, 2.0, -2.0, 0.0, 1.0, -0.5])
+    risk = EmpiricalRisk(network, divergence, X, d, backend="numpy", dtype="float64")
+    value, gradient = risk.value_and_gradient(w)
+    z = torch.tensor(w.reshape(3, 3).T.copy(), requires_grad=True)
+    target = torch.tensor(d)
+    if activation == "sigmoid":
+        total = functional.binary_cross_entropy_with_logits(z, target, reduction="sum")
+    else:
+        total = -(target * functional.log_softmax(z, dim=1)).sum()
+        if isinstance(divergence, KullbackLeibler):
+            total = total + torch.special.xlogy(target, target).sum()
+    (total / 3).backward()
+    assert float(value) == pytest.approx(total.item() / 3, rel=1e-12)
+    np.testing.assert_allclose(gradient, z.grad.numpy().T.ravel(), rtol=1e-12, atol=1e-15)
+
+
+def test_targets_of_zero_and_one_do_no_harm():
+    y = np.array([[0.2, 0.0, 1.0], [0.8, 1.0, 0.0]])
+    d = np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    for divergence in (CrossEntropy(), KullbackLeibler(), BinaryCrossEntropy()):
+        value, gradient = divergence.value_and_gradient(xp, y, d)
+        assert np.isfinite(value).all()
+        assert np.isfinite(gradient).all()
+        assert value[1:].tolist() == [0, 0]
+
+
+def test_every_backend(backend, dtype, tolerance):
+    for divergence in DIVERGENCES:
+        X, targets = data(divergence)
+        for activation in ("sigmoid", "softmax"):
+            network = Network(4, Dense(5, "tanh"), Dense(3, activation))
+            values = []
+            for own in (backend, xpnet.backend("numpy")):
+                risk = EmpiricalRisk(network, divergence, X, targets, backend=own, dtype=dtype)
+                value, gradient = risk.value_and_gradient(network.initialise(0, own, dtype))
+                assert gradient.dtype == own.dtype(dtype)
+                assert value.dtype == own.accumulator
+                values.append((float(value), own.to_numpy(gradient)))
+            assert values[0][0] == pytest.approx(values[1][0], rel=tolerance)
+            np.testing.assert_allclose(values[0][1], values[1][1], atol=tolerance)
