@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import xpnet
+from xpnet import checks
 
 STRICT = {"strict": 0, "strict-second-device": 1, "strict-without-float64": None}
 
@@ -60,9 +61,7 @@ def backend(request) -> xpnet.Backend:
 @pytest.fixture
 def dtype(backend) -> str:
     """The most precise floating-point dtype of `backend`."""
-    return backend.accumulator.name if hasattr(backend.accumulator, "name") else (
-        str(backend.accumulator).rsplit(".", 1)[-1].strip("'>")
-    )
+    return checks.dtype_name(backend.accumulator)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ import array_api_compat
 import array_api_compat.numpy
 import numpy as np
 
+from . import checks
+
 logger = logging.getLogger("xpnet")
 
 Array = Any  # an array of any library that follows the Python array API standard
@@ -58,7 +60,7 @@ class Backend:
             values = _host_array(values, name)
         elif array_api_compat.is_numpy_array(values):
             _require_numbers(values, name)
-        with self._on_device():
+        with self._on_device(), self.quiet():
             xp_dtype = None if dtype is None else self.dtype(dtype)
             foreign = not isinstance(values, np.ndarray) and (
                 array_api_compat.array_namespace(values) is not self.xp
@@ -90,9 +92,7 @@ class Backend:
         Raises:
             ValueError: any other dtype.
         """
-        name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
-        if name is None:
-            name = getattr(dtype, "__name__", str(dtype)).rsplit(".", 1)[-1]
+        name = dtype if isinstance(dtype, str) else checks.dtype_name(dtype)
         if name not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
         return getattr(self.xp, name)

@@ -75,7 +75,26 @@ def same_place(backend: Any, name: str, array: Any, dtype: Any) -> None:
             + "; move it with backend.asarray"
         )
     if array.dtype != dtype:
-        raise TypeError(f"{name} must be {dtype}, as the data, got {array.dtype}")
+        raise TypeError(
+            f"{name} must be {dtype_name(dtype)}, as the data, got {dtype_name(array.dtype)}"
+        )
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype of any library, such as "float32"."""
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
+    return name.rsplit(".", 1)[-1]
+
+
+def per_replica(name: str, value: Any, w: Any) -> None:
+    """Raises unless `value`, if it is an `(R, 1)` array, has a row for each replica of `w`."""
+    shape = getattr(value, "shape", ())
+    if shape and (w.ndim < 2 or shape[0] != w.shape[0]):
+        replicas = f"{w.shape[0]} replicas" if w.ndim > 1 else "no replicas"
+        raise ValueError(
+            f"{name} must be a number or have a row for each replica: w has {replicas}, "
+            f"{name} has {shape[0]} rows"
+        )
 
 
 def direction(backend: Any, w: Any, v: Any) -> None:

@@ -82,10 +82,11 @@ class EmpiricalRisk(Objective):
             raise TypeError(
                 f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}"
             )
-        penalties = [penalty] if isinstance(penalty, Penalty) else list(penalty or ())
-        for item in penalties:
-            if not isinstance(item, Penalty):
-                raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {item!r}")
+        penalties = [penalty] if isinstance(penalty, Penalty) else penalty or []
+        if not isinstance(penalties, list | tuple) or not all(
+            isinstance(item, Penalty) for item in penalties
+        ):
+            raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
         if chunk is not None:
             checks.count("chunk", chunk)
         if threads is not None:
@@ -313,7 +314,7 @@ class EmpiricalRisk(Objective):
     def __repr__(self) -> str:
         return (
             f"EmpiricalRisk({self.network!r}, {self.divergence!r}, samples={self.samples}, "
-            f"backend={self.backend.name!r}, dtype={str(self.dtype)!r})"
+            f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
         )
 
 

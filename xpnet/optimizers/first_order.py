@@ -64,6 +64,7 @@ class Momentum(Optimizer):
         _check_momentum(self.momentum)
 
     def initialise(self, objective: Objective, w: Array) -> State:
+        checks.per_replica("momentum", self.momentum, w)
         return _start(self.rate, w) | {"velocity": _xp(w).zeros_like(w)}
 
     def step(self, objective: Objective, w: Array, state: State) -> Record:
@@ -98,6 +99,7 @@ class Nesterov(Optimizer):
         _check_momentum(self.momentum)
 
     def initialise(self, objective: Objective, w: Array) -> State:
+        checks.per_replica("momentum", self.momentum, w)
         xp = _xp(w)
         return _start(self.rate, w) | {
             "velocity": xp.zeros_like(w),
@@ -138,6 +140,7 @@ def _check_momentum(momentum: Any) -> None:
 
 
 def _start(rate: Rate, w: Array) -> State:
+    checks.per_replica("rate", rate, w)
     return {"step": 0} | as_schedule(rate).initialise(w)
 
 
