@@ -161,7 +161,8 @@ class Network:
             )
         if X.shape[0] == 0:
             raise ValueError("X is empty: there must be at least one sample")
-        X = backend.xp.astype(X, backend.dtype(dtype), copy=False)
+        with backend.quiet():  # what overflows is found below
+            X = backend.xp.astype(X, backend.dtype(dtype), copy=False)
         checks.finite(backend.xp, "X", X)
         return X
 

@@ -356,7 +356,7 @@ class _Training:
             self.end(active & check(progress), str(rule))
         if bar is not None:
             bar.update(loop.steps - bar.n)
-            bar.set_postfix_str(_postfix(self.rows[-1]), refresh=False)
+            bar.set_postfix_str(_postfix(self.rows), refresh=False)
 
     def end(self, replicas: Any, reason: str | None, *, sound: bool = True) -> None:
         """Notes why `replicas` stop, where no other reason has been noted."""
@@ -401,9 +401,11 @@ def _bar(stop: Rule) -> Any:
     return tqdm(total=min(steps, default=None), unit="step")
 
 
-def _postfix(row: tuple[Any, ...]) -> str:
-    _, value, _, rate, held_out, *_ = row
+def _postfix(rows: list[tuple[Any, ...]]) -> str:
+    """The last row in words, with the last held-out risk that was evaluated."""
+    _, value, _, rate, *_ = rows[-1]
     text = f"value {host.nanmin(value):.4g}, rate {host.max(rate):.3g}"
-    if not host.isnan(held_out).all():
-        text += f", held out {host.nanmin(held_out):.4g}"
+    for row in reversed(rows):
+        if not host.isnan(row[4]).all():
+            return text + f", held out {host.nanmin(row[4]):.4g}"
     return text

@@ -1,0 +1,252 @@
+"""Gradient descent, momentum, Nesterov: against PyTorch, against theory, on every backend."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import xpnet
+from xpnet import (
+    CrossEntropy,
+    Dense,
+    EmpiricalRisk,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Network,
+    Quadratic,
+    iterate,
+    schedules,
+)
+from xpnet.elementwise import Elementwise
+
+NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
+OPTIMIZERS = [GradientDescent(0.3), Momentum(0.1, 0.9), Nesterov(0.1, 0.8)]
+RATES = [
+    0.1,
+    schedules.Constant(0.1),
+    schedules.Linear(0.3),
+    schedules.Quadratic(0.3),
+    schedules.Exponential(0.3, 0.1),
+    schedules.Plateau(0.3, patience=1, threshold=0.1),
+]
+
+
+def risk(backend="numpy", dtype="float64"):
+    random = np.random.default_rng(0)
+    X, labels = random.standard_normal((40, 4)), random.integers(0, 3, 40)
+    return EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, backend=backend, dtype=dtype)
+
+
+def quadratic(kappa, size=8, seed=0):
+    """A rotated quadratic with eigenvalues from 1 to `kappa`, minimum 0 at the origin."""
+    random = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(random.standard_normal((size, size)))
+    values = np.geomspace(1, kappa, size)
+    A = rotation * values @ rotation.T
+    return Quadratic((A + A.T) / 2, backend="numpy"), random.standard_normal(size)
+
+
+def torch_sgd(torch, objective, w, rates, **options):
+    """The iterates of PyTorch's SGD on the same gradients, one rate for each step."""
+    variable = torch.nn.Parameter(torch.tensor(w))
+    optimizer = torch.optim.SGD([variable], lr=rates[0], **options)
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        _, gradient = objective.value_and_gradient(variable.detach().numpy())
+        variable.grad = torch.tensor(gradient)
+        optimizer.step()
+        yield variable.detach().numpy().copy()
+
+
+def problems():
+    objective, w = quadratic(10)
+    return [(objective, w / 10), (risk(), NETWORK.initialise(1, "numpy", "float64"))]
+
+
+@pytest.mark.parametrize("problem", [0, 1], ids=["quadratic", "network"])
+def test_trajectories_equal_pytorch(torch, problem):
+    objective, start = problems()[problem]
+    for ours, options in (
+        (GradientDescent(0.05), {}),
+        (Momentum(0.05, 0.9), {"momentum": 0.9}),
+        (Nesterov(0.05, 0.9), {"momentum": 0.9, "nesterov": True}),
+    ):
+        w = start.copy()
+        state = ours.initialise(objective, w)
+        theirs = torch_sgd(torch, objective, start, [0.05] * 100, **options)
+        for want in theirs:
+            ours.step(objective, w, state)
+            point = state["ahead"] if isinstance(ours, Nesterov) else w
+            np.testing.assert_allclose(point, want, rtol=1e-12, atol=1e-12)
+
+
+def test_momentum_carries_its_rate_and_pytorch_does_not(torch):
+    objective, start = quadratic(10)
+    rates = [0.05, 0.05, 0.005, 0.005]
+    w, velocity = start.copy(), np.zeros_like(start)
+    got = start.copy()
+    steps = iterate(objective, Momentum(lambda step: rates[step], 0.9), got)
+    for step, want in enumerate(torch_sgd(torch, objective, start, rates, momentum=0.9)):
+        velocity = 0.9 * velocity - rates[step] * objective.value_and_gradient(w)[1]
+        w += velocity
+        next(steps)
+        np.testing.assert_allclose(got, w, rtol=1e-13)
+        assert np.allclose(got, want, rtol=1e-12) == (step < 2)
+
+
+def test_nesterov_is_the_rule_of_the_lecture():
+    objective, start = quadratic(10)
+    w, delta, got = start.copy(), np.zeros_like(start), start.copy()
+    steps = iterate(objective, Nesterov(0.05, 0.9), got)
+    for _ in range(50):
+        w += 0.9 * delta
+        gradient = objective.value_and_gradient(w)[1]
+        w -= 0.05 * gradient
+        delta = 0.9 * delta - 0.05 * gradient
+        next(steps)
+        np.testing.assert_allclose(got, w, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("relative", "factor"), [(0.5, 0.5), (1, 0), (1.5, -0.5), (2, -1), (2.1, -1.1)]
+)
+def test_error_factors_in_one_dimension(relative, factor):
+    a, b = 3.0, -2.0
+    objective, w = Quadratic([[a]], [b], backend="numpy"), np.array([5.0])
+    optimum = -b / a
+    steps = iterate(objective, GradientDescent(relative / a), w)
+    error = w[0] - optimum
+    for _ in range(5):
+        next(steps)
+        assert w[0] - optimum == pytest.approx(factor * error, rel=1e-12, abs=1e-12)
+        error = w[0] - optimum
+
+
+def iterations(optimizer, kappa, size=2):
+    """Steps until the distance to the minimum is a millionth of what it was."""
+    w = np.ones(size)
+    start = np.linalg.norm(w)
+    objective = Quadratic(np.diag(np.linspace(1, kappa, size)), backend="numpy")
+    for count, _ in enumerate(iterate(objective, optimizer, w), 1):
+        if np.linalg.norm(w) <= 1e-6 * start:
+            return count
+
+
+def test_iteration_counts_of_the_lecture():
+    for kappa, descent, polyak, nesterov in ((100, 691, 93, 155), (1000, 6908, 315, 508)):
+        root = np.sqrt(kappa)
+        beta = (root - 1) / (root + 1)
+        assert iterations(GradientDescent(2 / (1 + kappa)), kappa) == descent
+        assert iterations(Momentum(4 / (root + 1) ** 2, beta**2), kappa) == polyak
+        assert iterations(Nesterov(1 / kappa, beta), kappa) == nesterov
+    # at kappa 10 the customary momentum of .9 makes the heavy ball slower than gradient descent
+    assert iterations(GradientDescent(1 / 10), 10) == 128
+    assert iterations(Momentum(1 / 10, 0.9), 10) == 240
+    assert iterations(Nesterov(1 / 10, 0.9), 10) == 114
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+def test_every_backend_takes_the_same_steps(optimizer, backend, dtype, tolerance):
+    points = []
+    for own in (backend, xpnet.backend("numpy")):
+        w = NETWORK.initialise(2, own, dtype)
+        steps = iterate(risk(own, dtype), optimizer, w)
+        records = [next(steps) for _ in range(20)]
+        assert w.dtype == own.dtype(dtype)
+        points.append(own.to_numpy(w))
+        assert [record.step for record in records] == list(range(20))
+    np.testing.assert_allclose(points[0], points[1], atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_snapshot_and_resume_bit_for_bit(optimizer, rate, dtype):
+    optimizer = type(optimizer)(rate)
+    objective, w = risk(dtype=dtype), NETWORK.initialise(0, "numpy", dtype)
+    state = optimizer.initialise(objective, w)
+    for _ in range(7):
+        optimizer.step(objective, w, state)
+    saved = pickle.loads(pickle.dumps((w, state)))
+    assert all(isinstance(value, int | float | np.ndarray) for value in saved[1].values())
+    for _ in range(7):
+        optimizer.step(objective, w, state)
+    later, later_state = copy.deepcopy(saved)
+    steps = iterate(objective, optimizer, later, state=later_state)
+    for _ in range(7):
+        next(steps)
+    assert later.tobytes() == w.tobytes()
+    assert state.keys() == later_state.keys()
+    assert all(np.array_equal(state[name], later_state[name]) for name in state)
+
+
+@pytest.mark.parametrize("kind", [GradientDescent, Momentum, Nesterov])
+def test_replicas_with_rates_of_their_own_equal_single_runs(kind, backend, dtype, tolerance):
+    rates, objective = [0.1, 0.3, 0.01], risk(backend, dtype)
+    column = backend.asarray(np.array(rates)[:, None], dtype)
+    w = NETWORK.initialise(0, backend, dtype, replicas=3)
+    singles = [NETWORK.initialise(r, backend, dtype) for r in range(3)]
+    many = iterate(objective, kind(column), w)
+    ones = [iterate(objective, kind(rate), own) for rate, own in zip(rates, singles, strict=True)]
+    for _ in range(10):
+        for steps in (many, *ones):
+            next(steps)
+    for r, own in enumerate(singles):
+        np.testing.assert_allclose(
+            backend.to_numpy(w)[r], backend.to_numpy(own), rtol=10 * tolerance, atol=10 * tolerance
+        )
+
+
+def test_momenta_of_their_own():
+    objective, start = quadratic(10)
+    momenta = [0.0, 0.5, 0.9]
+    for kind in (Momentum, Nesterov):
+        w = np.tile(start, (3, 1))
+        steps = iterate(objective, kind(0.05, np.array(momenta)[:, None]), w)
+        for _ in range(20):
+            next(steps)
+        for r, momentum in enumerate(momenta):
+            alone = start.copy()
+            steps = iterate(objective, kind(0.05, momentum), alone)
+            for _ in range(20):
+                next(steps)
+            np.testing.assert_allclose(w[r], alone, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+def test_an_update_is_one_kernel(optimizer, monkeypatch):
+    objective, w = quadratic(10)
+    state = optimizer.initialise(objective, w)
+    calls = []
+    write = Elementwise.write
+    monkeypatch.setattr(
+        Elementwise, "write", lambda self, *a, **k: (calls.append(self), write(self, *a, **k))
+    )
+    optimizer.step(objective, w, state)
+    assert len(calls) == 1
+
+
+def test_settings_are_frozen_and_shown():
+    with pytest.raises(AttributeError):
+        Nesterov().rate = 1.0
+    assert repr(Nesterov(0.5, 0.9)) == "Nesterov(rate=0.5, momentum=0.9)"
+
+
+def test_a_user_s_own_optimizer():
+    class SignDescent(xpnet.Optimizer):
+        def initialise(self, objective, w):
+            return {"step": 0}
+
+        def step(self, objective, w, state):
+            value, gradient = objective.value_and_gradient(w)
+            w -= 0.1 * np.sign(gradient)
+            state["step"] += 1
+            return xpnet.Record(state["step"] - 1, value, gradient, 0.1)
+
+    objective, w = quadratic(1)
+    run = xpnet.minimize(objective, SignDescent(), w, stop=xpnet.after(30))
+    assert run.best_value < 0.1
