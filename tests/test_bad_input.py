@@ -49,12 +49,24 @@ def with_value(array, value):
         ({"targets": with_value(LABELS, np.nan)}, ValueError, "targets contains NaN"),
         ({"targets": np.eye(4)[LABELS]}, ValueError, r"targets must be \(6, 3\).*\(6, 4\)"),
         ({"targets": np.ones((6, 3))}, ValueError, "targets .* must sum to 1"),
-        ({"targets": 2 * np.eye(3)[LABELS]}, ValueError, r"must lie in \[0, 1\], got values from 0 to 2"),
-        ({"targets": ["a"] * 6}, TypeError, "targets must hold real numbers, got an array of strings"),
+        (
+            {"targets": 2 * np.eye(3)[LABELS]},
+            ValueError,
+            r"must lie in \[0, 1\], got values from 0 to 2",
+        ),
+        (
+            {"targets": ["a"] * 6},
+            TypeError,
+            "targets must hold real numbers, got an array of strings",
+        ),
         ({"sample_weight": np.ones(5)}, ValueError, r"sample_weight must be \(6,\).*\(5,\)"),
         ({"sample_weight": -np.ones(6)}, ValueError, "sample_weight must not be negative"),
         ({"sample_weight": np.zeros(6)}, ValueError, "sample_weight .* not all zero"),
-        ({"sample_weight": with_value(np.ones(6), np.nan)}, ValueError, "sample_weight contains NaN"),
+        (
+            {"sample_weight": with_value(np.ones(6), np.nan)},
+            ValueError,
+            "sample_weight contains NaN",
+        ),
         ({"chunk": 0}, ValueError, "chunk must be at least 1, got 0"),
         ({"chunk": 2.5}, TypeError, "chunk must be an integer, got 2.5"),
         ({"threads": 0}, ValueError, "threads must be at least 1, got 0"),
@@ -122,7 +134,11 @@ def test_arrays_of_two_backends(risk):
         next(iterate(risk, GradientDescent(), w))
     device = strict.__array_namespace_info__().devices()[1]
     other = EmpiricalRisk(
-        NETWORK, CrossEntropy(), X, LABELS, backend=xpnet.Backend("array_api_strict", strict, device)
+        NETWORK,
+        CrossEntropy(),
+        X,
+        LABELS,
+        backend=xpnet.Backend("array_api_strict", strict, device),
     )
     with pytest.raises(TypeError, match=r"device1.*CPU_DEVICE"):
         other.value(w)

@@ -27,9 +27,7 @@ from xpnet.testing import check_divergence, check_gradient
 
 DIVERGENCES = [SquaredError(), CrossEntropy(), BinaryCrossEntropy(), KullbackLeibler()]
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
-OWN = ElementwiseActivation(
-    "cube", lambda xp, z: z**3 + z, lambda xp, z: 3.0 * z * z + 1.0, of="input"
-)
+OWN = ElementwiseActivation("cube", lambda xp, z: z**3 + z, lambda xp, z: 3.0 * z * z + 1.0, of="input")
 
 
 def data(divergence, samples=9, outputs=3, seed=0):
@@ -131,7 +129,9 @@ def test_gradients_of_divergences(divergence):
 
 
 @pytest.mark.parametrize(
-    "divergence", [SoftmaxCrossEntropy(), SoftmaxKullbackLeibler(), SigmoidBinaryCrossEntropy()], ids=str
+    "divergence",
+    [SoftmaxCrossEntropy(), SoftmaxKullbackLeibler(), SigmoidBinaryCrossEntropy()],
+    ids=str,
 )
 def test_gradients_at_logits(divergence):
     random = np.random.default_rng(0)
@@ -158,7 +158,11 @@ def test_logits_of_ten_thousand(dtype):
 @pytest.mark.parametrize("size", [1e4, -1e4, 1e3])
 @pytest.mark.parametrize(
     ("activation", "divergence"),
-    [("softmax", CrossEntropy()), ("softmax", KullbackLeibler()), ("sigmoid", BinaryCrossEntropy())],
+    [
+        ("softmax", CrossEntropy()),
+        ("softmax", KullbackLeibler()),
+        ("sigmoid", BinaryCrossEntropy()),
+    ],
     ids=str,
 )
 def test_risks_at_huge_logits_equal_pytorch(torch, activation, divergence, size):

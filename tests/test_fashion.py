@@ -27,8 +27,7 @@ def read(name):
 )
 def test_85_percent_within_200_steps():
     X, X_test = (
-        read(f"{part}-images-idx3").reshape(-1, 784).astype(np.float32) / 255
-        for part in ("train", "t10k")
+        read(f"{part}-images-idx3").reshape(-1, 784).astype(np.float32) / 255 for part in ("train", "t10k")
     )
     labels, labels_test = (read(f"{part}-labels-idx1") for part in ("train", "t10k"))
     assert X.shape == (60_000, 784)

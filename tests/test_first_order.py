@@ -111,9 +111,7 @@ def test_nesterov_is_the_rule_of_the_lecture():
         np.testing.assert_allclose(got, w, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("relative", "factor"), [(0.5, 0.5), (1, 0), (1.5, -0.5), (2, -1), (2.1, -1.1)]
-)
+@pytest.mark.parametrize(("relative", "factor"), [(0.5, 0.5), (1, 0), (1.5, -0.5), (2, -1), (2.1, -1.1)])
 def test_error_factors_in_one_dimension(relative, factor):
     a, b = 3.0, -2.0
     objective, w = Quadratic([[a]], [b], backend="numpy"), np.array([5.0])

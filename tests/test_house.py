@@ -13,9 +13,7 @@ import pytest
 import xpnet
 
 ROOT = Path(xpnet.__file__).parent
-MODULES = {
-    str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))
-}
+MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 # the modules that may name an array library
 HOST_CODE = ("backend.py", "elementwise/")
 

@@ -298,9 +298,7 @@ def test_gauss_newton_products(divergence, activation, torch):
     X, labels = data(12)
     targets = np.eye(3)[labels]
     network = Network(4, Dense(4, "tanh"), Dense(3, activation))
-    risk = EmpiricalRisk(
-        network, divergence, X, targets, backend="numpy", dtype="float64", chunk=5
-    )
+    risk = EmpiricalRisk(network, divergence, X, targets, backend="numpy", dtype="float64", chunk=5)
     w = network.initialise(0, "numpy", "float64")
     G = risk.gauss_newton_product(w, np.eye(w.size))
     paired = not isinstance(divergence, SquaredError)  # then the outputs are the logits

@@ -87,9 +87,7 @@ leaves = st.one_of(
     st.sampled_from([0.05, 0.2]).map(change_below),
     st.sampled_from([0.1, 0.4]).map(gradient_below),
 )
-trees = st.recursive(
-    leaves, lambda part: st.tuples(st.sampled_from("|&"), part, part), max_leaves=6
-)
+trees = st.recursive(leaves, lambda part: st.tuples(st.sampled_from("|&"), part, part), max_leaves=6)
 tables = st.lists(
     st.tuples(st.sampled_from([0.05, 0.2, 0.25, 0.5, 0.9]), st.sampled_from([0.05, 0.3, 0.9])),
     min_size=1,

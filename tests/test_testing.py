@@ -86,9 +86,7 @@ class WrongDense(Dense):
         def wrong(name, value):
             accumulate(name, 1.01 * value if name == "bias" else value)
 
-        return super().backward(
-            xp, parameters, cache, gradient, wrong, input_gradient=input_gradient
-        )
+        return super().backward(xp, parameters, cache, gradient, wrong, input_gradient=input_gradient)
 
 
 def test_a_wrong_layer_is_named():

@@ -26,6 +26,8 @@ logger = logging.getLogger("xpnet")
 Array = Any  # an array of any library that follows the Python array API standard
 Namespace = Any  # the module of such a library, as `array_api_compat` wraps it
 
+host: Namespace = array_api_compat.numpy  # for what lives on the host whatever the backend
+
 
 class BackendError(RuntimeError):
     """The backend asked for is unknown, not installed, or has no such device."""
@@ -168,9 +170,7 @@ def backend(name: str | Backend | None = None) -> Backend:
         return _cupy_backend(int(number) if colon else None)
     close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    raise BackendError(
-        f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}"
-    )
+    raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
 
 
 def backend_of(array: Array, *, name: str = "w") -> Backend:
@@ -183,8 +183,7 @@ def backend_of(array: Array, *, name: str = "w") -> Backend:
         return Backend("numpy", array_api_compat.numpy, "cpu")
     if not array_api_compat.is_array_api_obj(array):
         raise TypeError(
-            f"{name} must be an array, such as network.initialise() returns, "
-            f"got {type(array).__name__}"
+            f"{name} must be an array, such as network.initialise() returns, got {type(array).__name__}"
         )
     xp = array_api_compat.array_namespace(array)
     kind = "cupy" if array_api_compat.is_cupy_array(array) else xp.__name__
@@ -268,9 +267,7 @@ def _cupy_backend(number: int | None) -> Backend:
     if number is None:
         number = int(cupy.cuda.runtime.getDevice())
     if number >= count:
-        raise BackendError(
-            f"there is no CUDA device {number}: this machine has {count}, numbered from 0"
-        )
+        raise BackendError(f"there is no CUDA device {number}: this machine has {count}, numbered from 0")
     return Backend("cupy", array_api_compat.cupy, cupy.cuda.Device(number))
 
 

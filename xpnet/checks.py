@@ -75,9 +75,7 @@ def same_place(backend: Any, name: str, array: Any, dtype: Any) -> None:
             + "; move it with backend.asarray"
         )
     if array.dtype != dtype:
-        raise TypeError(
-            f"{name} must be {dtype_name(dtype)}, as the data, got {dtype_name(array.dtype)}"
-        )
+        raise TypeError(f"{name} must be {dtype_name(dtype)}, as the data, got {dtype_name(array.dtype)}")
 
 
 def dtype_name(dtype: Any) -> str:

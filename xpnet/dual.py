@@ -46,7 +46,7 @@ class Dual:
         return self.tangent.dtype
 
     @property
-    def mT(self) -> Dual:  # noqa: N802
+    def mT(self) -> Dual:
         return Dual(lambda: self.value.mT, self.tangent.mT)
 
     def __getitem__(self, index: Any) -> Dual:

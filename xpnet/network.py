@@ -89,9 +89,7 @@ class Network:
         views = iter(self.layout.views(w, xp).values())
         return [{name: next(views) for name in shapes} for shapes in self._shapes]
 
-    def forward(
-        self, xp: Namespace, parameters: Parameters, inputs: Array
-    ) -> tuple[Array, list[Any]]:
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Array) -> tuple[Array, list[Any]]:
         """The outputs `(..., outputs, samples)` of `inputs` `(features, samples)`, and the caches."""
         caches = []
         for layer, own in zip(self.layers, parameters, strict=True):
@@ -184,8 +182,7 @@ class Network:
         rows.append(("total", "", f"{self.inputs} inputs", f"{self.size:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [
-            f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}"
-            for a, b, c, d in rows
+            f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows
         ]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

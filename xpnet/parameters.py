@@ -64,8 +64,7 @@ class Layout:
         """Raises ValueError unless the last axis of `flat` is `size` long."""
         if flat.ndim < 1 or flat.shape[-1] != self.size:
             raise ValueError(
-                f"{name} must have {self.size} parameters on its last axis, "
-                f"got shape {tuple(flat.shape)}"
+                f"{name} must have {self.size} parameters on its last axis, got shape {tuple(flat.shape)}"
             )
 
     def slice(self, name: str) -> slice:
@@ -132,6 +131,5 @@ def _uniform(random: Any, shape: Shape, limit: float) -> Any:
 
 
 INITIALISERS = {
-    function.__name__: Initialiser(function.__name__, function)
-    for function in (glorot, he, lecun, zeros)
+    function.__name__: Initialiser(function.__name__, function) for function in (glorot, he, lecun, zeros)
 }

@@ -203,5 +203,3 @@ def _is_array(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) or (_is_array(value) and value.ndim == 0)
-
-

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat.numpy as host
-
 from . import checks
+from .backend import host
 
 Check = Callable[["Progress"], Any]
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import array_api_compat.numpy as host
-
-from .backend import Array, backend, backend_of, host_generator
+from .backend import Array, backend, backend_of, host, host_generator
 from .divergences import Divergence
 from .layers import Activation, ElementwiseActivation, Layer
 from .objectives import Objective
@@ -148,7 +146,11 @@ def check_layer(
             tolerance,
         )
     _compare(
-        "gradient of the inputs", lambda value: loss(parameters, value), x, found["inputs"], tolerance
+        "gradient of the inputs",
+        lambda value: loss(parameters, value),
+        x,
+        found["inputs"],
+        tolerance,
     )
     without = gradients(parameters, input_gradient=False)
     _require(without["inputs"] is None, "input_gradient=False still returns a gradient")

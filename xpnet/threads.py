@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 Result = TypeVar("Result")
 
@@ -68,7 +68,7 @@ class hold_blas:
 
     _lock = threading.Lock()
     _holders = 0
-    _previous: list[int] = []
+    _previous: ClassVar[list[int]] = []
 
     def __enter__(self) -> None:
         with hold_blas._lock:

@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat.numpy as host
-
 from . import checks, stopping
-from .backend import Array, Backend, backend_of
+from .backend import Array, Backend, backend_of, host
 from .objectives import Objective
 from .optimizers import Optimizer, Record
 from .stopping import Progress, Rule
@@ -288,9 +286,7 @@ class _Loop:
 class _Training:
     """One run of `minimize`."""
 
-    def __init__(
-        self, loop: _Loop, stop: Rule, held_out: Objective | None, held_out_every: int
-    ) -> None:
+    def __init__(self, loop: _Loop, stop: Rule, held_out: Objective | None, held_out_every: int) -> None:
         self.loop, self.stop = loop, stop
         self.held_out, self.held_out_every = held_out, held_out_every
         loop.watch.keeps_best = held_out is None

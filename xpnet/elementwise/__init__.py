@@ -47,6 +47,7 @@ class Elementwise:
             raise TypeError(f"{function.__name__}: a rule takes named arguments only, no * or **")
         self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
         self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
+        self._scalar_names = set(self.scalars)
         self._programs: dict[tuple[int | None, ...], host.Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
 
@@ -76,9 +77,10 @@ class Elementwise:
             return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
         self._check(arrays, scalars)
         shape = _broadcast((*arrays, *scalars.values()))
-        outputs = tuple([xp.empty(shape, dtype=arrays[0].dtype) for _ in self.graph.outputs])
+        dtype = arrays[0].dtype
+        outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
         self._run(arrays, outputs, scalars, (None,) * len(outputs))
-        return outputs if len(outputs) > 1 else outputs[0]
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
@@ -117,23 +119,19 @@ class Elementwise:
         return arrays[0]
 
     def _check(self, arrays: tuple[Any, ...], scalars: dict[str, Any], into: int = 0) -> None:
-        if len(arrays) - into != len(self.arrays) or tuple(scalars) != self.scalars:
-            if len(arrays) - into != len(self.arrays) or scalars.keys() != set(self.scalars):
-                raise TypeError(
-                    f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
-                    f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
-                    f"{', '.join(scalars) or 'none'}"
-                )
+        if len(arrays) - into != len(self.arrays) or scalars.keys() != self._scalar_names:
+            raise TypeError(
+                f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
+                f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
+                f"{', '.join(scalars) or 'none'}"
+            )
         dtype = arrays[0].dtype
         if dtype != np.float32 and dtype != np.float64:
-            raise TypeError(
-                f"{self.function.__name__}: arrays must be float32 or float64, got {dtype}"
-            )
+            raise TypeError(f"{self.function.__name__}: arrays must be float32 or float64, got {dtype}")
         for array in arrays:
             if array.dtype != dtype:
                 raise TypeError(
-                    f"{self.function.__name__}: arrays must share one dtype, "
-                    f"got {dtype} and {array.dtype}"
+                    f"{self.function.__name__}: arrays must share one dtype, got {dtype} and {array.dtype}"
                 )
 
     def _run(
@@ -167,9 +165,7 @@ def _has_kernels(xp: Any) -> bool:
 
 def _number(value: Any) -> Any:
     """A number as a Python float; an array, unless it is a number on the host, stays what it is."""
-    if isinstance(value, float | int | np.generic) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
-    ):
+    if isinstance(value, float | int | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return float(value)
     return value
 

@@ -62,9 +62,7 @@ class Source:
     @property
     def input_parameters(self) -> str:
         """The inputs with their types; a parameter that is an array may be of another dtype."""
-        return ", ".join(
-            f"S{name[1:]} {name}" if name[0] == "s" else f"T {name}" for name in self.inputs
-        )
+        return ", ".join(f"S{name[1:]} {name}" if name[0] == "s" else f"T {name}" for name in self.inputs)
 
     @property
     def output_parameters(self) -> str:
@@ -107,7 +105,7 @@ def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source
             lines.append(f"const {kind} t{number} = {expression};")
     # outputs last: an output may lie on an input
     outputs = [f"o{k}" for k in range(len(graph.outputs))]
-    lines += [f"{name} = {text(number)};" for name, number in zip(outputs, graph.outputs)]
+    lines += [f"{name} = {text(number)};" for name, number in zip(outputs, graph.outputs, strict=True)]
     inputs += [f"h{number}" for number in host_values]
     return Source(graph.name, tuple(inputs), tuple(outputs), "\n".join(lines), tuple(host_values))
 
@@ -125,7 +123,10 @@ def _kernel(made: Source) -> Any:
     import cupy
 
     return cupy.ElementwiseKernel(
-        made.input_parameters, made.output_parameters, made.text, re.sub(r"\W", "_", f"xpnet_{made.name}")
+        made.input_parameters,
+        made.output_parameters,
+        made.text,
+        re.sub(r"\W", "_", f"xpnet_{made.name}"),
     )
 
 
@@ -140,7 +141,6 @@ def run(
     dtype = outputs[0].dtype
     on_device = [scalars[name] for name in graph.scalars if not isinstance(scalars[name], float)]
     numbers = [
-        dtype.type(value)
-        for value in uniform_values(graph, made.host_values, scalars, np.dtype(dtype))
+        dtype.type(value) for value in uniform_values(graph, made.host_values, scalars, np.dtype(dtype))
     ]
     _kernel(made)(*arrays, *on_device, *numbers, *outputs)

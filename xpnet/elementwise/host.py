@@ -8,6 +8,7 @@ the calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,10 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
             place[number] = f"a{node.value}"
         elif node.operation == "constant":
             place[number] = f"({node.value!r})" if np.isfinite(node.value) else f"float('{node.value}')"
-    for number in (*(argument for node in nodes if not node.uniform for argument in node.arguments), *graph.outputs):
+    for number in (
+        *(argument for node in nodes if not node.uniform for argument in node.arguments),
+        *graph.outputs,
+    ):
         if nodes[number].uniform and number not in place:
             place[number] = f"u{len(uniforms)}"
             uniforms.append(number)
@@ -154,9 +158,7 @@ def _free_output(
         under = aliases[k]
         if under is None:
             return k
-        overwritten = next(
-            n for n, other in enumerate(graph.nodes) if other == Node("array", value=under)
-        )
+        overwritten = next(n for n, other in enumerate(graph.nodes) if other == Node("array", value=under))
         if last_use[overwritten] > number:
             continue
         if node.operation == "where" and overwritten in node.arguments[2:]:
@@ -220,9 +222,7 @@ def run(
 ) -> None:
     """Computes the rule of `graph` on `arrays` into `outputs`, all of one dtype."""
     first = outputs[0]
-    uniforms = (
-        uniform_values(graph, program.uniforms, scalars, first.dtype) if program.uniforms else ()
-    )
+    uniforms = uniform_values(graph, program.uniforms, scalars, first.dtype) if program.uniforms else ()
     if first.nbytes <= BLOCK_BYTES:
         program.run(*arrays, *outputs, *uniforms)
         return
@@ -232,20 +232,16 @@ def run(
 
 
 def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
-    """Slices that cover an array of `shape`, each of at most `most` elements."""
-    if not shape:
-        yield ()
-        return
-    row = 1
-    for length in shape[1:]:
-        row *= length
-    if row > most and len(shape) > 1:
-        for index in range(shape[0]):
-            for rest in _blocks(shape[1:], most):
-                yield (slice(index, index + 1), *rest)
+    """Slices that cover an array of `shape`, of at least one axis, each of at most `most` elements."""
+    length, rest = shape[0], shape[1:]
+    row = math.prod(rest)
+    if row > most:
+        for index in range(length):
+            for block in _blocks(rest, most):
+                yield (slice(index, index + 1), *block)
         return
     rows = max(1, most // max(row, 1))
-    for start in range(0, shape[0], rows):
+    for start in range(0, length, rows):
         yield (slice(start, start + rows),)
 
 
@@ -255,8 +251,5 @@ def _part(value: Any, block: tuple[slice, ...], ndim: int) -> Any:
         return value
     own = block[ndim - value.ndim :]
     return value[
-        tuple(
-            part if length > 1 else slice(None)
-            for part, length in zip(own, value.shape, strict=False)
-        )
+        tuple(part if length > 1 else slice(None) for part, length in zip(own, value.shape, strict=False))
     ]

@@ -61,8 +61,7 @@ def trace(function: Callable[..., Any], arrays: Sequence[str], scalars: Sequence
     name = getattr(function, "__name__", "rule")
     graph = Graph(name, tuple(arrays), tuple(scalars))
     arguments = [
-        _Symbol(graph, graph.add(Node("array", value=position)))
-        for position in range(len(graph.arrays))
+        _Symbol(graph, graph.add(Node("array", value=position))) for position in range(len(graph.arrays))
     ]
     options = {
         scalar: _Symbol(graph, graph.add(Node("scalar", value=scalar, uniform=True)))
@@ -73,9 +72,7 @@ def trace(function: Callable[..., Any], arrays: Sequence[str], scalars: Sequence
     numbers = []
     for output in outputs:
         if not isinstance(output, _Symbol | int | float) or isinstance(output, bool):
-            raise TraceError(
-                f"{name} must return arrays that it computed, got {type(output).__name__}"
-            )
+            raise TraceError(f"{name} must return arrays that it computed, got {type(output).__name__}")
         symbol = _symbol(graph, output, "return")
         if symbol.node.boolean:
             raise TraceError(f"{name} returns a comparison; use xp.where to make numbers of it")
@@ -190,9 +187,7 @@ class _Symbol:
         _refuse(self.graph, f"'.{name}' of an array is not known in a kernel")
 
     def __bool__(self) -> bool:
-        _refuse(
-            self.graph, "'if', 'and', 'or', 'not' need one truth value; use xp.where, '&', '|', '~'"
-        )
+        _refuse(self.graph, "'if', 'and', 'or', 'not' need one truth value; use xp.where, '&', '|', '~'")
 
     __add__, __radd__ = _operator("add"), _operator("add", reflected=True)
     __sub__, __rsub__ = _operator("subtract"), _operator("subtract", reflected=True)

@@ -167,9 +167,7 @@ ACTIVATIONS: dict[str, Activation] = {
     for activation in (
         Identity(),
         ElementwiseActivation("sigmoid", sigmoid, lambda xp, y: y * (1.0 - y), of="output"),
-        ElementwiseActivation(
-            "tanh", lambda xp, z: xp.tanh(z), lambda xp, y: 1.0 - y * y, of="output"
-        ),
+        ElementwiseActivation("tanh", lambda xp, z: xp.tanh(z), lambda xp, y: 1.0 - y * y, of="output"),
         ElementwiseActivation(
             "relu",
             lambda xp, z: xp.maximum(z, 0.0),

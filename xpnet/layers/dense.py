@@ -33,9 +33,9 @@ class Dense(Layer):
     """
 
     units: int
-    activation: str | Activation = "identity"
+    activation: Any = "identity"
     bias: bool = True
-    initialiser: str | Initialiser | None = None
+    initialiser: Any = None
 
     def __post_init__(self) -> None:
         checks.count("units", self.units)

@@ -38,9 +38,7 @@ class Quadratic(Objective):
         dtype = self.backend.dtype(dtype)
         self.A = self.backend.asarray(A, dtype, name="A")
         if self.A.ndim not in (2, 3) or self.A.shape[-1] != self.A.shape[-2] or not self.A.size:
-            raise ValueError(
-                f"A must be square, (P, P) or (R, P, P), got shape {tuple(self.A.shape)}"
-            )
+            raise ValueError(f"A must be square, (P, P) or (R, P, P), got shape {tuple(self.A.shape)}")
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
         self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
         self.c = self.backend.asarray(c, dtype, name="c")

@@ -79,9 +79,7 @@ class EmpiricalRisk(Objective):
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r}")
         if not isinstance(divergence, Divergence):
-            raise TypeError(
-                f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}"
-            )
+            raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
         penalties = [penalty] if isinstance(penalty, Penalty) else penalty or []
         if not isinstance(penalties, list | tuple) or not all(
             isinstance(item, Penalty) for item in penalties
@@ -116,9 +114,7 @@ class EmpiricalRisk(Objective):
         self.chunk = chunk or self._default_chunk()
         chunks = math.ceil(self.samples / self.chunk)
         groups = min(chunks, GROUPS)
-        self._groups = [
-            range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)
-        ]
+        self._groups = [range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)]
         small = self._work < THREAD_WORK or self.backend.name == "cupy"
         self.threads = 1 if small else min(threads or available(), groups)
 
@@ -131,9 +127,7 @@ class EmpiricalRisk(Objective):
     def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
         parameters = self._parameters(w)
         with self.backend.quiet(), hold_blas():
-            value, gradient = self._sum_over_groups(
-                self._group_gradient, parameters, tuple(w.shape)
-            )
+            value, gradient = self._sum_over_groups(self._group_gradient, parameters, tuple(w.shape))
             for penalty, mask in self.penalties:
                 penalty.add_gradient(self.backend.xp, gradient, w, mask)
             return self._with_penalties(value, w), gradient
@@ -148,9 +142,7 @@ class EmpiricalRisk(Objective):
         dual = Namespace(self.backend.xp)
         parameters = self._network.parameters(Dual(w, v), dual)
         with self.backend.quiet(), hold_blas():
-            product = self._sum_over_groups(
-                self._group_hessian, dual, parameters, tuple(v.shape)
-            )[0]
+            product = self._sum_over_groups(self._group_hessian, dual, parameters, tuple(v.shape))[0]
             return self._with_penalty_products(product, v)
 
     def gauss_newton_product(self, w: Array, v: Array) -> Array:
@@ -226,7 +218,11 @@ class EmpiricalRisk(Objective):
                 _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 gradient = self._scale(gradient, weights)
                 self._network.backward(
-                    xp, parameters, caches, gradient, lambda k, name, part: add(k, name, part.tangent)
+                    xp,
+                    parameters,
+                    caches,
+                    gradient,
+                    lambda k, name, part: add(k, name, part.tangent),
                 )
         return (total,)
 
@@ -289,9 +285,7 @@ class EmpiricalRisk(Objective):
         return self.backend.xp.sum(values, axis=-1, dtype=self.backend.accumulator) / self._total
 
     def _mask(self, penalty: Penalty) -> Array:
-        mask = self.backend.xp.ones(
-            self.network.size, dtype=self.dtype, device=self.backend.device
-        )
+        mask = self.backend.xp.ones(self.network.size, dtype=self.dtype, device=self.backend.device)
         if not penalty.biases:
             for name in self.network.layout.shapes:
                 if name.endswith(".bias"):
@@ -331,8 +325,7 @@ def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> 
     weights = backend.asarray(weights, backend.dtype(dtype), name="sample_weight")
     if tuple(weights.shape) != (samples,):
         raise ValueError(
-            f"sample_weight must be ({samples},), one for each sample, "
-            f"got shape {tuple(weights.shape)}"
+            f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"
         )
     checks.finite(xp, "sample_weight", weights)
     if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):

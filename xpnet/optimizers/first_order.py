@@ -10,9 +10,9 @@ import array_api_compat
 from .. import checks
 from ..backend import Array
 from ..objectives import Objective
+from ..schedules import Rate, as_schedule
 from . import rules
 from .base import Optimizer, Record, State
-from ..schedules import Rate, as_schedule
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,10 @@ def _xp(w: Array) -> Any:
 
 
 def _check_momentum(momentum: Any) -> None:
-    if array_api_compat.is_array_api_obj(momentum) and momentum.ndim > 0:
+    if getattr(momentum, "ndim", 0) > 0:
         xp = array_api_compat.array_namespace(momentum)
         if momentum.ndim != 2 or momentum.shape[1] != 1:
-            raise ValueError(
-                f"momentum must be a number or (R, 1), got shape {tuple(momentum.shape)}"
-            )
+            raise ValueError(f"momentum must be a number or (R, 1), got shape {tuple(momentum.shape)}")
         if not bool(xp.all((momentum >= 0) & (momentum < 1))):
             raise ValueError("momentum must be in [0, 1), got an array with others")
     else:
