@@ -1,0 +1,243 @@
+"""Runs the contestants side by side and reports medians, ratios and peak memory.
+
+Every contestant works in a process of its own on the same data, weights and numbers of steps. They take
+turns, so that whatever else slows the machine down slows all of them; the loss of each after the same
+number of steps is compared with xpnet's.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from contestants import CONTESTANTS, GPU  # noqa: E402
+from workloads import WORKLOADS  # noqa: E402
+
+# the issue's goals on two cores: xpnet's time at most this share of the contestant's
+GOALS = {
+    "PyTorch": dict.fromkeys(WORKLOADS, 0.8),
+    "JAX": {name: 1.0 if name[:4] in ("fash", "wide") else 1.5 for name in WORKLOADS},
+    "its products": {"fashion": 1.4},
+}
+SAMPLE = 0.5  # seconds of steps between two readings of the clock
+
+
+class Contestant:
+    """A worker process, and what it has measured."""
+
+    def __init__(self, name: str, workload: str) -> None:
+        self.name, self.times, self.memory, self.loss = name, [], None, None
+        command = [sys.executable, str(HERE / "worker.py"), name, workload]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        first = self.read()
+        self.missing, self.details = first.get("missing"), first.get("details")
+
+    def read(self) -> dict:
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"missing": "the process ended"}
+
+    def steps(self, count: int) -> dict:
+        self.process.stdin.write(json.dumps({"steps": count}) + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def measure(workload: str, names: list[str], repeats: int) -> dict:
+    entered = [Contestant(name, workload) for name in names]
+    running = [contestant for contestant in entered if not contestant.missing]
+    counts = {}
+    for contestant in running:
+        contestant.loss = contestant.steps(4)["loss"]  # the fifth step of each; also the warm-up
+        one = contestant.steps(2)["seconds"] / 2
+        counts[contestant.name] = max(1, round(SAMPLE / one))
+    for _ in range(repeats):
+        for contestant in running:
+            time.sleep(0.2)  # until threads that wait for the last one's work have gone to sleep
+            count = counts[contestant.name]
+            answer = contestant.steps(count)
+            contestant.times.append(answer["seconds"] / count)
+            contestant.memory = answer["memory"]
+    for contestant in entered:
+        contestant.end()
+    reference = next((c.loss for c in running if c.name == "xpnet"), None)
+    return {
+        contestant.name: {
+            "missing": contestant.missing,
+            "seconds": statistics.median(contestant.times) if contestant.times else None,
+            "best": min(contestant.times, default=None),
+            "worst": max(contestant.times, default=None),
+            "memory_mb": contestant.memory,
+            "loss": contestant.loss,
+            "deviation": abs(contestant.loss - reference) / abs(reference)
+            if contestant.loss is not None and reference
+            else None,
+            "details": contestant.details,
+        }
+        for contestant in entered
+    }
+
+
+def growth(names: list[str]) -> list[dict]:
+    """Time of a step and peak memory as samples, then parameters, grow; each in a fresh process."""
+    sizes = [f"{samples}x20-32-32-2" for samples in (1_000, 10_000, 100_000, 1_000_000)]
+    sizes += [f"4096x64-{width}-{width}-10" for width in (16, 64, 256, 1024, 2048)]
+    rows = []
+    for size in sizes:
+        for name in names:
+            contestant = Contestant(name, size)
+            if not contestant.missing:
+                one = contestant.steps(2)["seconds"] / 2
+                count = max(1, round(SAMPLE / one))
+                answers = [contestant.steps(count) for _ in range(3)]
+                seconds = statistics.median(answer["seconds"] / count for answer in answers)
+                memory = answers[-1]["memory"]
+                rows.append(
+                    {"size": size, "contestant": name, "seconds": seconds, "memory_mb": memory}
+                )
+                print(f"  {size:>24}  {name:<16} {1e3 * seconds:10.3f} ms {memory:8.0f} MB", flush=True)
+            contestant.end()
+    return rows
+
+
+def import_times(repeats: int = 9) -> dict[str, float]:
+    """Seconds to import xpnet and to import NumPy, each in fresh processes, in turns."""
+    times = {"numpy": [], "xpnet": []}
+    for _ in range(repeats):
+        for name in times:
+            program = f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+            times[name].append(float(done.stdout))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def machine() -> dict:
+    import numpy
+
+    import xpnet
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": xpnet.backend(None if GPU else "numpy").describe(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+    }
+
+
+def table(results: dict) -> str:
+    lines = []
+    for workload, entries in results.items():
+        lines.append(f"\n{workload}")
+        lines.append(
+            f"  {'':<16} {'ms a step':>10} {'best':>9} {'xpnet/it':>9} {'peak MB':>8} {'loss off by':>11}"
+        )
+        ours = entries.get("xpnet", {}).get("seconds")
+        for name, entry in entries.items():
+            if entry["missing"]:
+                lines.append(f"  {name:<16} not taking part: {entry['missing'].splitlines()[0][:80]}")
+                continue
+            ratio = ours / entry["seconds"] if ours else float("nan")
+            goal = GOALS.get(name, {}).get(workload) if not GPU else None
+            verdict = "" if goal is None else f"  goal {goal}: {'met' if ratio <= goal else 'missed'}"
+            off = "" if entry["deviation"] is None else f"{entry['deviation']:.0e}"
+            lines.append(
+                f"  {name:<16} {1e3 * entry['seconds']:10.3f} {1e3 * entry['best']:9.3f} "
+                f"{ratio:9.2f} {entry['memory_mb']:8.0f} {off:>11}{verdict}"
+            )
+        torch = entries.get("PyTorch", {}).get("memory_mb")
+        if workload == "fashion" and torch and not GPU:
+            share = entries["xpnet"]["memory_mb"] / torch
+            verdict = "met" if share <= 0.5 else "missed"
+            lines.append(f"  peak memory: {share:.2f} of PyTorch's  goal 0.5: {verdict}")
+    return "\n".join(lines)
+
+
+def chart(results: dict, about: dict, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [
+        name
+        for name in CONTESTANTS
+        if name != "xpnet iterate" and any(r.get(name, {}).get("seconds") for r in results.values())
+    ]
+    figure, axes = plt.subplots(figsize=(10, 4.5), layout="constrained")
+    width = 0.8 / len(names)
+    for k, name in enumerate(names):
+        places, heights = [], []
+        for place, entries in enumerate(results.values()):
+            entry, ours = entries.get(name, {}), entries["xpnet"]["seconds"]
+            if entry.get("seconds"):
+                places.append(place + (k - (len(names) - 1) / 2) * width)
+                heights.append(entry["seconds"] / ours)
+        bars = axes.bar(places, heights, width, label=name)
+        axes.bar_label(bars, fmt="%.2g", fontsize=7)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(results)), list(results))
+    axes.set_ylabel("time of a step, xpnet = 1 (lower is faster)")
+    axes.set_title(f"One Nesterov step on all samples: {about['device']}, {about['date']}", fontsize=10)
+    axes.legend(fontsize=8, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--growth", action="store_true", help="also growth with samples and parameters")
+    parser.add_argument("--output", type=Path, help="a name for the .json and .png (default: ci/results/...)")
+    options = parser.parse_args()
+
+    about = machine()
+    print(json.dumps(about, indent=2))
+    imports = import_times()
+    print(f"import: xpnet {1e3 * imports['xpnet']:.0f} ms, numpy {1e3 * imports['numpy']:.0f} ms")
+    results = {}
+    for workload in options.workloads:
+        results[workload] = measure(workload, options.contestants, options.repeats)
+        print(table({workload: results[workload]}), flush=True)
+    grown = growth([n for n in ("xpnet", "PyTorch") if n in options.contestants]) if options.growth else []
+
+    output = options.output or HERE.parent / "results" / ("cupy" if GPU else "numpy")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": about, "import_seconds": imports, "results": results, "growth": grown}
+    output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    if any("xpnet" in entries for entries in results.values()):
+        chart(results, about, output.with_suffix(".png"))
+        output.with_suffix(".txt").write_text(table(results).lstrip() + "\n")
+    print(f"\nwritten: {output}.json, .txt, .png")
+    wrong = [
+        f"{name} on {workload}"
+        for workload, entries in results.items()
+        for name, entry in entries.items()
+        if entry["deviation"] is not None and entry["deviation"] > 1e-3
+    ]
+    if wrong:
+        sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""One contestant on one workload, in a process of its own: answers a line of JSON to each line it reads.
+
+`{"steps": n}` takes n steps and answers their time in seconds and the loss; an empty line ends it.
+"""
+
+import json
+import resource
+import sys
+import time
+
+
+def peak_memory() -> float:
+    """The most memory this process has held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(contestant: str, workload: str) -> None:
+    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not get between
+
+    def answer(**message):
+        print(json.dumps(message), file=answers, flush=True)
+
+    try:
+        from contestants import CONTESTANTS
+        from workloads import named
+
+        steps, details = CONTESTANTS[contestant](named(workload))
+        steps(1)
+    except ImportError as error:
+        return answer(missing=str(error))
+    except Exception as error:
+        return answer(missing=f"{type(error).__name__}: {error}"[:300])
+    answer(ready=True, details=details)
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        count = json.loads(line)["steps"]
+        start = time.perf_counter()
+        loss = steps(count)
+        answer(seconds=time.perf_counter() - start, loss=loss, memory=peak_memory())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
