@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
-import array_api_compat.numpy
 import numpy as np
 
 from . import checks
@@ -26,7 +25,7 @@ logger = logging.getLogger("xpnet")
 Array = Any  # an array of any library that follows the Python array API standard
 Namespace = Any  # the module of such a library, as `array_api_compat` wraps it
 
-host: Namespace = array_api_compat.numpy  # for what lives on the host whatever the backend
+host: Namespace = np  # for what lives on the host whatever the backend
 
 
 class BackendError(RuntimeError):
@@ -82,6 +81,13 @@ class Backend:
         if array_api_compat.is_cupy_array(array):
             return array.get()
         return np.array(np.from_dlpack(array, device="cpu"))
+
+    def product(self, left: Array, right: Array, into: Array) -> None:
+        """Writes `left @ right` into `into`, without an array between where the library can."""
+        if self.name in ("numpy", "cupy"):
+            self.xp.matmul(left, right, out=into)
+        else:
+            into[...] = left @ right
 
     def synchronize(self) -> None:
         """Waits until the device has finished all work given to it."""
@@ -163,7 +169,7 @@ def backend(name: str | Backend | None = None) -> Backend:
         return _automatic()
     if kind == "numpy" and not colon:
         _keep_freed_memory()
-        return Backend("numpy", array_api_compat.numpy, "cpu")
+        return _numpy_backend()
     if kind == "cupy":
         if colon and not number.isdecimal():
             raise BackendError(f"{source}={name!r}: the device must be a number, as in 'cupy:1'")
@@ -180,7 +186,7 @@ def backend_of(array: Array, *, name: str = "w") -> Backend:
         TypeError: `array` is not an array.
     """
     if isinstance(array, np.ndarray):
-        return Backend("numpy", array_api_compat.numpy, "cpu")
+        return _numpy_backend()
     if not array_api_compat.is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array, such as network.initialise() returns, got {type(array).__name__}"
@@ -188,6 +194,13 @@ def backend_of(array: Array, *, name: str = "w") -> Backend:
     xp = array_api_compat.array_namespace(array)
     kind = "cupy" if array_api_compat.is_cupy_array(array) else xp.__name__
     return Backend(kind, xp, array_api_compat.device(array))
+
+
+@functools.cache
+def _numpy_backend() -> Backend:
+    import array_api_compat.numpy  # brings all of NumPy with it, so not before it is needed
+
+    return Backend("numpy", array_api_compat.numpy, "cpu")
 
 
 def host_generator(seed: int) -> np.random.Generator:

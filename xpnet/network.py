@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import checks
 from .backend import Array, Backend, Namespace, backend_of, host_generator
 from .backend import backend as choose_backend
-from .layers import Dense, Layer
+from .layers import Accumulate, Dense, Layer
 from .parameters import Layout
 
 Parameters = Sequence[Mapping[str, Array]]  # for each layer, its named parameters
@@ -103,9 +103,9 @@ class Network:
         parameters: Parameters,
         caches: list[Any],
         gradient: Array,
-        accumulate: Callable[[int, str, Array], None],
+        accumulate: Sequence[Accumulate],
     ) -> None:
-        """Carries the outputs' `gradient` back; `accumulate(layer, name, gradient)` takes the rest.
+        """Carries the outputs' `gradient` back; `accumulate[k]` takes those of layer k's parameters.
 
         Empties `caches` on the way, so that memory is free as soon as it can be.
         """
@@ -115,7 +115,7 @@ class Network:
                 parameters[number],
                 caches.pop(),
                 gradient,
-                lambda name, value, number=number: accumulate(number, name, value),
+                accumulate[number],
                 input_gradient=number > 0,
             )
 

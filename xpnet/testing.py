@@ -125,7 +125,7 @@ def check_layer(
         outputs, cache = layer.forward(xp, own, x)
         found["inputs"] = layer.backward(
             xp, own, cache, _frozen(host.broadcast_to(weights, outputs.shape)),
-            lambda name, value: found.__setitem__(name, host.array(value)), **options,
+            _Collect(found), **options,
         )  # fmt: skip
         found["outputs"] = outputs
         return found
@@ -164,6 +164,23 @@ def check_layer(
             host.allclose(replicas[name][0], found[name], rtol=1e-12, atol=1e-14),
             f"gradient of {name} is another one among replicas",
         )
+
+
+class _Collect:
+    """What a layer's `backward` leaves, by name."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+    def add(self, name: str, value: Any) -> None:
+        _require(name not in self.found, f"the gradient of {name} is given twice")
+        self.found[name] = host.array(value)
+
+    def add_product(self, name: str, left: Any, right: Any) -> None:
+        self.add(name, left @ right)
+
+    def add_sum(self, name: str, values: Any) -> None:
+        self.add(name, host.sum(values, axis=-1))
 
 
 def _compare(

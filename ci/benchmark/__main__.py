@@ -107,9 +107,7 @@ def growth(names: list[str]) -> list[dict]:
                 answers = [contestant.steps(count) for _ in range(3)]
                 seconds = statistics.median(answer["seconds"] / count for answer in answers)
                 memory = answers[-1]["memory"]
-                rows.append(
-                    {"size": size, "contestant": name, "seconds": seconds, "memory_mb": memory}
-                )
+                rows.append({"size": size, "contestant": name, "seconds": seconds, "memory_mb": memory})
                 print(f"  {size:>24}  {name:<16} {1e3 * seconds:10.3f} ms {memory:8.0f} MB", flush=True)
             contestant.end()
     return rows
@@ -118,6 +116,8 @@ def growth(names: list[str]) -> list[dict]:
 def import_times(repeats: int = 9) -> dict[str, float]:
     """Seconds to import xpnet and to import NumPy, each in fresh processes, in turns."""
     times = {"numpy": [], "xpnet": []}
+    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", "import xpnet"], check=True, env=compiled)
     for _ in range(repeats):
         for name in times:
             program = f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
@@ -208,7 +208,9 @@ def main() -> None:
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--growth", action="store_true", help="also growth with samples and parameters")
-    parser.add_argument("--output", type=Path, help="a name for the .json and .png (default: ci/results/...)")
+    parser.add_argument(
+        "--output", type=Path, help="a name for the .json and .png (default: ci/results/...)"
+    )
     options = parser.parse_args()
 
     about = machine()

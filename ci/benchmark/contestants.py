@@ -18,9 +18,7 @@ def xpnet_risk(workload):
     backend = xpnet.backend("numpy" if not GPU else None)
     hidden = [xpnet.Dense(units, workload.activation) for units in workload.units[1:-1]]
     network = xpnet.Network(workload.units[0], *hidden, xpnet.Dense(workload.units[-1], "softmax"))
-    risk = xpnet.EmpiricalRisk(
-        network, xpnet.CrossEntropy(), workload.X, workload.labels, backend=backend
-    )
+    risk = xpnet.EmpiricalRisk(network, xpnet.CrossEntropy(), workload.X, workload.labels, backend=backend)
     flat = np.zeros(network.size, np.float32)
     for number, weights in enumerate(workload.weights()):
         flat[network.layout.slice(f"{number}.weights")] = weights.ravel()
@@ -68,8 +66,7 @@ def floor(workload):
     xp, weights = backend.xp, [backend.asarray(part) for part in workload.weights()]
     random = np.random.default_rng(0)
     signals = [
-        backend.asarray(random.standard_normal((units, risk.chunk), np.float32))
-        for units in workload.units
+        backend.asarray(random.standard_normal((units, risk.chunk), np.float32)) for units in workload.units
     ]
 
     def group(numbers):
@@ -223,6 +220,8 @@ def sklearn(workload):
 
     if GPU:
         raise ImportError("runs on CPUs only")
+    if workload.units[-1] == 2:
+        raise ImportError("gives two classes one output, which is another problem")
     warnings.simplefilter("ignore")
     model = MLPClassifier(
         workload.units[1:-1],

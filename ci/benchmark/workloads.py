@@ -37,9 +37,7 @@ def digits():
     from sklearn.datasets import load_digits
 
     X, labels = load_digits(return_X_y=True)
-    return Workload(
-        [64, 64, 64, 10], "tanh", (X / 16).astype(np.float32), labels, "scikit-learn's digits"
-    )
+    return Workload([64, 64, 64, 10], "tanh", (X / 16).astype(np.float32), labels, "scikit-learn's digits")
 
 
 def fashion(activation):

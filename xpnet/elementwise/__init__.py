@@ -126,10 +126,10 @@ class Elementwise:
                 f"{', '.join(scalars) or 'none'}"
             )
         dtype = arrays[0].dtype
-        if dtype != np.float32 and dtype != np.float64:
+        if dtype not in _FLOATS:
             raise TypeError(f"{self.function.__name__}: arrays must be float32 or float64, got {dtype}")
         for array in arrays:
-            if array.dtype != dtype:
+            if array.dtype is not dtype and array.dtype != dtype:
                 raise TypeError(
                     f"{self.function.__name__}: arrays must share one dtype, got {dtype} and {array.dtype}"
                 )
@@ -156,6 +156,9 @@ class Elementwise:
 def elementwise(function: Callable[..., Any]) -> Elementwise:
     """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`."""
     return Elementwise(function)
+
+
+_FLOATS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 @functools.lru_cache

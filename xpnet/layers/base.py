@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-Accumulate = Callable[[str, Any], None]
+
+class Accumulate(Protocol):
+    """Where a layer's `backward` leaves the gradients of its parameters, summed over the samples.
+
+    Each parameter is given once, by one of these.
+    """
+
+    def add(self, name: str, value: Any) -> None:
+        """`value` is the gradient of the parameter `name`."""
+        ...
+
+    def add_product(self, name: str, left: Any, right: Any) -> None:
+        """`left @ right` is."""
+        ...
+
+    def add_sum(self, name: str, values: Any) -> None:
+        """The sum of `values` over the last axis is."""
+        ...
 
 
 class Layer(ABC):
@@ -43,6 +60,5 @@ class Layer(ABC):
     ) -> Any:
         """Carries `gradient`, with respect to the outputs, back through the layer.
 
-        Calls `accumulate(name, gradient)` once for each parameter, with the sum over the samples.
-        Returns the gradient with respect to the inputs, or None if `input_gradient` is false.
+        Gives `accumulate` the gradient of each parameter, summed over the samples. Returns the gradient with respect to the inputs, or None if `input_gradient` is false.
         """

@@ -72,7 +72,7 @@ class Dense(Layer):
     ) -> Any:
         inputs, activation_cache = cache
         dz = self.activation.backward(xp, activation_cache, gradient)
-        accumulate("weights", dz @ inputs.mT)
+        accumulate.add_product("weights", dz, inputs.mT)
         if self.bias:
-            accumulate("bias", xp.sum(dz, axis=-1))
+            accumulate.add_sum("bias", dz)
         return parameters["weights"].mT @ dz if input_gradient else None

@@ -21,6 +21,7 @@ from ..divergences import Divergence
 from ..dual import Dual, Namespace, values_of
 from ..network import Network, Parameters
 from ..threads import available, hold_blas, run_all
+from .accumulate import Accumulator, TangentAccumulator
 from .base import Objective
 from .penalties import Penalty
 
@@ -112,6 +113,7 @@ class EmpiricalRisk(Objective):
 
         self._work = self.samples * network.size
         self.chunk = chunk or self._default_chunk()
+        self._ones = xp.ones(min(self.chunk, self.samples), dtype=self.dtype, device=self.backend.device)
         chunks = math.ceil(self.samples / self.chunk)
         groups = min(chunks, GROUPS)
         self._groups = [range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)]
@@ -196,7 +198,7 @@ class EmpiricalRisk(Objective):
         self, parameters: Parameters, shape: tuple[int, ...], group: range
     ) -> tuple[Array, Array]:
         xp, values = self.backend.xp, []
-        total, add = self._accumulator(shape)
+        total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
@@ -204,26 +206,21 @@ class EmpiricalRisk(Objective):
                 value, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 values.append(self._mean(value, weights))
                 gradient = self._scale(gradient, weights)
-                self._network.backward(xp, parameters, caches, gradient, add)
+                self._network.backward(xp, parameters, caches, gradient, accumulators)
         return _sum(values), total
 
     def _group_hessian(
         self, xp: Any, parameters: Parameters, shape: tuple[int, ...], group: range
     ) -> tuple[Array]:
-        total, add = self._accumulator(shape)
+        total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, parameters, inputs)
                 _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 gradient = self._scale(gradient, weights)
-                self._network.backward(
-                    xp,
-                    parameters,
-                    caches,
-                    gradient,
-                    lambda k, name, part: add(k, name, part.tangent),
-                )
+                tangents = [TangentAccumulator(own) for own in accumulators]
+                self._network.backward(xp, parameters, caches, gradient, tangents)
         return (total,)
 
     def _group_gauss_newton(
@@ -234,31 +231,21 @@ class EmpiricalRisk(Objective):
         shape: tuple[int, ...],
         group: range,
     ) -> tuple[Array]:
-        total, add = self._accumulator(shape)
+        total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, duals, inputs)
                 _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 change = self._scale(gradient.tangent, weights)
-                self._network.backward(xp.xp, parameters, values_of(caches), change, add)
+                self._network.backward(xp.xp, parameters, values_of(caches), change, accumulators)
         return (total,)
 
-    def _accumulator(self, shape: tuple[int, ...]) -> tuple[Array, Callable[[int, str, Array], None]]:
-        """A flat array, and a function that adds to its named parts; the first time it sets them."""
+    def _accumulators(self, shape: tuple[int, ...]) -> tuple[Array, list[Accumulator]]:
+        """A flat array, and for each layer what adds to its parts; the first time it sets them."""
         total = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
         views = self._network.parameters(total, self.backend.xp)
-        begun: set[tuple[int, str]] = set()
-
-        def add(layer: int, name: str, part: Array) -> None:
-            view = views[layer][name]
-            if (layer, name) in begun:
-                view += part
-            else:
-                view[...] = part
-                begun.add((layer, name))
-
-        return total, add
+        return total, [Accumulator(self.backend, own, self._ones) for own in views]
 
     def _scale(self, gradient: Array, weights: Array | None) -> Array:
         """What a chunk's `gradient` at the outputs is of the gradient of the mean."""

@@ -1,0 +1,54 @@
+"""Adds up the gradients of one layer's parameters, chunk after chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..backend import Array, Backend
+from ..dual import Dual
+
+
+class Accumulator:
+    """Adds to `views`, arrays by name; what they held before the first time does not matter.
+
+    `ones` is a vector at least as long as a chunk has samples: a sum over samples is a product with it,
+    which is faster than a sum and goes where it belongs without an array between.
+    """
+
+    def __init__(self, backend: Backend, views: Mapping[str, Array], ones: Array) -> None:
+        self.backend, self.views, self.ones = backend, views, ones
+        self.begun: set[str] = set()
+
+    def add(self, name: str, value: Array) -> None:
+        view = self.views[name]
+        if name in self.begun:
+            view += value
+        else:
+            self.begun.add(name)
+            view[...] = value
+
+    def add_product(self, name: str, left: Array, right: Array) -> None:
+        if name in self.begun:
+            self.add(name, left @ right)
+        else:
+            self.begun.add(name)
+            self.backend.product(left, right, self.views[name])
+
+    def add_sum(self, name: str, values: Array) -> None:
+        self.add_product(name, values, self.ones[: values.shape[-1]])
+
+
+class TangentAccumulator:
+    """Adds the tangents of dual numbers to `accumulator`."""
+
+    def __init__(self, accumulator: Accumulator) -> None:
+        self.accumulator = accumulator
+
+    def add(self, name: str, value: Dual) -> None:
+        self.accumulator.add(name, value.tangent)
+
+    def add_product(self, name: str, left: Dual, right: Array | Dual) -> None:
+        self.accumulator.add(name, (left @ right).tangent)
+
+    def add_sum(self, name: str, values: Dual) -> None:
+        self.accumulator.add_sum(name, values.tangent)
