@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 
+import hypothesis
 import numpy as np
 import pytest
 
 import xpnet
 from xpnet import checks
+
+hypothesis.settings.register_profile("xpnet", deadline=None)  # machines are shared
+hypothesis.settings.load_profile("xpnet")
 
 STRICT = {"strict": 0, "strict-second-device": 1, "strict-without-float64": None}
 

@@ -241,8 +241,8 @@ def sklearn(workload):
     model.fit(workload.X, workload.labels)
     for coefficients, W in zip(model.coefs_, workload.weights(), strict=True):
         coefficients[...] = W.T
-    for intercepts in model.intercepts_:
-        intercepts[...] = 0
+    for array in (*model.intercepts_, *model._optimizer.velocities):
+        array[...] = 0
 
     def steps(n):
         model.max_iter = n

@@ -35,6 +35,28 @@ class Program:
     text: str
 
 
+@dataclass(frozen=True)
+class Call:
+    """One line of the text: `function(*sources)` into `target`."""
+
+    function: str
+    sources: tuple[str, ...]
+    target: str
+
+    def __str__(self) -> str:
+        if self.function == "copyto":
+            return f"copyto({self.target}, {self.sources[0]})"
+        return f"{self.function}({', '.join(self.sources)}, out={self.target})"
+
+    def reads_late(self, name: str) -> bool:
+        """Whether `name` is still read after the target has been written to."""
+        return self.function == "where" and name == self.sources[2]
+
+    def renamed(self, old: str, new: str) -> Call:
+        sources = tuple([new if source == old else source for source in self.sources])
+        return Call(self.function, sources, new if self.target == old else self.target)
+
+
 def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
     """Writes the calls of `graph`; `aliases[k]` is the input array that output `k` overwrites."""
     nodes = graph.nodes
@@ -62,7 +84,7 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
             uniforms.append(number)
 
     buffers = {False: _Buffers("t", "dtype"), True: _Buffers("b", "bool")}
-    lines: list[str] = []
+    calls: list[Call] = []
     written: set[int] = set()
     for number, node in enumerate(nodes):
         if node.uniform or node.operation == "array":
@@ -76,7 +98,7 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
             for k, argument in enumerate(node.arguments):
                 if nodes[argument].uniform:
                     filled = buffers[False].take()
-                    lines.append(f"copyto({filled}, {sources[k]})")
+                    calls.append(Call("copyto", (sources[k],), filled))
                     filling.append(filled)
                     sources[k] = filled
         # `where` reads its last choice after it has begun to write
@@ -95,24 +117,28 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
         for filled in filling:
             buffers[False].release(filled)
         if node.operation == "where" and sources[1:] == ["(1.0)", "(0.0)"]:
-            lines.append(f"copyto({place[number]}, {sources[0]})")
+            calls.append(Call("copyto", (sources[0],), place[number]))
         else:
-            lines.append(f"{_ufunc(node.operation)}({', '.join(sources)}, out={place[number]})")
+            calls.append(Call(_ufunc(node.operation), tuple(sources), place[number]))
     for number in set(graph.outputs):  # an input that is an output, and may be overwritten as one
         if nodes[number].operation == "array" and nodes[number].value in aliases:
-            lines.append(f"copyto({(kept := buffers[False].take())}, {place[number]})")
+            kept = buffers[False].take()
+            calls.append(Call("copyto", (place[number],), kept))
             place[number] = kept
-    lines += [
-        f"copyto(o{k}, {place[number]})"
+    calls += [
+        Call("copyto", (place[number],), f"o{k}")
         for k, number in enumerate(graph.outputs)
         if place[number] != f"o{k}"
     ]
+    calls = _buffers_in_outputs(calls, buffers[False].names, aliases)
+    lines = [str(call) for call in calls]
 
     arguments = [f"a{k}" for k in range(len(graph.arrays))]
     arguments += [f"o{k}" for k in range(len(graph.outputs))]
     arguments += [f"u{k}" for k in range(len(uniforms))]
-    if any(buffer.names for buffer in buffers.values()):
-        made = [line for buffer in buffers.values() for line in buffer.made()]
+    used = {name for call in calls for name in (*call.sources, call.target)}
+    made = [line for buffer in buffers.values() for line in buffer.made(used)]
+    if made:
         lines = ["shape, dtype = o0.shape, o0.dtype", *made, *lines]
     text = f"def block({', '.join(arguments)}):\n    " + "\n    ".join(lines) + "\n"
     names = {name: getattr(np, name) for name in (*map(_ufunc, OPERATIONS), "empty", "copyto")}
@@ -139,8 +165,29 @@ class _Buffers:
         if name in self.names and name not in self.free:
             self.free.append(name)
 
-    def made(self) -> list[str]:
-        return [f"{name} = empty(shape, {self.dtype})" for name in self.names]
+    def made(self, used: set[str]) -> list[str]:
+        return [f"{name} = empty(shape, {self.dtype})" for name in self.names if name in used]
+
+
+def _buffers_in_outputs(
+    calls: list[Call], names: Sequence[str], aliases: Sequence[int | None]
+) -> list[Call]:
+    """`calls` with an output in the place of each buffer whose work is over before it is needed."""
+    for k, alias in enumerate(aliases):
+        output, under = f"o{k}", f"a{alias}"
+        ends = [i for i, call in enumerate(calls) if call.target == output]
+        reads = [i for i, call in enumerate(calls) if under in call.sources]
+        last_read = max(reads, default=-1)
+        for name in names:
+            uses = [i for i, call in enumerate(calls) if name == call.target or name in call.sources]
+            if not uses or not ends or uses[-1] > ends[0] or uses[0] < last_read:
+                continue
+            if calls[ends[0]].reads_late(name) or calls[uses[0]].reads_late(under):
+                continue
+            calls = [call.renamed(name, output) for call in calls]
+            calls = [call for call in calls if (call.function, call.sources) != ("copyto", (call.target,))]
+            break
+    return calls
 
 
 def _free_output(
