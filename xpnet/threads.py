@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
 Result = TypeVar("Result")
@@ -29,24 +29,25 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
     if threads == 1 or len(tasks) == 1:
         return [task() for task in tasks]
     results: list[Any] = [None] * len(tasks)
-    numbers, stop = itertools.count(), threading.Event()
+    numbers = itertools.count()
 
     def work() -> None:
+        nonlocal numbers
         try:
-            while not stop.is_set() and (number := next(numbers)) < len(tasks):
+            while (number := next(numbers)) < len(tasks):
                 results[number] = tasks[number]()
         except BaseException:
-            stop.set()
+            numbers = itertools.count(len(tasks))  # nothing left to begin
             raise
 
     helpers = min(threads, len(tasks)) - 1
-    pool = _pool(helpers, os.getpid())
-    futures: list[Future[None]] = [pool.submit(work) for _ in range(helpers)]
+    queue, ended = _helpers(helpers, os.getpid()), SimpleQueue[BaseException | None]()
+    for _ in range(helpers):
+        queue.put((work, ended))
     try:
         work()
     finally:
-        stop.set()
-        errors = [future.exception() for future in futures if not future.cancel()]
+        errors = [ended.get() for _ in range(helpers)]
     for error in errors:
         if error is not None:
             raise error
@@ -54,9 +55,27 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
 
 
 @functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """The helpers of this process, kept for the next call; a forked child gets its own."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="xpnet")
+def _helpers(threads: int, process: int) -> SimpleQueue[Any]:
+    """A queue of work for this many threads of this process; a forked child gets its own.
+
+    They are kept for the next call, and cost less to wake than those of `concurrent.futures`.
+    """
+    queue: SimpleQueue[Any] = SimpleQueue()
+
+    def serve() -> None:
+        while True:
+            work, ended = queue.get()
+            error = None
+            try:
+                work()
+            except BaseException as raised:
+                error = raised
+            ended.put(error)
+            del work, ended, error  # nothing is kept alive until the next call
+
+    for number in range(threads):
+        threading.Thread(target=serve, name=f"xpnet-{number}", daemon=True).start()
+    return queue
 
 
 class hold_blas:
@@ -68,12 +87,14 @@ class hold_blas:
 
     _lock = threading.Lock()
     _holders = 0
+    _holder = 0  # the thread that took the hold
     _previous: ClassVar[list[int]] = []
 
     def __enter__(self) -> None:
         with hold_blas._lock:
             if hold_blas._holders == 0:
                 libraries = _blas_libraries()
+                hold_blas._holder = threading.get_ident()
                 hold_blas._previous = [library.get_num_threads() for library in libraries]
                 for library in libraries:
                     library.set_num_threads(1)
@@ -83,19 +104,21 @@ class hold_blas:
         with hold_blas._lock:
             hold_blas._holders -= 1
             if hold_blas._holders == 0:
+                same = hold_blas._holder == threading.get_ident()
                 for library, number in zip(_blas_libraries(), hold_blas._previous, strict=True):
                     # threadpoolctl lets one thread only set OpenBLAS's number until it lets go
                     let_go = getattr(library, "clear_controlling_thread", None)
-                    library.set_num_threads(number)
-                    if let_go and library.get_num_threads() != number:  # another thread took the hold
+                    if let_go and not same:
                         let_go(force=True)
-                        library.set_num_threads(number)
+                    library.set_num_threads(number)
                     if let_go:
                         let_go()
 
 
 @functools.cache
 def _blas_libraries() -> list[Any]:
+    """The BLAS that NumPy uses: its own where it brings one, else all there are."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in libraries if "numpy" in library.filepath] or libraries

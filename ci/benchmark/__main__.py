@@ -35,13 +35,14 @@ class Contestant:
     """A worker process, and what it has measured."""
 
     def __init__(self, name: str, workload: str) -> None:
-        self.name, self.times, self.memory, self.loss = name, [], None, None
+        self.name, self.times, self.memory = name, [], None
         command = [sys.executable, str(HERE / "worker.py"), name, workload]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         first = self.read()
         self.missing, self.details = first.get("missing"), first.get("details")
+        self.loss = first.get("loss")
 
     def read(self) -> dict:
         line = self.process.stdout.readline()
@@ -63,7 +64,6 @@ def measure(workload: str, names: list[str], repeats: int) -> dict:
     running = [contestant for contestant in entered if not contestant.missing]
     counts = {}
     for contestant in running:
-        contestant.loss = contestant.steps(4)["loss"]  # the fifth step of each; also the warm-up
         one = contestant.steps(2)["seconds"] / 2
         counts[contestant.name] = max(1, round(SAMPLE / one))
     for _ in range(repeats):

@@ -1,6 +1,7 @@
 """One contestant on one workload, in a process of its own: answers a line of JSON to each line it reads.
 
-`{"steps": n}` takes n steps and answers their time in seconds and the loss; an empty line ends it.
+The first line says the loss at the fifth step, or why the contestant cannot take part. `{"steps": n}` takes n
+steps and answers their time in seconds and the peak memory; an empty line ends it.
 """
 
 import json
@@ -21,23 +22,25 @@ def main(contestant: str, workload: str) -> None:
         print(json.dumps(message), file=answers, flush=True)
 
     try:
-        from contestants import CONTESTANTS
+        from contestants import CONTESTANTS, GPU, launches
         from workloads import named
 
         steps, details = CONTESTANTS[contestant](named(workload))
-        steps(1)
+        loss = steps(5)  # also the warm-up
     except ImportError as error:
         return answer(missing=str(error))
     except Exception as error:
         return answer(missing=f"{type(error).__name__}: {error}"[:300])
-    answer(ready=True, details=details)
+    if GPU:
+        details["launches"] = launches(steps)
+    answer(loss=loss, details=details)
     for line in sys.stdin:
         if not line.strip():
             break
         count = json.loads(line)["steps"]
         start = time.perf_counter()
-        loss = steps(count)
-        answer(seconds=time.perf_counter() - start, loss=loss, memory=peak_memory())
+        steps(count)
+        answer(seconds=time.perf_counter() - start, memory=peak_memory())
 
 
 if __name__ == "__main__":

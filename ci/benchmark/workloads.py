@@ -45,7 +45,9 @@ def fashion(activation):
     if not FASHION.exists():
         return random_data(60_000, units, activation)
     images, labels = (
-        np.frombuffer(gzip.open(FASHION / f"train-{name}-ubyte.gz").read(), np.uint8, offset=offset)
+        np.frombuffer(
+            gzip.decompress((FASHION / f"train-{name}-ubyte.gz").read_bytes()), np.uint8, offset=offset
+        )
         for name, offset in (("images-idx3", 16), ("labels-idx1", 8))
     )
     X = images.reshape(-1, 784).astype(np.float32)

@@ -60,5 +60,6 @@ class Layer(ABC):
     ) -> Any:
         """Carries `gradient`, with respect to the outputs, back through the layer.
 
-        Gives `accumulate` the gradient of each parameter, summed over the samples. Returns the gradient with respect to the inputs, or None if `input_gradient` is false.
+        Gives `accumulate` the gradient of each parameter, summed over the samples. Returns the gradient
+        with respect to the inputs, or None if `input_gradient` is false.
         """

@@ -105,6 +105,10 @@ class EmpiricalRisk(Objective):
             self.backend, divergence, targets, self.samples, network.outputs, self.dtype
         )
         self._classes = xp.arange(network.outputs, dtype=xp.int32, device=self.backend.device)[:, None]
+        self._labels = self.targets.ndim == 1
+        if self._labels and 8 * network.outputs <= network.inputs:
+            self.targets = self._one_hot(self.targets)  # little beside the data
+            self._labels = False
         self.sample_weight, self._total = None, float(self.samples)
         if sample_weight is not None:
             self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
@@ -257,13 +261,14 @@ class EmpiricalRisk(Objective):
     def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
         """Inputs, targets, and weights of a chunk, samples on the last axis."""
         part = slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
-        targets = self.targets[part, ...]
-        if targets.ndim == 1:  # labels
-            targets = self.backend.xp.astype(targets[None, :] == self._classes, self.dtype)
-        else:
-            targets = targets.mT
+        targets = self.targets[..., part]
+        if self._labels:
+            targets = self._one_hot(targets)
         weights = None if self.sample_weight is None else self.sample_weight[part]
         return self.X[part, :].mT, targets, weights
+
+    def _one_hot(self, labels: Array) -> Array:
+        return self.backend.xp.astype(labels == self._classes, self.dtype)
 
     def _mean(self, values: Array, weights: Array | None) -> Array:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
@@ -323,7 +328,7 @@ def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> 
 def _check_targets(
     backend: Backend, divergence: Divergence, targets: Any, samples: int, outputs: int, dtype: Any
 ) -> Array:
-    """Targets as `(samples, outputs)` of `dtype`, or labels as `(samples,)` integers."""
+    """Targets as `(outputs, samples)` of `dtype`, or labels as `(samples,)` integers."""
     xp = backend.xp
     targets = backend.asarray(targets, name="targets")
     if targets.ndim not in (1, 2) or targets.shape[0] != samples:
@@ -360,7 +365,9 @@ def _check_targets(
                 f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
                 f"got a sum that is off by {off:g}"
             )
-    return targets
+    rows = xp.empty((outputs, samples), dtype=targets.dtype, device=backend.device)
+    rows[...] = targets.mT
+    return rows
 
 
 def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
