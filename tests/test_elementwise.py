@@ -8,7 +8,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 from conftest import read_only
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xpnet
@@ -78,10 +78,10 @@ def test_rules_run_on_every_backend(backend, dtype):
 # Rules drawn at random: a few steps, each an operation on what there is so far, several outputs.
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["add", "subtract", "multiply", "maximum", "minimum", "where", "abs", "tanh"]),
-        st.integers(0, 9),
-        st.integers(0, 9),
-        st.integers(0, 9),
+        st.sampled_from([*_UNARY, *_BINARY, "where", "where", "zeros_like"]),
+        st.sampled_from(_COMPARISONS),
+        st.sampled_from(["plain", "and", "or", "not", "parameter"]),
+        *[st.integers(0, 9)] * 3,
     ),
     min_size=1,
     max_size=8,
@@ -89,16 +89,26 @@ steps = st.lists(
 
 
 def random_rule(program, outputs) -> Elementwise:
+    """A rule of three arrays and a parameter; the numbers in `program` choose among what there is."""
+
     def rule(xp, a, b, c, *, p):
         values = [a, b, c]
-        for operation, i, j, k in program:
-            x, y, z = (values[n % len(values)] for n in (i, j, k))
+        for operation, comparison, kind, i, j, k in program:
+            x, z = values[i % len(values)], values[k % len(values)]
+            y = [*values, p, 0.75][j % (len(values) + 2)]
             if operation == "where":
-                values.append(xp.where(x > y, z, y - p))
-            elif operation in ("abs", "tanh"):
+                condition = getattr(xp, comparison)(x, y)
+                if kind == "and":
+                    condition = condition & (x > z)
+                elif kind == "or":
+                    condition = (x <= z) | condition
+                elif kind == "not":
+                    condition = ~condition
+                elif kind == "parameter":
+                    condition = p < 0.5
+                values.append(xp.where(condition, z, y))
+            elif operation in (*_UNARY, "zeros_like"):
                 values.append(getattr(xp, operation)(x))
-            elif operation == "maximum" and i == j:
-                values.append(xp.maximum(x, p))
             else:
                 values.append(getattr(xp, operation)(x, y))
         return tuple(values[n % len(values)] for n in outputs)
@@ -106,25 +116,32 @@ def random_rule(program, outputs) -> Elementwise:
     return elementwise(rule)
 
 
+@settings(max_examples=300)
 @given(
     program=steps,
     outputs=st.lists(st.integers(0, 12), min_size=1, max_size=3),
+    inputs=st.sampled_from([(0, 1, 2), (0, 1, 2), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 0)]),
     aliases=st.permutations([0, 1, 2, None, None]),
     shape=st.sampled_from([(5,), (3, 4), (40,), (9, 30), (2, 3, 50)]),
     parameter=st.sampled_from(["number", "0-d", "column"]),
+    bias=st.booleans(),
 )
-def test_outputs_may_lie_on_inputs(program, outputs, aliases, shape, parameter):
+def test_outputs_may_lie_on_inputs(program, outputs, inputs, aliases, shape, parameter, bias):
     rule = random_rule(program, outputs)
     random = np.random.default_rng(1)
-    arrays = [random.standard_normal(shape) for _ in range(3)]
+    distinct = [random.standard_normal(shape) for _ in range(3)]
+    if bias and 2 in inputs:  # an array that is broadcast; nothing can be written over it
+        distinct[2] = distinct[2][..., :1]
+        aliases = [None if alias == 2 else alias for alias in aliases]
+    arrays = [distinct[n] for n in inputs]  # one of them may be given twice
     p = {"number": 0.5, "0-d": np.asarray(0.5), "column": random.random((*shape[:-1], 1))}[parameter]
-    want = [np.broadcast_to(part, shape).copy() for part in rule(xp, *arrays, p=p)]
     into = tuple(
-        np.full(shape, np.nan) if alias is None else arrays[alias]
+        np.full(shape, np.nan) if alias is None else distinct[alias]
         for alias, _ in zip(aliases, outputs, strict=False)
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
         patch.setattr(host, "BLOCK_BYTES", 8 * 16)
+        want = [np.broadcast_to(part, shape).copy() for part in rule(xp, *arrays, p=p)]
         rule.write(xp, into, *arrays, p=p)
     for got, expected in zip(into, want, strict=True):
         np.testing.assert_array_equal(got, expected)
@@ -156,6 +173,27 @@ def test_numbers_combine_in_double_precision():
     rule = elementwise(lambda xp, a, *, decay: a * (1.0 - decay))
     got = rule.compute(xp, np.ones(3, np.float32), decay=0.999)
     assert got[0] == np.float32(1.0 - 0.999)  # not float32(1) - float32(0.999)
+
+
+def test_a_number_may_stand_for_an_array():
+    rule = elementwise(lambda xp, a, b: xp.tanh(a) * b)
+    b = np.ones(3)
+    assert rule.compute(xp, np.float64(2.0), np.float64(3.0)) == np.tanh(2.0) * 3.0
+    np.testing.assert_array_equal(rule.compute(xp, np.float64(2.0), b), np.tanh(2.0) * b)
+
+
+def test_both_zeros_are_constants_of_their_own():
+    rule = elementwise(lambda xp, a: xp.where(a > 0.0, a * 0.0, a * a * -0.0))
+    assert np.signbit(rule.compute(xp, np.array([1.0, -1.0]))).tolist() == [False, True]
+    assert "(-0.0)" in rule.source().text
+
+
+def test_arrays_may_be_exchanged(backend):
+    rule = elementwise(lambda xp, a, b: (b, a))
+    a, b = backend.asarray([1.0, 2.0], "float32"), backend.asarray([3.0, 4.0], "float32")
+    rule.write(backend.xp, (a, b), a, b)
+    assert backend.to_numpy(a).tolist() == [3, 4]
+    assert backend.to_numpy(b).tolist() == [1, 2]
 
 
 def test_write_needs_no_arrays_to_speak_of():
@@ -232,6 +270,30 @@ def with_keyword(xp, a):
     return xp.sqrt(a, out=a)
 
 
+def with_numpy(xp, a):
+    return np.exp(a)
+
+
+def with_assignment(xp, a):
+    a[...] = 0.0
+
+
+def with_plus(xp, a):
+    return +a
+
+
+def with_reflected_modulo(xp, a):
+    return 2.0 % a
+
+
+def with_exclusive_or(xp, a):
+    return xp.where((a > 0.0) ^ (a < 1.0), a, 0.0)
+
+
+def with_text(xp, a):
+    return a * "2"
+
+
 @pytest.mark.parametrize(
     ("function", "named"),
     [
@@ -246,6 +308,12 @@ def with_keyword(xp, a):
         (with_boolean_arithmetic, "multiply"),
         (with_numbers_only, "where"),
         (with_keyword, "sqrt"),
+        (with_numpy, "ufuncs"),
+        (with_assignment, "item assignment"),
+        (with_plus, r"unary \+"),
+        (with_reflected_modulo, "%"),
+        (with_exclusive_or, r"\^"),
+        (with_text, "multiply.*str"),
     ],
 )
 def test_what_cannot_be_traced_is_named_with_its_line(function, named):

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from test_elementwise import SPECIAL, as_tuple, everything
 
-from xpnet.elementwise import elementwise
+from xpnet.elementwise import Elementwise, elementwise
+from xpnet.elementwise.trace import _BINARY, _COMPARISONS, _UNARY
 from xpnet.layers import ACTIVATIONS, ElementwiseActivation
 from xpnet.objectives import penalties
 from xpnet.optimizers import rules
 from xpnet.schedules import _plateau
 
-RULES = [everything, rules.gradient_descent, rules.momentum, rules.nesterov, _plateau]
+RULES = [everything, _plateau]
+RULES += [rule for rule in vars(rules).values() if isinstance(rule, Elementwise)]
 RULES += [penalties._l1_gradient, penalties._l2_gradient]
 RULES += [
     rule
@@ -26,6 +28,19 @@ RULES += [
     for rule in (activation._plain, activation._biased, activation._backward)
 ]
 RULES.append(elementwise(lambda xp, a: xp.where(a > 0.0, a, -1e300) + float("inf")))
+RULES.append(elementwise(lambda xp, a, b, *, p: (b, a, xp.where(p > 0.5, a, b), xp.where(p < 0.5, a, p))))
+
+
+def one_operation(operation):
+    def rule(xp, a, b):
+        result = getattr(xp, operation)(a) if operation in _UNARY else getattr(xp, operation)(a, b)
+        return xp.where(result, a, b) if operation in _COMPARISONS else result
+
+    rule.__name__ = operation
+    return elementwise(rule)
+
+
+RULES += [one_operation(operation) for operation in (*_UNARY, *_BINARY, *_COMPARISONS)]
 
 compiler = shutil.which("g++") or shutil.which("c++")
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C++ compiler")
@@ -71,8 +86,9 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("number", range(len(RULES)), ids=[r.graph.name for r in RULES])
 def test_text_equals_reference(library, number, on_device, dtype):
     rule = RULES[number]
-    grid = np.array(SPECIAL + list(np.random.default_rng(0).standard_normal(30)), dtype)
-    arrays = [np.roll(grid, 7 * k) for k in range(len(rule.arrays))]
+    some = np.array([*SPECIAL, *np.random.default_rng(0).standard_normal(9)], dtype)
+    pairs = [part.ravel() for part in np.meshgrid(some, some)]
+    arrays = [np.roll(pairs[k % 2], k // 2) for k in range(len(rule.arrays))]
     scalars = {name: 0.3 + 0.2 * k for k, name in enumerate(rule.scalars)}
     device_scalars = frozenset(rule.scalars if on_device else ())
     source = rule.source(device_scalars)
@@ -83,16 +99,15 @@ def test_text_equals_reference(library, number, on_device, dtype):
     inputs = [*arrays]
     inputs += [np.array([scalars[name]], dtype) for name in rule.scalars if on_device]
     inputs += [np.array([value], dtype) for value in host]
-    outputs = [np.empty_like(grid) for _ in source.outputs]
+    with np.errstate(all="ignore"):
+        want = [np.broadcast_to(part, pairs[0].shape).copy() for part in as_tuple(rule(xp, *arrays, **scalars))]
+    spare = [np.empty_like(pairs[0]) for _ in source.outputs]
+    outputs = [*arrays, *spare][: len(spare)]  # they may lie on the inputs
     pointers = (ctypes.c_void_p * (len(inputs) + len(outputs)))(
         *[array.ctypes.data for array in (*inputs, *outputs)]
     )
     kind = "float" if dtype == "float32" else "double"
-    getattr(library, f"rule{2 * number + on_device}_{kind}")(pointers, ctypes.c_long(grid.size))
+    getattr(library, f"rule{2 * number + on_device}_{kind}")(pointers, ctypes.c_long(pairs[0].size))
 
-    with np.errstate(all="ignore"):
-        want = as_tuple(rule(xp, *arrays, **scalars))
     for got, expected in zip(outputs, want, strict=True):
-        np.testing.assert_allclose(
-            got, np.broadcast_to(expected, grid.shape), rtol=3e-6 if dtype == "float32" else 1e-13
-        )
+        np.testing.assert_allclose(got, expected, rtol=3e-6 if dtype == "float32" else 1e-13)

@@ -18,7 +18,20 @@ from .layers import Activation, Dense, ElementwiseActivation, Layer
 from .layers.activations import leaky_relu
 from .network import Network
 from .objectives import L1, L2, EmpiricalRisk, Objective, Penalty, Quadratic
-from .optimizers import GradientDescent, Momentum, Nesterov, Optimizer, Record
+from .optimizers import (
+    Adadelta,
+    Adagrad,
+    Adam,
+    FirstOrder,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    QuickProp,
+    Record,
+    RMSprop,
+    Rprop,
+)
 from .parameters import Initialiser, Layout, uniform
 from .stopping import (
     after,
@@ -32,6 +45,9 @@ from .training import History, NonFiniteError, Run, iterate, minimize
 
 __all__ = [
     "Activation",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
     "after",
     "Backend",
     "backend",
@@ -41,10 +57,11 @@ __all__ = [
     "CrossEntropy",
     "Dense",
     "Divergence",
-    "Elementwise",
     "elementwise",
+    "Elementwise",
     "ElementwiseActivation",
     "EmpiricalRisk",
+    "FirstOrder",
     "gradient_below",
     "GradientDescent",
     "History",
@@ -67,7 +84,10 @@ __all__ = [
     "patience",
     "Penalty",
     "Quadratic",
+    "QuickProp",
     "Record",
+    "RMSprop",
+    "Rprop",
     "Run",
     "schedules",
     "SquaredError",

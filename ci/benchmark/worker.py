@@ -1,7 +1,7 @@
 """One contestant on one workload, in a process of its own: answers a line of JSON to each line it reads.
 
-The first line says the loss at the fifth step, or why the contestant cannot take part. `{"steps": n}` takes n
-steps and answers their time in seconds and the peak memory; an empty line ends it.
+The first line says the loss at the fifth step, or why the contestant cannot take part. `{"steps": n}` takes
+n steps and answers their time in seconds and the peak memory; an empty line ends it.
 """
 
 import json

@@ -48,7 +48,7 @@ class Elementwise:
         self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
         self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         self._scalar_names = set(self.scalars)
-        self._programs: dict[tuple[int | None, ...], host.Program] = {}
+        self._programs: dict[tuple[tuple[int, ...], ...], host.Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
 
     def __call__(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
@@ -79,7 +79,7 @@ class Elementwise:
         shape = _broadcast((*arrays, *scalars.values()))
         dtype = arrays[0].dtype
         outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
-        self._run(arrays, outputs, scalars, (None,) * len(outputs))
+        self._run(arrays, outputs, scalars, ((),) * len(outputs))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
@@ -94,6 +94,11 @@ class Elementwise:
         if not _has_kernels(xp):
             results = self.function(xp, *arrays, **_cast(xp, scalars, arrays))
             results = results if isinstance(results, tuple) else (results,)
+            # a result that is one of the arrays must outlive what is written over that array
+            results = [
+                xp.asarray(result, copy=True) if any(result is array for array in arrays) else result
+                for result in results
+            ]
             for target, result in zip(into, results, strict=True):
                 target[...] = result
             return
@@ -109,7 +114,7 @@ class Elementwise:
                 f"{self.function.__name__} yields shape {shape}, "
                 f"got {', '.join(str(target.shape) for target in into)} to write into"
             )
-        self._run(arrays, into, scalars, tuple([_position(target, arrays) for target in into]))
+        self._run(arrays, into, scalars, tuple([_positions(target, arrays) for target in into]))
 
     def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
@@ -139,11 +144,11 @@ class Elementwise:
         arrays: tuple[Any, ...],
         outputs: tuple[Any, ...],
         scalars: dict[str, Any],
-        aliases: tuple[int | None, ...],
+        aliases: tuple[tuple[int, ...], ...],
     ) -> None:
         if scalars:
             scalars = {name: _number(value) for name, value in scalars.items()}
-        if isinstance(arrays[0], np.ndarray):
+        if isinstance(outputs[0], np.ndarray):
             program = self._programs.get(aliases)
             if program is None:
                 program = self._programs[aliases] = host.compile_program(self.graph, aliases)
@@ -181,11 +186,8 @@ def _cast(xp: Any, scalars: dict[str, Any], arrays: tuple[Any, ...]) -> dict[str
     }
 
 
-def _position(target: Any, arrays: tuple[Any, ...]) -> int | None:
-    for position, array in enumerate(arrays):
-        if array is target:
-            return position
-    return None
+def _positions(target: Any, arrays: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple([position for position, array in enumerate(arrays) if array is target])
 
 
 def _broadcast(values: tuple[Any, ...]) -> tuple[int, ...]:

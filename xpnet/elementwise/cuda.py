@@ -103,9 +103,15 @@ def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source
             kind = "bool" if node.boolean else "T"
             expression = _TEXT[node.operation].format(*map(text, node.arguments))
             lines.append(f"const {kind} t{number} = {expression};")
-    # outputs last: an output may lie on an input
+    # outputs last: an output may lie on an input, which may be an output too
+    for number in sorted(set(graph.outputs)):
+        if graph.nodes[number].operation == "array":
+            lines.append(f"const T t{number} = a{graph.nodes[number].value};")
     outputs = [f"o{k}" for k in range(len(graph.outputs))]
-    lines += [f"{name} = {text(number)};" for name, number in zip(outputs, graph.outputs, strict=True)]
+    lines += [
+        f"{name} = {text(number) if graph.nodes[number].uniform else f't{number}'};"
+        for name, number in zip(outputs, graph.outputs, strict=True)
+    ]
     inputs += [f"h{number}" for number in host_values]
     return Source(graph.name, tuple(inputs), tuple(outputs), "\n".join(lines), tuple(host_values))
 

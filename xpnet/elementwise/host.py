@@ -57,8 +57,8 @@ class Call:
         return Call(self.function, sources, new if self.target == old else self.target)
 
 
-def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
-    """Writes the calls of `graph`; `aliases[k]` is the input array that output `k` overwrites."""
+def compile_program(graph: Graph, aliases: Sequence[tuple[int, ...]]) -> Program:
+    """Writes the calls of `graph`; `aliases[k]` are the inputs that output `k` overwrites."""
     nodes = graph.nodes
     last_use = dict.fromkeys(range(len(nodes)), -1)
     for number, node in enumerate(nodes):
@@ -120,8 +120,9 @@ def compile_program(graph: Graph, aliases: Sequence[int | None]) -> Program:
             calls.append(Call("copyto", (sources[0],), place[number]))
         else:
             calls.append(Call(_ufunc(node.operation), tuple(sources), place[number]))
+    overwritten = {position for positions in aliases for position in positions}
     for number in set(graph.outputs):  # an input that is an output, and may be overwritten as one
-        if nodes[number].operation == "array" and nodes[number].value in aliases:
+        if nodes[number].operation == "array" and nodes[number].value in overwritten:
             kept = buffers[False].take()
             calls.append(Call("copyto", (place[number],), kept))
             place[number] = kept
@@ -170,19 +171,19 @@ class _Buffers:
 
 
 def _buffers_in_outputs(
-    calls: list[Call], names: Sequence[str], aliases: Sequence[int | None]
+    calls: list[Call], names: Sequence[str], aliases: Sequence[tuple[int, ...]]
 ) -> list[Call]:
     """`calls` with an output in the place of each buffer whose work is over before it is needed."""
-    for k, alias in enumerate(aliases):
-        output, under = f"o{k}", f"a{alias}"
+    for k, positions in enumerate(aliases):
+        output, under = f"o{k}", [f"a{position}" for position in positions]
         ends = [i for i, call in enumerate(calls) if call.target == output]
-        reads = [i for i, call in enumerate(calls) if under in call.sources]
+        reads = [i for i, call in enumerate(calls) if not set(under).isdisjoint(call.sources)]
         last_read = max(reads, default=-1)
         for name in names:
             uses = [i for i, call in enumerate(calls) if name == call.target or name in call.sources]
             if not uses or not ends or uses[-1] > ends[0] or uses[0] < last_read:
                 continue
-            if calls[ends[0]].reads_late(name) or calls[uses[0]].reads_late(under):
+            if calls[ends[0]].reads_late(name) or any(map(calls[uses[0]].reads_late, under)):
                 continue
             calls = [call.renamed(name, output) for call in calls]
             calls = [call for call in calls if (call.function, call.sources) != ("copyto", (call.target,))]
@@ -192,7 +193,7 @@ def _buffers_in_outputs(
 
 def _free_output(
     graph: Graph,
-    aliases: Sequence[int | None],
+    aliases: Sequence[tuple[int, ...]],
     number: int,
     node: Node,
     last_use: Mapping[int, int],
@@ -202,13 +203,10 @@ def _free_output(
     for k, output in enumerate(graph.outputs):
         if output != number or k in written:
             continue
-        under = aliases[k]
-        if under is None:
-            return k
-        overwritten = next(n for n, other in enumerate(graph.nodes) if other == Node("array", value=under))
-        if last_use[overwritten] > number:
+        # the first nodes of a graph are its arrays
+        if any(last_use[position] > number for position in aliases[k]):
             continue
-        if node.operation == "where" and overwritten in node.arguments[2:]:
+        if node.operation == "where" and node.arguments[2] in aliases[k]:
             continue
         return k
     return None
@@ -218,11 +216,13 @@ def _ufunc(operation: str) -> str:
     return _UFUNCS.get(operation, operation)
 
 
-def _where(condition: np.ndarray, first: Any, second: Any, out: np.ndarray) -> None:
+def _where(condition: Any, first: Any, second: Any, out: np.ndarray) -> None:
     """`where` on the bits of the numbers; NumPy's own takes ten times as long on mixed conditions."""
     integer = np.int32 if out.itemsize == 4 else np.int64
     first, second = _bits(first, out.dtype, integer), _bits(second, out.dtype, integer)
-    mask = np.negative(condition.view(np.int8), dtype=integer, casting="unsafe")  # all bits or none
+    mask = np.negative(
+        np.asarray(condition).view(np.int8), dtype=integer, casting="unsafe"
+    )  # all bits or none
     bits = out.view(integer)
     np.bitwise_xor(first, second, out=bits)
     np.bitwise_and(bits, mask, out=bits)

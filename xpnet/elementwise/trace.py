@@ -7,6 +7,7 @@ operations they read. `host.py` makes NumPy calls of it and `cuda.py` the text o
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
@@ -41,13 +42,14 @@ class Graph:
     scalars: tuple[str, ...]
     nodes: list[Node] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
-    _numbers: dict[Node, int] = field(default_factory=dict)
+    _numbers: dict[tuple[Node, str], int] = field(default_factory=dict)
 
     def add(self, node: Node) -> int:
         """The number of `node`, which is written down unless an equal one is there."""
-        number = self._numbers.get(node)
+        key = (node, repr(node.value))  # 0.0 and -0.0 are equal, and two numbers
+        number = self._numbers.get(key)
         if number is None:
-            number = self._numbers[node] = len(self.nodes)
+            number = self._numbers[key] = len(self.nodes)
             self.nodes.append(node)
         return number
 
@@ -67,7 +69,15 @@ def trace(function: Callable[..., Any], arrays: Sequence[str], scalars: Sequence
         scalar: _Symbol(graph, graph.add(Node("scalar", value=scalar, uniform=True)))
         for scalar in graph.scalars
     }
-    result = function(_Namespace(graph), *arguments, **options)
+    try:
+        result = function(_Namespace(graph), *arguments, **options)
+    except TraceError:
+        raise
+    except TypeError as error:  # an operator that symbols do not have
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        raise TraceError(
+            f"{name} cannot become a kernel: {error} ({line.filename}, line {line.lineno})"
+        ) from error
     outputs = result if isinstance(result, tuple) else (result,)
     numbers = []
     for output in outputs:

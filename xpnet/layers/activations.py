@@ -165,6 +165,20 @@ def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
     )
 
 
+def sigmoid_with_offset(offset: float = 0.1) -> ElementwiseActivation:
+    """The sigmoid with `y (1 - y) + offset` for its derivative (Fahlman 1988).
+
+    Saturated units go on learning; the gradient is not that of the risk any more.
+
+    Raises:
+        ValueError: `offset` negative or not finite.
+    """
+    offset = checks.number("offset", offset, 0.0)
+    return ElementwiseActivation(
+        "sigmoid_with_offset", sigmoid, lambda xp, y: y * (1.0 - y) + offset, of="output"
+    )
+
+
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (

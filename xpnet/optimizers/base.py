@@ -6,8 +6,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array
+import array_api_compat
+
+from .. import checks
+from ..backend import Array, Namespace
 from ..objectives import Objective
+from ..schedules import Rate, as_schedule
 
 State = dict[str, Any]
 
@@ -42,3 +46,35 @@ class Optimizer(ABC):
     @abstractmethod
     def step(self, objective: Objective, w: Array, state: State) -> Record:
         """Takes one step: moves `w` and updates `state`, both in place."""
+
+
+class FirstOrder(Optimizer):
+    """A method whose step is one gradient and one elementwise rule.
+
+    A subclass has a `rate` and defines what it remembers and how it moves. The gradient is taken at
+    `state["ahead"]` where there is such an entry, at `w` otherwise.
+    """
+
+    rate: Rate
+
+    @abstractmethod
+    def memory(self, xp: Namespace, w: Array) -> State:
+        """What the method remembers from step to step, at the start."""
+
+    @abstractmethod
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+        """Moves `w` and updates `state` by one rule, given the record of the step."""
+
+    def initialise(self, objective: Objective, w: Array) -> State:
+        checks.per_replica("rate", self.rate, w)
+        xp = array_api_compat.array_namespace(w)
+        return {"step": 0} | as_schedule(self.rate).initialise(w) | self.memory(xp, w)
+
+    def step(self, objective: Objective, w: Array, state: State) -> Record:
+        schedule, step = as_schedule(self.rate), state["step"]
+        value, gradient = objective.value_and_gradient(state.get("ahead", w))
+        record = Record(step, value, gradient, schedule.rate(step, state))
+        self.update(array_api_compat.array_namespace(w), w, record, state)
+        schedule.observe(value, state)
+        state["step"] = step + 1
+        return record

@@ -8,15 +8,14 @@ from typing import Any
 import array_api_compat
 
 from .. import checks
-from ..backend import Array
-from ..objectives import Objective
+from ..backend import Array, Namespace
 from ..schedules import Rate, as_schedule
 from . import rules
-from .base import Optimizer, Record, State
+from .base import FirstOrder, Record, State
 
 
 @dataclass(frozen=True)
-class GradientDescent(Optimizer):
+class GradientDescent(FirstOrder):
     """`w -= eta g`.
 
     Attributes:
@@ -31,18 +30,15 @@ class GradientDescent(Optimizer):
     def __post_init__(self) -> None:
         as_schedule(self.rate)
 
-    def initialise(self, objective: Objective, w: Array) -> State:
-        return _start(self.rate, w)
+    def memory(self, xp: Namespace, w: Array) -> State:
+        return {}
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        value, gradient = objective.value_and_gradient(w)
-        rate = _rate(self.rate, state)
-        rules.gradient_descent.write(_xp(w), (w,), w, gradient, rate=rate)
-        return _record(self.rate, state, value, gradient, rate)
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+        rules.gradient_descent.write(xp, (w,), w, record.gradient, rate=record.rate)
 
 
 @dataclass(frozen=True)
-class Momentum(Optimizer):
+class Momentum(FirstOrder):
     """`v = beta v - eta g`, `w += v`: the heavy ball (Polyak 1964).
 
     The rate is inside the velocity, so a rate that changes acts on what is added from then on. PyTorch's
@@ -63,25 +59,30 @@ class Momentum(Optimizer):
         as_schedule(self.rate)
         _check_momentum(self.momentum)
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def memory(self, xp: Namespace, w: Array) -> State:
         checks.per_replica("momentum", self.momentum, w)
-        return _start(self.rate, w) | {"velocity": _xp(w).zeros_like(w)}
+        return {"velocity": xp.zeros_like(w)}
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        value, gradient = objective.value_and_gradient(w)
-        rate, velocity = _rate(self.rate, state), state["velocity"]
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+        velocity = state["velocity"]
         rules.momentum.write(
-            _xp(w), (w, velocity), w, gradient, velocity, rate=rate, momentum=self.momentum
+            xp,
+            (w, velocity),
+            w,
+            record.gradient,
+            velocity,
+            rate=record.rate,
+            momentum=self.momentum,
         )
-        return _record(self.rate, state, value, gradient, rate)
 
 
 @dataclass(frozen=True)
-class Nesterov(Optimizer):
+class Nesterov(FirstOrder):
     """`w += beta v`, gradient there, `w -= eta g`, `v = beta v - eta g` (Nesterov 1983).
 
-    The point `w + beta v`, where the gradient is taken, is kept as state; a record describes it. It is
-    the iterate of PyTorch's SGD(nesterov=True), as long as the rate is constant.
+    The point `w + beta v`, where the gradient is taken, is kept in the state as "ahead"; a record
+    describes it. It is the iterate of PyTorch's SGD(nesterov=True), as long as the rate is constant. Who
+    moves `w` between steps must move it too.
 
     Attributes:
         rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
@@ -98,32 +99,21 @@ class Nesterov(Optimizer):
         as_schedule(self.rate)
         _check_momentum(self.momentum)
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def memory(self, xp: Namespace, w: Array) -> State:
         checks.per_replica("momentum", self.momentum, w)
-        xp = _xp(w)
-        return _start(self.rate, w) | {
-            "velocity": xp.zeros_like(w),
-            "ahead": xp.asarray(w, copy=True),
-        }
+        return {"velocity": xp.zeros_like(w), "ahead": xp.asarray(w, copy=True)}
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
         ahead, velocity = state["ahead"], state["velocity"]
-        value, gradient = objective.value_and_gradient(ahead)
-        rate = _rate(self.rate, state)
         rules.nesterov.write(
-            _xp(w),
+            xp,
             (w, velocity, ahead),
             ahead,
-            gradient,
+            record.gradient,
             velocity,
-            rate=rate,
+            rate=record.rate,
             momentum=self.momentum,
         )
-        return _record(self.rate, state, value, gradient, rate)
-
-
-def _xp(w: Array) -> Any:
-    return array_api_compat.array_namespace(w)
 
 
 def _check_momentum(momentum: Any) -> None:
@@ -135,19 +125,3 @@ def _check_momentum(momentum: Any) -> None:
             raise ValueError("momentum must be in [0, 1), got an array with others")
     else:
         checks.number("momentum", momentum, 0.0, 1.0, open=")")
-
-
-def _start(rate: Rate, w: Array) -> State:
-    checks.per_replica("rate", rate, w)
-    return {"step": 0} | as_schedule(rate).initialise(w)
-
-
-def _rate(rate: Rate, state: State) -> Any:
-    return as_schedule(rate).rate(state["step"], state)
-
-
-def _record(rate: Rate, state: State, value: Array, gradient: Array, used: Any) -> Record:
-    as_schedule(rate).observe(value, state)
-    record = Record(state["step"], value, gradient, used)
-    state["step"] += 1
-    return record

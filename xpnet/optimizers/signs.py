@@ -1,0 +1,121 @@
+"""Methods that look at the derivatives' signs and changes: Rprop and QuickProp."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .. import checks
+from ..backend import Array, Namespace, backend_of
+from ..schedules import Rate, as_schedule
+from . import rules
+from .base import FirstOrder, Record, State
+
+VARIANTS = ("RPROP+", "RPROP-", "iRprop+", "iRprop-")
+
+
+@dataclass(frozen=True)
+class Rprop(FirstOrder):
+    """Resilient propagation (Riedmiller, Braun 1993; Igel, Huesken 2003).
+
+    Each parameter has a step size: it grows by `up` while the sign of its derivative holds and shrinks by
+    `down` when it turns, within [`smallest`, `largest`]. The step goes against the sign of the present
+    derivative. When that has turned, RPROP+ takes the last step back and forgets the sign; iRprop+ does
+    so only if the value has risen; RPROP- steps on; iRprop- rests for one step, as PyTorch's Rprop does.
+
+    Attributes:
+        variant: "RPROP+", "RPROP-", "iRprop+", or "iRprop-".
+        rate: the step sizes at the start, a number or `(R, 1)`.
+        up, down, smallest, largest: see above.
+
+    Raises:
+        TypeError, ValueError: a setting outside its range.
+    """
+
+    variant: str = "iRprop-"
+    rate: Rate = 0.1
+    up: float = 1.2
+    down: float = 0.5
+    smallest: float = 1e-6
+    largest: float = 50.0
+
+    def __post_init__(self) -> None:
+        checks.choice("variant", self.variant, VARIANTS)
+        if callable(self.rate):
+            raise TypeError(
+                f"rate must be the step sizes at the start, a number or (R, 1), got {self.rate!r}"
+            )
+        as_schedule(self.rate)
+        checks.number("up", self.up, 1.0)
+        checks.number("down", self.down, 0.0, 1.0, open="()")
+        checks.number("smallest", self.smallest, 0.0)
+        checks.number("largest", self.largest, self.smallest)
+
+    def memory(self, xp: Namespace, w: Array) -> State:
+        state = {"last": xp.zeros_like(w), "size": xp.zeros_like(w) + self.rate}
+        if self.variant.endswith("+"):
+            state["move"] = xp.zeros_like(w)
+        if self.variant == "iRprop+":
+            backend = backend_of(w)
+            shape = (w.shape[0], 1) if w.ndim > 1 else ()
+            state["before"] = xp.full(shape, math.inf, dtype=backend.accumulator, device=backend.device)
+        return state
+
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+        limits = {"up": self.up, "down": self.down, "smallest": self.smallest, "largest": self.largest}
+        last, size = state["last"], state["size"]
+        if self.variant.endswith("-"):
+            rule = rules.rprop_minus if self.variant == "RPROP-" else rules.irprop_minus
+            rule.write(xp, (w, last, size), w, record.gradient, last, size, **limits)
+            return
+        move = state["move"]
+        arrays = (w, record.gradient, last, size, move)
+        if self.variant == "RPROP+":
+            rules.rprop_plus.write(xp, (w, last, size, move), *arrays, **limits)
+            return
+        before = state["before"]
+        value = xp.reshape(xp.asarray(record.value, dtype=before.dtype), before.shape)
+        rules.irprop_plus.write(xp, (w, last, size, move), *arrays, value=value, before=before, **limits)
+        state["before"] = value
+
+
+@dataclass(frozen=True)
+class QuickProp(FirstOrder):
+    """QuickProp (Fahlman 1988): a secant step for each parameter, `dw = -g dw_prev / (g - g_prev)`.
+
+    With `guards` as Fahlman has it: a step is at most `growth` times the last one, a gradient term is added
+    while the slope keeps its sign, and `decay w` is added to the gradient. Without, the plain secant.
+    His offset to the derivative of the sigmoid is `xpnet.layers.activations.sigmoid_with_offset`.
+
+    Attributes:
+        rate: of the gradient term, and of the first step.
+        growth: mu, above 1.
+        decay: of the weights.
+        guards: see above.
+
+    Raises:
+        TypeError, ValueError: a setting outside its range.
+    """
+
+    rate: Rate = 0.1
+    growth: float = 1.75
+    decay: float = 1e-4
+    guards: bool = True
+
+    def __post_init__(self) -> None:
+        as_schedule(self.rate)
+        checks.number("growth", self.growth, 1.0, open="(")
+        checks.number("decay", self.decay, 0.0)
+
+    def memory(self, xp: Namespace, w: Array) -> State:
+        return {"last": xp.zeros_like(w), "move": xp.zeros_like(w)}
+
+    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+        last, move = state["last"], state["move"]
+        arrays = (w, record.gradient, last, move)
+        if self.guards:
+            rules.quickprop.write(
+                xp, (w, last, move), *arrays, rate=record.rate, growth=self.growth, decay=self.decay
+            )
+        else:
+            rules.secant.write(xp, (w, last, move), *arrays, rate=record.rate)
