@@ -100,7 +100,8 @@ def test_text_equals_reference(library, number, on_device, dtype):
     inputs += [np.array([scalars[name]], dtype) for name in rule.scalars if on_device]
     inputs += [np.array([value], dtype) for value in host]
     with np.errstate(all="ignore"):
-        want = [np.broadcast_to(part, pairs[0].shape).copy() for part in as_tuple(rule(xp, *arrays, **scalars))]
+        want = as_tuple(rule(xp, *arrays, **scalars))
+    want = [np.broadcast_to(part, pairs[0].shape).copy() for part in want]
     spare = [np.empty_like(pairs[0]) for _ in source.outputs]
     outputs = [*arrays, *spare][: len(spare)]  # they may lie on the inputs
     pointers = (ctypes.c_void_p * (len(inputs) + len(outputs)))(
@@ -111,3 +112,18 @@ def test_text_equals_reference(library, number, on_device, dtype):
 
     for got, expected in zip(outputs, want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=3e-6 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("number", range(len(RULES)), ids=[r.graph.name for r in RULES])
+def test_cupy_understands_the_parameters(number):
+    """A type is `T`, or one other letter for each parameter that is an array (CuPy's `ParameterInfo`)."""
+    rule = RULES[number]
+    source = rule.source(frozenset(rule.scalars))
+    kinds = [parameter.split()[0] for parameter in source.input_parameters.split(", ")]
+    names = [parameter.split()[1] for parameter in source.input_parameters.split(", ")]
+    assert names == list(source.inputs)
+    assert {kind for kind, name in zip(kinds, names, strict=True) if name[0] != "s"} == {"T"}
+    free = [kind for kind, name in zip(kinds, names, strict=True) if name[0] == "s"]
+    assert len({*free, "T"}) == len(free) + 1
+    assert all(len(kind) == 1 for kind in free)
+    assert not {"INFINITY", "NAN"} & set(source.text.replace(")", " ").split())  # unknown to NVRTC

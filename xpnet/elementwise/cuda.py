@@ -8,6 +8,7 @@ device and are combined inside it.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,12 @@ class Source:
 
     @property
     def input_parameters(self) -> str:
-        """The inputs with their types; a parameter that is an array may be of another dtype."""
-        return ", ".join(f"S{name[1:]} {name}" if name[0] == "s" else f"T {name}" for name in self.inputs)
+        """The inputs with their types; a parameter that is an array may be of another dtype.
+
+        CuPy takes a single letter for the type of whatever it is given, and longer names as dtypes.
+        """
+        letters = iter("ABCDEFGHIJKLMNOPQRSUVWXYZ")
+        return ", ".join(f"{next(letters) if name[0] == 's' else 'T'} {name}" for name in self.inputs)
 
     @property
     def output_parameters(self) -> str:
@@ -88,9 +93,9 @@ def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source
         node = graph.nodes[number]
         if node.operation == "array":
             return f"a{node.value}"
-        if node.operation == "constant":
-            return _number(node.value)
-        if on_host[number]:
+        if node.operation == "constant" and math.isfinite(node.value):
+            return f"(T){node.value!r}" if node.value >= 0 else f"((T){node.value!r})"
+        if on_host[number]:  # infinity and NaN too: the compiler of CUDA has no names for them
             if number not in host_values:
                 host_values.append(number)
             return f"h{number}" if not node.boolean else f"(h{number} != (T)0)"
@@ -114,14 +119,6 @@ def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source
     ]
     inputs += [f"h{number}" for number in host_values]
     return Source(graph.name, tuple(inputs), tuple(outputs), "\n".join(lines), tuple(host_values))
-
-
-def _number(value: float) -> str:
-    if value != value:
-        return "(T)NAN"
-    if value in (float("inf"), float("-inf")):
-        return "(T)INFINITY" if value > 0 else "(-(T)INFINITY)"
-    return f"(T){value!r}" if value >= 0 else f"((T){value!r})"
 
 
 @functools.cache
