@@ -70,6 +70,25 @@ def test_several_threads_work():
     assert len(set(names)) == 3
 
 
+def test_tasks_may_have_tasks_of_their_own():
+    def outer(number):
+        return threads.run_all([lambda k=k: 10 * number + k for k in range(3)], 2)
+
+    found = []
+    asked = [
+        threading.Thread(
+            target=lambda: found.append(threads.run_all([lambda n=n: outer(n) for n in range(4)], 2)),
+            daemon=True,
+        )
+        for _ in range(3)
+    ]
+    for thread in asked:
+        thread.start()
+    for thread in asked:
+        thread.join(20)
+    assert found == [[[10 * n, 10 * n + 1, 10 * n + 2] for n in range(4)]] * 3
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_error_ends_the_work(count):
     done = []

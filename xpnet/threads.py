@@ -26,7 +26,7 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
 
     After an error no further task is begun; the error is raised once the running ones have ended.
     """
-    if threads == 1 or len(tasks) == 1:
+    if threads == 1 or len(tasks) == 1 or isinstance(threading.current_thread(), _Helper):
         return [task() for task in tasks]
     results: list[Any] = [None] * len(tasks)
     numbers = itertools.count()
@@ -54,6 +54,10 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
     return results
 
 
+class _Helper(threading.Thread):
+    """A thread that works for another; a task of its own would wait for itself to take part in it."""
+
+
 @functools.cache
 def _helpers(threads: int, process: int) -> SimpleQueue[Any]:
     """A queue of work for this many threads of this process; a forked child gets its own.
@@ -74,7 +78,7 @@ def _helpers(threads: int, process: int) -> SimpleQueue[Any]:
             del work, ended, error  # nothing is kept alive until the next call
 
     for number in range(threads):
-        threading.Thread(target=serve, name=f"xpnet-{number}", daemon=True).start()
+        _Helper(target=serve, name=f"xpnet-{number}", daemon=True).start()
     return queue
 
 
