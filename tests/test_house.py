@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import xpnet
+from xpnet.stopping import Rule
 
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
@@ -95,6 +97,39 @@ def test_public_names_are_documented(name):
             inherited = any(hasattr(base, method) for base in value.__mro__[1:-1])
             if inspect.isfunction(function) and not method.startswith("_") and not inherited:
                 assert inspect.getdoc(function), f"{name}.{method}"
+
+
+def classes():
+    for name in MODULES:
+        parts = Path(name).with_suffix("").parts
+        module = importlib.import_module(".".join(["xpnet", *[p for p in parts if p != "__init__"]]))
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == module.__name__:
+                yield value
+
+
+@pytest.mark.parametrize("kind", list(classes()), ids=lambda kind: kind.__name__)
+def test_methods_are_abstract_or_final(kind):
+    for name, method in vars(kind).items():
+        if not inspect.isfunction(method) or name.startswith("__"):
+            continue
+        for base in kind.__mro__[1:]:
+            inherited = vars(base).get(name)
+            if base.__module__.startswith("xpnet") and inherited is not None:
+                # an objective may lack its products: then they raise an error that says so
+                optional = base is xpnet.Objective and name.endswith("_product")
+                assert optional or getattr(inherited, "__isabstractmethod__", False), f"{base}.{name}"
+
+
+SETTINGS = (xpnet.Layer, xpnet.Optimizer, xpnet.Penalty, xpnet.schedules.Schedule, Rule)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in classes() if issubclass(kind, SETTINGS)], ids=lambda kind: kind.__name__
+)
+def test_settings_are_frozen(kind):
+    if not inspect.isabstract(kind):
+        assert kind.__dataclass_params__.frozen
 
 
 def test_import_brings_no_extra():
