@@ -89,6 +89,13 @@ class Backend:
         else:
             into[...] = left @ right
 
+    def times(self, left: Array, right: Array, into: Array) -> None:
+        """Writes `left * right` into `into`, likewise."""
+        if self.name in ("numpy", "cupy"):
+            self.xp.multiply(left, right, out=into)
+        else:
+            into[...] = left * right
+
     def synchronize(self) -> None:
         """Waits until the device has finished all work given to it."""
         if self.name == "cupy":
@@ -124,7 +131,9 @@ class Backend:
         )
 
     def free_memory(self) -> int:
-        """The bytes that can be allocated on a CUDA device, those its pool holds idle included."""
+        """The bytes that can still be allocated: of the host, or of a CUDA device with its pool's."""
+        if self.name != "cupy":
+            return _free_host_memory()
         with self.device:
             cupy = _import_cupy()
             return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
@@ -282,6 +291,20 @@ def _cupy_backend(number: int | None) -> Backend:
     if number >= count:
         raise BackendError(f"there is no CUDA device {number}: this machine has {count}, numbered from 0")
     return Backend("cupy", array_api_compat.cupy, cupy.cuda.Device(number))
+
+
+def _free_host_memory() -> int:
+    try:
+        with open("/proc/meminfo") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return 1024 * int(line.split()[1])
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on this system: leave it to the allocation
+        return 2**62
 
 
 @functools.cache

@@ -218,6 +218,18 @@ class Namespace:
 
         return Dual(total(x.value), total(x.tangent)) if isinstance(x, Dual) else total(x)
 
+    def stack(self, parts: list[Any], *, axis: int = 0) -> Any:
+        """As `xp.stack`; `axis` must count from the last, and parts that are no duals are constant."""
+        values = self.xp.stack([value_of(part) for part in parts], axis=axis)
+        tangents = [part.tangent for part in parts if isinstance(part, Dual)]
+        if not tangents:
+            return values
+        zero = 0.0 * tangents[0]
+        return Dual(
+            values,
+            self.xp.stack([part.tangent if isinstance(part, Dual) else zero for part in parts], axis=axis),
+        )
+
     def max(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
         if not isinstance(x, Dual):
             return self.xp.max(x, axis=axis, keepdims=keepdims)

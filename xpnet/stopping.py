@@ -30,6 +30,7 @@ class Progress:
     gradient_norm: Any
     seconds: float
     held_out: Any = None
+    evaluations: int = 0
 
 
 class Rule(ABC):
@@ -117,6 +118,27 @@ class after(Rule):
 
     def __str__(self) -> str:
         return f"{self.steps} steps taken"
+
+
+@dataclass(frozen=True)
+class evaluations(Rule):
+    """Stops before the objective is evaluated more than `limit` times, in the midst of a step if need be.
+
+    Values, gradients and products with second derivatives count alike, and the value at the final point
+    is one of them. `w` is then the best point that was evaluated. Joined to another rule by `&`, it is
+    looked at after each step only.
+    """
+
+    limit: int
+
+    def __post_init__(self) -> None:
+        checks.count("limit", self.limit, 2)
+
+    def start(self) -> Check:
+        return lambda progress: progress.evaluations >= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.limit} evaluations made"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any
 from . import checks, stopping
 from .backend import Array, Backend, backend_of, host
 from .objectives import Objective
-from .optimizers import Optimizer, Record
+from .optimizers import NAMES, Optimizer, Record
+from .optimizers.base import State
 from .stopping import Progress, Rule
 
 logger = logging.getLogger("xpnet")
@@ -69,7 +70,8 @@ class Run:
         history: a `History`.
         steps: the number of steps taken.
         seconds: the time they took.
-        evaluations: how often the objective was evaluated: {"value": ..., "gradient": ...}.
+        evaluations: how often the objective was evaluated: {"value": ..., "gradient": ..., "product": ...}
+            (products with second derivatives; those of all replicas at once count once).
     """
 
     w: Array
@@ -92,17 +94,20 @@ class Run:
 
 def iterate(
     objective: Objective,
-    optimizer: Optimizer,
+    optimizer: Optimizer | str,
     w: Array,
     *,
     state: dict[str, Any] | None = None,
     check_every: int | None = None,
 ) -> Iterator[Record]:
-    """Yields a `Record` for each step, without end; `w` moves in place.
+    """Yields a `Record` for each step; `w` moves in place.
+
+    It ends only where the optimizer cannot go on: then the last record's `problems` say why.
 
     Args:
         objective: what to minimize.
-        optimizer: how.
+        optimizer: how: an `Optimizer`, or the name of one with its default settings, such as "lbfgs"; see
+            `xpnet.optimizers.NAMES`.
         w: where to start, `(P,)` or `(R, P)`.
         state: to go on from a state that an earlier run left; it is updated in place.
         check_every: steps between tests that all numbers are finite, each of which waits for the
@@ -126,11 +131,13 @@ def _records(loop: _Loop, w: Array) -> Iterator[Record]:
                 w[...] = loop.watch.last
                 raise NonFiniteError(f"{problem}; w is back at the last finite point")
         yield record
+        if record.problems and all(record.problems):
+            return
 
 
 def minimize(
     objective: Objective,
-    optimizer: Optimizer,
+    optimizer: Optimizer | str,
     w: Array,
     *,
     stop: Rule | None = None,
@@ -166,44 +173,98 @@ def minimize(
         raise TypeError(f"held_out must be an Objective, got {held_out!r}")
     checks.count("held_out_every", held_out_every)
     loop = _Loop(objective, optimizer, w, state, check_every)
+    if held_out is None and "held_out" in loop.state:
+        raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
     return _Training(loop, stop, held_out, held_out_every).run(_bar(stop) if progress else None)
+
+
+class _OutOfBudget(Exception):
+    """The objective may not be evaluated any more."""
 
 
 class _Watch(Objective):
     """An objective seen from outside: counts evaluations, and while `looking` keeps points.
 
     `last` is the last point at which value and gradient were finite, `best` the one with the least
-    value; of each the rows of replicas that are still `active`. `values` and `norm` are those of the
-    last gradient, on the host.
+    value; of each the rows of replicas that are still `active`. `values` and `norm` are those of
+    `gradient`, the last one, on the host.
     """
 
     def __init__(self, objective: Objective, backend: Backend, w: Array) -> None:
         self.objective, self.backend = objective, backend
+        self.squares, self.samples = objective.squares, objective.samples
         self.looking = self.keeps_best = True
-        self.counts = {"value": 0, "gradient": 0}
+        self.counts = {"value": 0, "gradient": 0, "product": 0}
+        self.limit: int | None = None
         xp = backend.xp
         self.last, self.best = xp.asarray(w, copy=True), xp.asarray(w, copy=True)
         self.best_value = host.full(tuple(w.shape[:-1]), math.inf)
         self.active = host.ones(tuple(w.shape[:-1]), dtype=bool)
+        self.gradient: Array = None
         self.values = self.norm = host.zeros(tuple(w.shape[:-1]))
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.objective, name)  # what else an optimizer asks of its own kind of objective
+
+    def count(self, kind: str, number: int = 1) -> None:
+        if self.limit is not None and sum(self.counts.values()) + number > self.limit:
+            raise _OutOfBudget
+        self.counts[kind] += number
+
     def value(self, w: Array) -> Array:
-        self.counts["value"] += 1
+        self.count("value")
         value = self.objective.value(w)
         if self.looking and self.keeps_best:
             self.keep_best(w, self.backend.to_numpy(value))
         return value
 
     def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
-        self.counts["gradient"] += 1
+        self.count("gradient")
         value, gradient = self.objective.value_and_gradient(w)
-        if self.looking:
-            self.values = self.backend.to_numpy(value)
-            self.norm = _norm(self.backend, gradient)
-            _copy_rows(self.backend, self.last, w, self.finite & self.active)
-            if self.keeps_best:
-                self.keep_best(w, self.values)
+        self.see(w, value, gradient, best=True)
         return value, gradient
+
+    def normal_equations(self, w: Array) -> tuple[Array, Array, Array]:
+        self.count("gradient")
+        value, gradient, matrix = self.objective.normal_equations(w)
+        self.see(w, value, gradient, best=True)
+        return value, gradient, matrix
+
+    def hessian_product(self, w: Array, v: Array) -> Array:
+        self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
+        return self.objective.hessian_product(w, v)
+
+    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+        self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
+        return self.objective.gauss_newton_product(w, v)
+
+    def residuals(self, w: Array) -> Array:
+        self.count("value")
+        return self.objective.residuals(w)
+
+    def jacobian(self, w: Array) -> Array:
+        self.count("gradient")
+        return self.objective.jacobian(w)
+
+    def subset(self, samples: Array) -> Objective:
+        return _Part(self, self.objective.subset(samples))
+
+    def see(self, w: Array, value: Array, gradient: Array, *, best: bool) -> None:
+        """Keeps what is to be kept of an evaluation."""
+        if not self.looking:
+            return
+        self.gradient = gradient
+        self.values, self.norm = self.backend.to_numpy(value), _norm(self.backend, gradient)
+        _copy_rows(self.backend, self.last, w, self.finite & self.active)
+        if best and self.keeps_best:
+            self.keep_best(w, self.values)
+
+    def look_at(self, record: Record) -> None:
+        """Makes `values` and `norm` those of the record."""
+        if record.gradient is not self.gradient:
+            self.gradient = record.gradient
+            self.values = self.backend.to_numpy(record.value)
+            self.norm = _norm(self.backend, record.gradient)
 
     @property
     def finite(self) -> Any:
@@ -213,6 +274,24 @@ class _Watch(Objective):
         better = (value < self.best_value) & self.active  # never so for NaN
         _copy_rows(self.backend, self.best, w, better)
         self.best_value = host.where(better, value, self.best_value)
+
+
+class _Part(Objective):
+    """Some samples of a watched objective; what their value is says little about which point is best."""
+
+    def __init__(self, watch: _Watch, objective: Objective) -> None:
+        self.watch, self.objective = watch, objective
+        self.squares, self.samples = objective.squares, objective.samples
+
+    def value(self, w: Array) -> Array:
+        self.watch.count("value")
+        return self.objective.value(w)
+
+    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
+        self.watch.count("gradient")
+        value, gradient = self.objective.value_and_gradient(w)
+        self.watch.see(w, value, gradient, best=False)
+        return value, gradient
 
 
 def _norm(backend: Backend, vectors: Array) -> Any:
@@ -244,13 +323,15 @@ class _Loop:
     def __init__(
         self,
         objective: Objective,
-        optimizer: Optimizer,
+        optimizer: Optimizer | str,
         w: Array,
         state: dict[str, Any] | None,
         check_every: int | None,
     ) -> None:
         if not isinstance(objective, Objective):
             raise TypeError(f"objective must be an Objective, got {objective!r}")
+        if isinstance(optimizer, str):
+            optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be an Optimizer such as Nesterov(), got {optimizer!r}")
         self.backend = backend_of(w)
@@ -265,13 +346,21 @@ class _Loop:
         self.check_every = checks.count("check_every", check_every)
         self.optimizer, self.w = optimizer, w
         self.watch = _Watch(objective, self.backend, w)
-        self.state = optimizer.initialise(objective, w) if state is None else state
+        self.state = optimizer.initialise(objective, w)
+        if state is not None:
+            _check_state(state, self.state, optimizer)
+            self.state = state
+        if "active" in self.state:  # of a run before
+            self.state["active"] = host.ones_like(self.state["active"])
         self.steps = 0
 
     def step(self, *, look: bool = False) -> Record:
         self.watch.looking = look or self.steps % self.check_every == 0
         with self.backend.quiet():
             record = self.optimizer.step(self.watch, self.w, self.state)
+            if self.watch.looking or record.problems:
+                self.watch.looking = True
+                self.watch.look_at(record)
         self.steps += 1
         return record
 
@@ -283,6 +372,27 @@ class _Loop:
         return f"non-finite {'gradient' if values_finite else 'value'} at step {self.steps - 1}"
 
 
+def _check_state(state: Any, fresh: State, optimizer: Optimizer) -> None:
+    """Raises unless `state` has what a fresh state of `optimizer` has, in the same shapes and dtypes."""
+    if not isinstance(state, dict):
+        raise TypeError(f"state must be a dict that an earlier run left, got {state!r}")
+    missing = fresh.keys() - state.keys()
+    if missing:
+        raise ValueError(
+            f"state is not one of {optimizer!r}: it has no {', '.join(map(repr, sorted(missing)))}"
+        )
+    for name, value in fresh.items():
+        own = state[name]
+        shape, wanted = tuple(getattr(own, "shape", ())), tuple(getattr(value, "shape", ()))
+        if shape != wanted:
+            raise ValueError(f"state[{name!r}] must have shape {wanted} for this w, got {shape}")
+        if getattr(own, "dtype", None) != getattr(value, "dtype", None):
+            raise ValueError(
+                f"state[{name!r}] must be {getattr(value, 'dtype', type(value).__name__)} for this w, "
+                f"got {getattr(own, 'dtype', type(own).__name__)}"
+            )
+
+
 class _Training:
     """One run of `minimize`."""
 
@@ -290,11 +400,16 @@ class _Training:
         self.loop, self.stop = loop, stop
         self.held_out, self.held_out_every = held_out, held_out_every
         loop.watch.keeps_best = held_out is None
+        budgets = [rule for rule in stop.parts() if isinstance(rule, stopping.evaluations)]
+        self.budget = min(budgets, key=lambda rule: rule.limit, default=None)
+        if self.budget is not None:
+            loop.watch.limit = self.budget.limit - 1  # the last one is for the final point
         self.checks = [(rule, rule.start()) for rule in stop.parts()]
         shape = tuple(loop.w.shape[:-1])
         self.reasons = host.full(shape, "", dtype=object)
         self.sound = host.ones(shape, dtype=bool)
         self.next_held_out = 0
+        self.point: Array = None
         self.rows: list[tuple[Any, ...]] = []
         self.start = time.perf_counter()
 
@@ -303,7 +418,11 @@ class _Training:
         frozen = loop.backend.xp.asarray(loop.w, copy=True)
         try:
             while watch.active.any():
-                record = loop.step(look=self.stop.due(loop.steps + 1))
+                look = self.stop.due(loop.steps + 1)
+                if self.held_out is not None:
+                    # where the gradient of this step will be taken
+                    self.point = loop.backend.xp.asarray(loop.state.get("ahead", loop.w), copy=True)
+                record = loop.step(look=look)
                 if watch.looking:
                     self.look(record, bar)
                     failed = watch.active & ~watch.finite
@@ -311,8 +430,15 @@ class _Training:
                     done = watch.active & (self.reasons != "")
                     _copy_rows(loop.backend, frozen, loop.w, done)
                     watch.active = watch.active & ~done
+                    if "active" in loop.state:
+                        loop.state["active"] = loop.state["active"] & watch.active.reshape(-1)
                 if not watch.active.all():
                     _copy_rows(loop.backend, loop.w, frozen, ~watch.active)
+        except _OutOfBudget:
+            # perhaps in the middle of a search: the best point is what the evaluations were spent on
+            better = watch.active & host.isfinite(watch.best_value)
+            _copy_rows(loop.backend, loop.w, watch.best, better)
+            self.end(watch.active, str(self.budget))
         except KeyboardInterrupt:
             # a step may have been cut short, so go back to where the last one began
             _copy_rows(loop.backend, loop.w, watch.last, watch.active)
@@ -328,9 +454,12 @@ class _Training:
         seconds = time.perf_counter() - self.start
         held_out = None
         if self.held_out is not None and loop.steps > self.next_held_out:
-            held_out = loop.backend.to_numpy(self.held_out.value(watch.last))
-            watch.keep_best(watch.last, held_out)
+            value = self.held_out.value(self.point)
+            held_out = loop.backend.to_numpy(value)
+            watch.keep_best(self.point, held_out)
             self.next_held_out += self.held_out_every
+            if "held_out" in loop.state:  # a schedule is waiting for it
+                loop.state["held_out"] = loop.backend.xp.reshape(value, loop.state["held_out"].shape)
         finite, active = watch.finite, watch.active
         self.rows.append(
             (
@@ -347,9 +476,14 @@ class _Training:
             problem = loop.problem()
             self.end(active & ~finite, problem, sound=False)
             logger.warning("%s; that point is left for the last finite one", problem)
-        progress = Progress(loop.steps, watch.values, watch.norm, seconds, held_out)
+        made = sum(watch.counts.values())
+        progress = Progress(loop.steps, watch.values, watch.norm, seconds, held_out, made)
         for rule, check in self.checks:
             self.end(active & check(progress), str(rule))
+        for r, found in enumerate(record.problems):
+            if found is not None:
+                mine = active & (host.arange(active.size).reshape(active.shape) == r)
+                self.end(mine, f"step {record.step}: {found.text}", sound=found.sound)
         if bar is not None:
             bar.update(loop.steps - bar.n)
             bar.set_postfix_str(_postfix(self.rows), refresh=False)
@@ -362,7 +496,7 @@ class _Training:
 
     def result(self, seconds: float) -> Run:
         loop, watch = self.loop, self.loop.watch
-        watch.looking, watch.active = True, host.ones_like(watch.active)
+        watch.looking, watch.active, watch.limit = True, host.ones_like(watch.active), None
         with loop.backend.quiet():
             value = loop.backend.to_numpy(watch.value(loop.w))
         columns = [host.asarray(column) for column in zip(*self.rows, strict=True)]

@@ -52,3 +52,22 @@ class TangentAccumulator:
 
     def add_sum(self, name: str, values: Dual) -> None:
         self.accumulator.add_sum(name, values.tangent)
+
+
+class SampleAccumulator:
+    """Keeps each sample's own gradients, in `views`, arrays by name `(..., samples, *shape)`."""
+
+    def __init__(self, backend: Backend, views: Mapping[str, Array]) -> None:
+        self.backend, self.views = backend, views
+
+    def add(self, name: str, value: Array) -> None:
+        raise NotImplementedError(
+            f"the layer adds the gradient of {name!r} without its samples, so there is no Jacobian; "
+            "it must use add_product or add_sum"
+        )
+
+    def add_product(self, name: str, left: Array, right: Array) -> None:
+        self.backend.times(left.mT[..., None], right[..., None, :], self.views[name])
+
+    def add_sum(self, name: str, values: Array) -> None:
+        self.views[name][...] = values.mT

@@ -9,6 +9,7 @@ threads there are.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -17,13 +18,13 @@ from typing import Any
 from .. import checks
 from ..backend import Array, Backend
 from ..backend import backend as choose_backend
-from ..divergences import Divergence
+from ..divergences import Divergence, SquaredError
 from ..dual import Dual, Namespace, values_of
 from ..network import Network, Parameters
 from ..threads import available, hold_blas, run_all
-from .accumulate import Accumulator, TangentAccumulator
-from .base import Objective
-from .penalties import Penalty
+from .accumulate import Accumulator, SampleAccumulator, TangentAccumulator
+from .base import Objective, require_memory
+from .penalties import L2, Penalty
 
 # Measured on NumPy, see ci/results. A chunk holds about CHUNK_BYTES of activations, but not so few samples
 # that threads wait for the interpreter lock between short calls, or that adding up the weight gradients
@@ -32,6 +33,8 @@ CHUNK_BYTES = 2**22
 CHUNK_SAMPLES = 1000
 THREAD_WORK = 4_000_000
 GROUPS = 16  # the most partial gradients held at once
+MATRIX_GROUPS = 4  # the most partial matrices held at once
+JACOBIAN_BYTES = 2**24  # of the rows of a Jacobian that are multiplied at once
 
 
 class EmpiricalRisk(Objective):
@@ -114,15 +117,27 @@ class EmpiricalRisk(Objective):
             self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
             self._total = float(xp.sum(self.sample_weight, dtype=self.backend.accumulator))
         self.penalties = [(item, self._mask(item)) for item in penalties]
+        self.squares = isinstance(self._divergence, SquaredError) and all(
+            isinstance(item, L2) for item in penalties
+        )
 
-        self._work = self.samples * network.size
-        self.chunk = chunk or self._default_chunk()
+        self._wanted_chunk, self._wanted_threads = chunk, threads
+        self._plan()
+
+    def _plan(self) -> None:
+        """Chunks, their groups, and the number of threads, for the samples that there are."""
+        self._work = self.samples * self.network.size
+        self.chunk = self._wanted_chunk or self._default_chunk()
+        xp = self.backend.xp
         self._ones = xp.ones(min(self.chunk, self.samples), dtype=self.dtype, device=self.backend.device)
         chunks = math.ceil(self.samples / self.chunk)
         groups = min(chunks, GROUPS)
         self._groups = [range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)]
-        small = self._work < THREAD_WORK or self.backend.name == "cupy"
-        self.threads = 1 if small else min(threads or available(), groups)
+        self.threads = min(self._threads_for(self._work), groups)
+
+    def _threads_for(self, work: float) -> int:
+        small = work < THREAD_WORK or self.backend.name == "cupy"
+        return 1 if small else self._wanted_threads or available()
 
     def value(self, w: Array) -> Array:
         parameters = self._parameters(w)
@@ -166,6 +181,149 @@ class EmpiricalRisk(Objective):
                 self._group_gauss_newton, dual, parameters, duals, tuple(v.shape)
             )[0]
             return self._with_penalty_products(product, v)
+
+    def residuals(self, w: Array) -> Array:
+        """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
+        `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
+        """
+        self._require_squares()
+        parameters = self._parameters(w)
+        parts = []
+        with self.backend.quiet(), hold_blas():
+            for part in self._slices(self.chunk, 0, self.samples):
+                inputs, targets, weights = self._part(part)
+                outputs, _ = self._network.forward(self.backend.xp, parameters, inputs)
+                parts.append(self._residuals(outputs, targets, weights))
+            parts += [factor * w for factor in self._penalty_factors()]
+            return self.backend.xp.concat(parts, axis=-1)
+
+    def jacobian(self, w: Array) -> Array:
+        """The derivatives of the residuals, by one backward pass for each output."""
+        self._require_squares()
+        parameters = self._parameters(w)
+        xp, size = self.backend.xp, self.network.size
+        factors = self._penalty_factors()
+        rows = self.samples * self.network.outputs + size * len(factors)
+        require_memory("Jacobian", w, rows, size)
+        lead = tuple(w.shape[:-1])
+        matrix = xp.empty((*lead, rows, size), dtype=self.dtype, device=self.backend.device)
+        row = 0
+        with self.backend.quiet(), hold_blas():
+            for part in self._slices(self._jacobian_step(w), 0, self.samples):
+                _, block = self._jacobian_block(parameters, part, lead)
+                matrix[..., row : row + block.shape[-2], :] = block
+                row += block.shape[-2]
+            for factor in factors:
+                eye = xp.eye(size, dtype=self.dtype, device=self.backend.device)
+                matrix[..., row : row + size, :] = factor * eye
+                row += size
+        return matrix
+
+    def normal_equations(self, w: Array) -> tuple[Array, Array, Array]:
+        """The value, the gradient and `J'J`, block by block."""
+        self._require_squares()
+        parameters = self._parameters(w)
+        size, lead, step = self.network.size, tuple(w.shape[:-1]), self._jacobian_step(w)
+        groups = min(MATRIX_GROUPS, self.samples)
+        require_memory("matrix J'J", w, size, size, copies=groups + 2)
+        ends = [self.samples * k // groups for k in range(groups + 1)]
+        tasks = [
+            functools.partial(
+                self._group_normal, parameters, lead, self._slices(step, ends[k], ends[k + 1])
+            )
+            for k in range(groups)
+        ]
+        with self.backend.quiet(), hold_blas():
+            parts = run_all(tasks, min(groups, self._threads_for(self._work * size)))
+            value, gradient, matrix = [_sum(part) for part in zip(*parts, strict=True)]
+            for penalty, mask in self.penalties:
+                penalty.add_gradient(self.backend.xp, gradient, w, mask)
+            for factor in self._penalty_factors():
+                eye = self.backend.xp.eye(size, dtype=self.dtype, device=self.backend.device)
+                matrix += factor * factor * eye
+            return self._with_penalties(value, w), gradient, matrix
+
+    def subset(self, samples: Array) -> EmpiricalRisk:
+        """The risk on the samples of these numbers, with the same penalties."""
+        xp = self.backend.xp
+        part = copy.copy(self)
+        part.samples = int(samples.shape[0])
+        part.X = xp.take(self.X, samples, axis=0)
+        part.targets = xp.take(self.targets, samples, axis=-1)
+        part._total = float(part.samples)
+        if self.sample_weight is not None:
+            part.sample_weight = xp.take(self.sample_weight, samples)
+            part._total = float(xp.sum(part.sample_weight, dtype=self.backend.accumulator))
+            if part._total == 0.0:
+                raise ValueError("samples must not all have the weight 0")
+        part._plan()
+        return part
+
+    def _require_squares(self) -> None:
+        if not isinstance(self._divergence, SquaredError):
+            raise NotImplementedError(f"only SquaredError has residuals, not {self.divergence!r}")
+        for penalty, _ in self.penalties:
+            if not isinstance(penalty, L2):
+                raise NotImplementedError(f"only an L2 penalty is a sum of squares, not {penalty!r}")
+
+    def _penalty_factors(self) -> list[Array]:
+        return [penalty.strength**0.5 * mask for penalty, mask in self.penalties]
+
+    def _residuals(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+        """Those of a chunk, sample by sample, `(..., samples * outputs)`."""
+        errors = (outputs - targets) * self._root(weights)
+        return self.backend.xp.reshape(errors.mT, (*outputs.shape[:-2], -1))
+
+    def _root(self, weights: Array | None) -> Any:
+        """What a sample's error counts in its residual."""
+        if weights is None:
+            return self._total**-0.5
+        return self.backend.xp.sqrt(weights / self._total)
+
+    def _jacobian_step(self, w: Array) -> int:
+        """Samples in a block of rows of the Jacobian."""
+        item = 8 if self.dtype == self.backend.xp.float64 else 4
+        return max(16, JACOBIAN_BYTES // (w.size * self.network.outputs * item))
+
+    def _slices(self, step: int, start: int, stop: int) -> list[slice]:
+        return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
+
+    def _jacobian_block(
+        self, parameters: Parameters, part: slice, lead: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        """The residuals of some samples and their derivatives, `(..., samples * outputs, P)`."""
+        xp = self.backend.xp
+        inputs, targets, weights = self._part(part)
+        outputs, caches = self._network.forward(xp, parameters, inputs)
+        units, samples = self.network.outputs, int(inputs.shape[-1])
+        shape = (*lead, samples, units, self.network.size)
+        block = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
+        for unit in range(units):
+            own = block[..., unit, :]
+            views = self._network.parameters(own, xp)
+            gradient = xp.zeros_like(outputs)
+            gradient[..., unit, :] = self._root(weights)
+            accumulators = [SampleAccumulator(self.backend, view) for view in views]
+            self._network.backward(xp, parameters, list(caches), gradient, accumulators)
+        rows = xp.reshape(block, (*lead, samples * units, self.network.size))
+        return self._residuals(outputs, targets, weights), rows
+
+    def _group_normal(
+        self, parameters: Parameters, lead: tuple[int, ...], parts: list[slice]
+    ) -> tuple[Array, Array, Array]:
+        xp = self.backend.xp
+        sums: list[Array] = []
+        with self.backend.quiet():
+            for part in parts:
+                residuals, block = self._jacobian_block(parameters, part, lead)
+                terms = [
+                    0.5 * xp.sum(residuals * residuals, axis=-1, dtype=self.backend.accumulator),
+                    (residuals[..., None, :] @ block)[..., 0, :],
+                    block.mT @ block,
+                ]
+                sums = [_sum(pair) for pair in zip(sums, terms, strict=True)] if sums else terms
+        value, gradient, matrix = sums
+        return value, gradient, matrix
 
     def _parameters(self, w: Array) -> Parameters:
         checks.same_place(self.backend, "w", w, self.dtype)
@@ -260,7 +418,10 @@ class EmpiricalRisk(Objective):
 
     def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
         """Inputs, targets, and weights of a chunk, samples on the last axis."""
-        part = slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
+        return self._part(slice(number * self.chunk, min((number + 1) * self.chunk, self.samples)))
+
+    def _part(self, part: slice) -> tuple[Array, Array, Array | None]:
+        """The same, of any samples."""
         targets = self.targets[..., part]
         if self._labels:
             targets = self._one_hot(targets)

@@ -17,6 +17,14 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Problem:
+    """Why an optimizer cannot go on; `sound` if only because rounding does not let it get any lower."""
+
+    text: str
+    sound: bool = False
+
+
+@dataclass(frozen=True)
 class Record:
     """One step, described at the point where the gradient was taken, *before* the move.
 
@@ -27,13 +35,16 @@ class Record:
         step: 0 for the first.
         value: the objective there: 0-d, or `(R,)`.
         gradient: its gradient there, `(P,)` or `(R, P)`.
-        rate: the learning rate of the step, a number or an array.
+        rate: the learning rate of the step, or the length of the step along its direction, or the radius
+            or damping that it was found with; a number or an array.
+        problems: empty; or for each replica (one, where there are none) None or why it did not move.
     """
 
     step: int
     value: Array
     gradient: Array
     rate: Any
+    problems: tuple[Problem | None, ...] = ()
 
 
 class Optimizer(ABC):

@@ -1,0 +1,65 @@
+"""Incremental updates: each step sees only some of the samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import checks
+from ..backend import Array, backend_of, host_generator
+from ..objectives import Objective
+from .base import FirstOrder, Optimizer, Record, State
+from .searches import require
+
+
+@dataclass(frozen=True)
+class Minibatch(Optimizer):
+    """Steps of `optimizer` on one batch of samples after another (Robbins, Monro 1951).
+
+    Every epoch runs through all samples in a new random order; its last batch may be smaller. A step's
+    record, and so the history, tells the value on the batch. With a batch of all samples, or more, every
+    step is that of `optimizer` on the whole objective, bit for bit.
+
+    Attributes:
+        optimizer: of first order, as the others compare values of one function.
+        size: of a batch; 1 gives one sample at a time.
+        seed: of the orders, which are drawn on the host.
+
+    Raises:
+        TypeError: another optimizer; an objective that has no samples.
+        ValueError: `size` below 1, a negative seed.
+    """
+
+    optimizer: FirstOrder
+    size: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, FirstOrder):
+            raise TypeError(
+                f"optimizer must be one of first order such as Momentum(), got {self.optimizer!r}"
+            )
+        checks.count("size", self.size)
+        checks.count("seed", self.seed, 0)
+
+    def initialise(self, objective: Objective, w: Array) -> State:
+        require(objective, "subset", "Minibatch")
+        return self.optimizer.initialise(objective, w) | {
+            "order": self._order(objective, 0),
+            "place": 0,
+            "epoch": 0,
+        }
+
+    def step(self, objective: Objective, w: Array, state: State) -> Record:
+        if self.size >= objective.samples:
+            return self.optimizer.step(objective, w, state)
+        if state["place"] >= objective.samples:
+            state["place"], state["epoch"] = 0, state["epoch"] + 1
+            state["order"] = self._order(objective, state["epoch"])
+        end = state["place"] + self.size
+        batch = backend_of(w).asarray(state["order"][state["place"] : end])
+        record = self.optimizer.step(objective.subset(batch), w, state)
+        state["place"] = end
+        return record
+
+    def _order(self, objective: Objective, epoch: int) -> Array:
+        return host_generator((self.seed, epoch)).permutation(objective.samples)
