@@ -68,15 +68,15 @@ def conjugate_gradient(
         product: `A v`.
         b: `(P,)` or `(R, P)`.
         tolerance: on `|b - A x| / |b|`: a number or `(R, 1)`.
-        iterations: at most so many products; P by default.
+        iterations: at most so many products; 2 P by default.
         radius: of the ball: 0-d or `(R, 1)`.
     """
     xp = array_api_compat.array_namespace(b)
-    most = b.shape[-1] if iterations is None else checks.count("iterations", iterations)
+    most = 2 * b.shape[-1] if iterations is None else checks.count("iterations", iterations)
     x, r, p = xp.zeros_like(b), b, b
     rr = bb = dot(b, b)
     limit = tolerance * tolerance * bb
-    code = xp.where(rr <= limit, 1, 0)
+    code = xp.astype(rr <= limit, xp.int32)  # of the outcome
     done = 0
     while done < most and bool(xp.any(code == 0)):
         q = product(p)

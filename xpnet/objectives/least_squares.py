@@ -52,7 +52,7 @@ class LeastSquares(Objective):
         xp = self.backend.xp
         checks.direction(self.backend, self._check(w), v)
         if v.ndim > w.ndim:
-            return xp.stack([self.hessian_product(w, row) for row in v])
+            return xp.stack([self.hessian_product(w, v[k, ...]) for k in range(v.shape[0])])
         outer = Namespace(xp)
         r, columns = self._with_derivatives(outer, Dual(w, v))
         return xp.moveaxis(_products(outer, columns, r).tangent, 0, -1)
@@ -86,7 +86,9 @@ class LeastSquares(Objective):
         eye = plain.reshape(eye, (size, *[1] * (w.ndim - 1), size))
         with self.backend.quiet():
             zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
-            r = self._call(Namespace(xp), Dual(w, eye + zero))
+            # some arrays refuse a dual number on their right, so among duals these are duals too
+            ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
+            r = self._call(Namespace(xp), Dual(w, ones))
         return r.value, r.tangent
 
     def _call(self, xp: Any, w: Any) -> Any:

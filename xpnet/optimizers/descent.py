@@ -17,7 +17,6 @@ from .base import Optimizer, Problem, Record, State
 from .searches import Search
 from .wolfe import StrongWolfe
 
-
 IDLE = 3  # steps without a lower value, as rounding may bring about, that end a run
 
 
@@ -91,6 +90,9 @@ class Descent(Optimizer):
             self.forget(state, rows)
         if any(problems):
             state["active"] = state["active"] & host.array([problem is None for problem in problems])
+        if not state["active"].all():
+            still = backend.asarray(state["active"])
+            direction = xp.where(still[:, None] if w.ndim > 1 else still, direction, 0.0)
 
         values = backend.to_numpy(value).reshape(-1)
         norms = host.sqrt(backend.to_numpy(norm).reshape(-1))
@@ -98,7 +100,7 @@ class Descent(Optimizer):
         first = host.where(plain, host.minimum(1.0, 1.0 / host.where(norms > 0, norms, 1.0)), first)
         move = self.search.along(objective, w, value, gradient, direction, first, state)
 
-        moved = move.lengths > 0.0
+        moved = (move.lengths > 0.0) & state["active"]
         stuck = state["active"] & ~moved
         problems = problems or (None,) * len(moved)
         problems = tuple(
@@ -106,11 +108,13 @@ class Descent(Optimizer):
             for own, problem, along in zip(problems, move.problems, plain, strict=True)
         )
         if move.value is not None:
-            lower = backend.to_numpy(move.value).reshape(-1) < values
+            rounding = searches.ROUNDING * float(xp.finfo(w.dtype).eps) * abs(values)
+            lower = backend.to_numpy(move.value).reshape(-1) < values - rounding
             state["idle"] = host.where(lower, 0, state["idle"] + 1)
             idle = state["active"] & (state["idle"] >= IDLE)
             problems = tuple(
-                searches.NOT_LOWER if still else own for own, still in zip(problems, idle, strict=True)
+                own or (searches.NOT_LOWER if still else None)
+                for own, still in zip(problems, idle, strict=True)
             )
         state["plain"] = stuck & ~plain
         state["active"] = state["active"] & ~host.array([problem is not None for problem in problems])
@@ -122,7 +126,8 @@ class Descent(Optimizer):
         else:
             state["value"], state["gradient"] = move.value, move.gradient
         state["step"] = step + 1
-        rate = move.lengths[:, None] if w.ndim > 1 else float(move.lengths[0])
+        lengths = host.where(moved, move.lengths, 0.0)
+        rate = lengths[:, None] if w.ndim > 1 else float(lengths[0])
         return Record(step, value, gradient, rate, problems if any(problems) else ())
 
 

@@ -90,7 +90,7 @@ class NewtonCG(Descent):
     needs products with `H` only. `TrustRegion("cg")` goes on along negative curvature.
 
     Attributes:
-        iterations: at most so many products a step; P by default.
+        iterations: at most so many products a step; 2 P by default.
         search: tries the length 1 first.
 
     Raises:

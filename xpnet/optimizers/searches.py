@@ -21,9 +21,11 @@ from ..schedules import Rate, as_schedule
 from .base import Problem
 
 NOT_LOWER = Problem("no lower value found along the gradient: as far as rounding lets it go", sound=True)
-NON_FINITE = Problem("no finite value found along the direction")
+NON_FINITE = Problem("no lower value found, and some that were tried were not finite")
 STATIONARY = Problem("the gradient is zero", sound=True)
 NOT_CONVEX = Problem("no minimum along the direction, where the curvature is not positive")
+
+ROUNDING = 4.0  # units in the last place by which a value may be off
 
 Walk = Generator[float, tuple[float, float], tuple[float, Problem | None]]
 
@@ -108,7 +110,7 @@ class LineSearch(Search):
                 problems[r] = STATIONARY
             elif going:
                 value_r, slope = float(values[r]), float(slopes[r])
-                line = Line(value_r, slope, 4 * eps * abs(value_r), float(first.reshape(-1)[r]))
+                line = Line(value_r, slope, ROUNDING * eps * abs(value_r), float(first[r]))
                 walks[r] = self.walk(line)
                 lengths[r] = next(walks[r])
         tried, at, known, slope = None, w, value, gradient
@@ -117,7 +119,7 @@ class LineSearch(Search):
                 break  # nobody goes anywhere
             tried = lengths.copy()
             column = backend.asarray(tried[:, None], w.dtype)
-            at = w + (column[0] if single else column) * direction
+            at = w + (column[0, :] if single else column) * direction
             if self.needs_gradient:
                 known, slope = objective.value_and_gradient(at)
                 slopes = backend.to_numpy(dot(slope, direction)).reshape(-1)
@@ -159,13 +161,13 @@ class Backtracking(LineSearch):
         checks.count("trials", self.trials)
 
     def walk(self, line: Line) -> Walk:
-        t, problem = line.first, NON_FINITE
+        t, problem = line.first, NOT_LOWER
         for _ in range(self.trials):
             value, _ = yield t
             if value <= line.value + self.decrease * t * line.slope and value < line.value:
                 return t, None
-            if math.isfinite(value):
-                problem = NOT_LOWER
+            if not math.isfinite(value):
+                problem = NON_FINITE
             t *= self.shrink
         return 0.0, problem
 

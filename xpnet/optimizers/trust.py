@@ -72,13 +72,13 @@ class GainRatio(Optimizer):
         pending = pending & host.array([problem is None for problem in problems])
         taken = xp.zeros_like(w)
         used = control
-        finite = host.zeros(len(values), dtype=bool)
+        fallen = host.zeros(len(values), dtype=bool)  # met values that are not finite
         for _ in range(self.trials):
             if not pending.any():
                 break
             p, promised, length = propose(control)
             trial = backend.to_numpy(objective.value(w + p)).reshape(-1)
-            finite |= host.isfinite(trial)
+            fallen |= pending & ~host.isfinite(trial)
             with host.errstate(all="ignore"):
                 ratio = host.where(host.isfinite(trial), (values - trial) / promised, -math.inf)
             ratio = host.where(promised > 0.0, ratio, -math.inf)
@@ -90,12 +90,11 @@ class GainRatio(Optimizer):
             taken = xp.where(rows[:, None] if w.ndim > 1 else rows, p, taken)
             used = host.where(pending, control, used)
             control = host.where(pending, self.adjust(control, ratio, length), control)
-            for r in host.nonzero(last)[0]:
-                problems[r] = STATIONARY if promised[r] == 0.0 else ROUNDED
-            pending = pending & ~good & ~last
-            for r in host.nonzero(pending & self.exhausted(control))[0]:
-                problems[r] = ROUNDED if finite[r] else NON_FINITE
-            pending = pending & ~self.exhausted(control)
+            over = pending & (last | (self.exhausted(control) & ~good))
+            for r in host.nonzero(over)[0]:
+                rounded = STATIONARY if promised[r] == 0.0 else ROUNDED
+                problems[r] = NON_FINITE if fallen[r] else rounded
+            pending = pending & ~good & ~over
         w += taken
         for r in host.nonzero(pending)[0]:
             problems[r] = Problem(f"no good step in {self.trials} trials")
@@ -219,7 +218,8 @@ def _in_ball(curvatures: Any, slopes: Any, radius: float) -> Any:
         if abs(length - radius) <= 1e-10 * radius or high - low <= 1e-16 * high:
             break
         low, high = (t, high) if length > radius else (low, t)
-        slope = float((q * q / (curvatures + t)).sum()) if math.isfinite(length) else math.inf
+        with host.errstate(all="ignore"):
+            slope = float(host.nansum(q * q / (curvatures + t)))
         t = t + length * length / slope * (length - radius) / radius if math.isfinite(slope) else low
         if not low < t < high:
             t = math.sqrt(low * high) if low > 0.0 else 0.5 * (low + high)
