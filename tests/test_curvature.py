@@ -39,7 +39,6 @@ def classification(**options):
     return EmpiricalRisk(network, CrossEntropy(), X, labels, backend="numpy", dtype="float64", **options)
 
 
-
 def start(objective, seed=0, replicas=None):
     return objective.network.initialise(seed, objective.backend, "float64", replicas)
 

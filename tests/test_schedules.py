@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import pickle
 
 import numpy as np
 import pytest
 
-from xpnet import GradientDescent, Quadratic, minimize, schedules
+from xpnet import GradientDescent, Nesterov, Quadratic, RMSprop, minimize, schedules
 from xpnet import after as steps_taken
 
 
@@ -26,6 +28,10 @@ def rates_of(rate, steps=6):
         (schedules.Quadratic(0.1), lambda k: 0.1 / (k + 1) ** 2),
         (schedules.Exponential(0.1, 0.5), lambda k: 0.1 * math.exp(-0.5 * k)),
         (lambda k: 0.1 / (1 + k % 2), lambda k: 0.1 / (1 + k % 2)),
+        (schedules.Cosine(0.1, 4, 0.02), lambda k: 0.02 + 0.04 * (1 + math.cos(math.pi * min(k, 4) / 4))),
+        (schedules.Restarts(schedules.Linear(0.1), 2), lambda k: 0.1 / (k % 2 + 1)),
+        (schedules.WarmUp(0.1, 4), lambda k: 0.1 * min(1, (k + 1) / 4)),
+        (schedules.WarmUp(schedules.Linear(0.1), 3), lambda k: 0.1 / (k + 1) * min(1, (k + 1) / 3)),
     ],
     ids=str,
 )
@@ -85,6 +91,11 @@ def test_plateau_for_each_replica_on_every_backend(backend, dtype):
         (schedules.Linear, {"initial": -1}, "initial"),
         (schedules.Quadratic, {"initial": math.nan}, "initial"),
         (schedules.Exponential, {"initial": 1, "decay": 0}, "decay"),
+        (schedules.Cosine, {"initial": 1, "steps": 0}, "steps"),
+        (schedules.Cosine, {"initial": 1, "steps": 3, "minimum": 2}, "minimum"),
+        (schedules.Restarts, {"schedule": schedules.Constant(1), "period": 0}, "period"),
+        (schedules.WarmUp, {"schedule": 0.1, "steps": 0}, "steps"),
+        (schedules.WarmUp, {"schedule": -1, "steps": 1}, "rate"),
         (schedules.Plateau, {"initial": 1, "factor": 1}, "factor"),
         (schedules.Plateau, {"initial": 1, "patience": -1}, "patience"),
         (schedules.Plateau, {"initial": 1, "threshold": math.inf}, "threshold"),
@@ -99,3 +110,111 @@ def test_settings_outside_their_range(kind, settings, name):
 def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         schedules.Plateau(0.1).initial = 1
+
+
+@pytest.mark.parametrize("growth", [1, 2, 3])
+def test_cosine_with_warm_restarts_is_pytorch_s(torch, growth):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 4, growth, eta_min=0.01)
+    want = []
+    for _ in range(50):
+        want.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    schedule = schedules.Restarts(schedules.Cosine(0.5, 4, 0.01), 4, growth)
+    np.testing.assert_allclose([schedule.rate(k, {}) for k in range(50)], want, rtol=1e-12)
+
+
+def test_restarts_need_a_formula():
+    with pytest.raises(TypeError, match="schedule must be a formula"):
+        schedules.Restarts(schedules.Plateau(0.1), 5)
+
+
+EVERY = [
+    schedules.Constant(0.1),
+    schedules.Linear(0.1),
+    schedules.Quadratic(0.1),
+    schedules.Exponential(0.1, 0.2),
+    schedules.Cosine(0.1, 7, 0.01),
+    schedules.Restarts(schedules.Cosine(0.1, 7), 7, 2),
+    schedules.WarmUp(schedules.Plateau(0.1, patience=2, watch="held_out"), 5),
+    schedules.WarmUp(0.1, 5),
+    schedules.Plateau(0.1, 0.5, 3, 1e-3, 1e-5),
+]
+
+
+@pytest.mark.parametrize("schedule", EVERY, ids=str)
+def test_serialisation(schedule):
+    text = json.dumps(schedules.to_dict(schedule))
+    assert schedules.from_dict(json.loads(text)) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+
+
+def test_serialisation_covers_every_kind_and_refuses_the_rest():
+    assert {type(schedule) for schedule in EVERY} == set(schedules.KINDS)
+    with pytest.raises(TypeError, match="must be one of xpnet.schedules to be serialised"):
+        schedules.to_dict(schedules.WarmUp(lambda step: 0.1, 5))
+    with pytest.raises(ValueError, match="unknown kind 'Linea'; did you mean 'Linear'"):
+        schedules.from_dict({"kind": "Linea", "initial": 1})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'slope'"):
+        schedules.from_dict({"kind": "Linear", "initial": 1, "slope": 2})
+
+
+class Steps(Quadratic):
+    """A held-out risk that stagnates."""
+
+    def value(self, w):
+        return np.float64(1.0)
+
+
+def test_plateau_on_the_held_out_risk(torch):
+    objective, held_out = Quadratic([[1.0]], backend="numpy"), Steps([[1.0]], backend="numpy")
+    for optimizer in (GradientDescent, Nesterov, RMSprop):
+        rate = schedules.Plateau(0.01, 0.5, 2, watch="held_out")
+        run = minimize(
+            objective,
+            optimizer(rate),
+            np.ones(1),
+            held_out=held_out,
+            held_out_every=3,
+            stop=steps_taken(30),
+        )
+        assert (np.diff(run.history.value) < 0).all()  # so a plateau on the value would never end
+        assert np.isfinite(run.history.held_out).sum() == 10
+        # the rates that PyTorch gives for the same sequence of held-out risks
+        sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01)
+        theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.5, patience=2, eps=0)
+        want = []
+        for _ in range(10):
+            theirs.step(1.0)
+            want.append(sgd.param_groups[0]["lr"])
+        # evaluated at steps 0, 3, 6, ..., seen in the step after
+        np.testing.assert_allclose(run.history.rate[2::3], want, rtol=1e-12)
+
+
+def test_plateau_on_the_held_out_risk_needs_one():
+    rate = schedules.Plateau(0.01, watch="held_out")
+    with pytest.raises(ValueError, match="schedule watches the held-out risk, so held_out must be given"):
+        minimize(Quadratic([[1.0]], backend="numpy"), GradientDescent(rate), np.ones(1))
+
+
+def test_a_large_rate_that_decays_escapes_a_poor_minimum():
+    """Row 28: `(w^2 - 1)^2 + .3 w`, from the poor well at w = +1."""
+    from xpnet import LeastSquares
+
+    def wells(xp, w):
+        # (w^2 - 1)^2 + .3 w + .5 as half a sum of squares of two: the second is positive where it matters
+        return [(w[..., 0] ** 2 - 1.0) * 2**0.5, (0.6 * w[..., 0] + 1.0 + 0.0 * w[..., 0]) ** 0.5]
+
+    objective = LeastSquares(wells, backend="numpy")
+    w = np.linspace(-1.5, 1.5, 7)[:, None]
+    np.testing.assert_allclose(
+        objective.value(w), (w[:, 0] ** 2 - 1) ** 2 + 0.3 * w[:, 0] + 0.5, rtol=1e-12
+    )
+    small = minimize(objective, GradientDescent(0.01), np.array([0.9]), stop=steps_taken(1000))
+    assert small.w[0] > 0.9
+    decayed = schedules.Exponential(0.45, 0.03)
+    large = minimize(objective, GradientDescent(decayed), np.array([0.9]), stop=steps_taken(1000))
+    assert large.w[0] < -1
+    best = np.roots([4, 0, -4, 0.3]).real.min()
+    assert large.w[0] == pytest.approx(best, abs=1e-6)

@@ -75,16 +75,20 @@ NETWORK = Network(2, Dense(3, "tanh"), Dense(1))
 def regression(backend="numpy", dtype="float64"):
     X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
     targets = np.sin(3 * X[:, 0]) + X[:, 1] ** 2
-    return EmpiricalRisk(
-        NETWORK, SquaredError(), X, targets, backend=backend, dtype=dtype, penalty=L2
-    )
+    return EmpiricalRisk(NETWORK, SquaredError(), X, targets, backend=backend, dtype=dtype, penalty=L2)
 
 
 def classification(backend="numpy", dtype="float64"):
     network = Network(2, Dense(3, "tanh"), Dense(2, "softmax"))
     X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
     return EmpiricalRisk(
-        network, CrossEntropy(), X, (X[:, 0] > X[:, 1]).astype(int), backend=backend, dtype=dtype, penalty=L2
+        network,
+        CrossEntropy(),
+        X,
+        (X[:, 0] > X[:, 1]).astype(int),
+        backend=backend,
+        dtype=dtype,
+        penalty=L2,
     )
 
 
@@ -254,7 +258,9 @@ def test_trust_region_subproblem_is_exact():
         # the conditions that characterize the global minimum
         assert np.linalg.norm(q) <= radius * (1 + 1e-9)
         t = max(0.0, float(-(s + c * q) @ q) / float(q @ q)) if q.any() else 0.0
-        np.testing.assert_allclose((c + t) * q, -s, atol=1e-5 * (np.abs(s).max() + np.abs(c).max() * radius))
+        np.testing.assert_allclose(
+            (c + t) * q, -s, atol=1e-5 * (np.abs(s).max() + np.abs(c).max() * radius)
+        )
         assert c[0] + t >= -1e-5 * np.abs(c).max()
         if t > 1e-6 * np.abs(c).max():
             assert np.linalg.norm(q) == pytest.approx(radius, rel=1e-6)
@@ -507,7 +513,11 @@ def test_objectives_without_a_product_are_refused_before_any_work(method, missin
     [
         (lambda: Newton("ignore"), ValueError, "unknown indefinite 'ignore'"),
         (lambda: Newton(damping=0), ValueError, r"damping must be in \(0, 1\), got 0"),
-        (lambda: Newton(search=0.1), TypeError, r"search must be a Search such as StrongWolfe\(\), got 0.1"),
+        (
+            lambda: Newton(search=0.1),
+            TypeError,
+            r"search must be a Search such as StrongWolfe\(\), got 0.1",
+        ),
         (lambda: NewtonCG(0), ValueError, "iterations must be at least 1, got 0"),
         (lambda: NonlinearCG("FR"), ValueError, "unknown formula 'FR'"),
         (lambda: LBFGS(0), ValueError, "pairs must be at least 1, got 0"),
@@ -536,7 +546,9 @@ def test_a_state_of_another_optimizer_or_shape_is_refused():
     state = LBFGS().initialise(objective, w)
     with pytest.raises(ValueError, match=r"state is not one of BFGS\(.*: it has no 'fresh', 'inverse'"):
         minimize(objective, BFGS(), w, state=state)
-    with pytest.raises(ValueError, match=r"state\['s'\] must have shape \(5, 8\) for this w, got \(10, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"state\['s'\] must have shape \(5, 8\) for this w, got \(10, 8\)"
+    ):
         minimize(objective, LBFGS(5), w, state=state)
     with pytest.raises(ValueError, match=r"state\['s'\] must be float64 for this w, got float32"):
         minimize(objective, LBFGS(), w, state=state | {"s": state["s"].astype("float32")})

@@ -235,7 +235,9 @@ class LevenbergMarquardt(GainRatio):
 
     Levenberg 1944, Marquardt 1963; for networks Hagan, Menhaj 1994. `lambda` is multiplied by `factor`, and
     the step tried again, if it does not lower the value; it is divided by it after a step that brings at
-    least 3/4 of what the model promised, and left alone otherwise.
+    least 3/4 of what the model promised, and left alone otherwise. The customary constants are 1e-3 and 10;
+    on NIST's regression problems these take a third fewer evaluations and solve one more
+    (ci/results/nist.txt).
 
     Attributes:
         damping: lambda at the start.
@@ -251,8 +253,8 @@ class LevenbergMarquardt(GainRatio):
         MemoryError: in the first step, if `G` would not fit; the message gives its size.
     """
 
-    damping: float = 1e-3
-    factor: float = 10.0
+    damping: float = 1e-2
+    factor: float = 4.0
     largest: float = 1e10
     scaling: str = "diagonal"
     matrix_free: bool = False
