@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
 
 import hypothesis
 import numpy as np
@@ -71,6 +73,15 @@ def dtype(backend) -> str:
 @pytest.fixture
 def tolerance(backend) -> float:
     return 1e-12 if backend.accumulator == backend.xp.float64 else 2e-5
+
+
+@pytest.fixture
+def counter():
+    """A module that counts what the device is given to do, by `count()`, and can `forbid(...)` it."""
+    name = os.environ.get("XPNET_TEST_COUNTER")
+    if not name:
+        pytest.skip("XPNET_TEST_COUNTER names no module that counts launches, copies and synchronisations")
+    return importlib.import_module(name)
 
 
 @pytest.fixture
