@@ -33,7 +33,10 @@ class Divergence(ABC):
 
     @abstractmethod
     def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
-        """The same, and its gradient with respect to the outputs, a new array of their shape."""
+        """The same, and its gradient with respect to the outputs, a new array of their shape.
+
+        What keeps to the operations of `xpnet.elementwise.samplewise` is one launch on CuPy.
+        """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -70,7 +73,7 @@ class SoftmaxCrossEntropy(Divergence):
         z = outputs - xp.max(outputs, axis=-2, keepdims=True)
         y = xp.exp(z)
         total = xp.sum(y, axis=-2, keepdims=True)
-        value = xp.log(total[..., 0, :]) - _over_units(xp, z * targets)
+        value = xp.log(xp.squeeze(total, axis=-2)) - _over_units(xp, z * targets)
         y /= total
         y -= targets
         return value, y

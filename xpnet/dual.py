@@ -239,6 +239,15 @@ class Namespace:
         tangent = self.xp.sum(share * x.tangent, axis=axis, keepdims=keepdims)
         return Dual(self.xp.max(x.value, axis=axis, keepdims=keepdims), tangent)
 
+    def squeeze(self, x: Any, *, axis: int) -> Any:
+        """As `xp.squeeze`; `axis` must count from the last."""
+        if not isinstance(x, Dual):
+            return self.xp.squeeze(x, axis=axis)
+        return Dual(self.xp.squeeze(x.value, axis=axis), self.xp.squeeze(x.tangent, axis=axis))
+
+    def astype(self, x: Array, dtype: Any) -> Array:
+        return self.xp.astype(x, dtype)
+
     def reshape(self, x: Dual, shape: tuple[int, ...], *, copy: bool | None = None) -> Dual:
         lead = tuple(x.tangent.shape[: x.tangent.ndim - x.value.ndim])
         return Dual(

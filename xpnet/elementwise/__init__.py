@@ -24,9 +24,10 @@ import array_api_compat
 import numpy as np
 
 from . import cuda, host
+from .samplewise import Samplewise, samplewise
 from .trace import OPERATIONS, Graph, TraceError, trace
 
-__all__ = ["OPERATIONS", "Elementwise", "TraceError", "elementwise"]
+__all__ = ["OPERATIONS", "Elementwise", "Samplewise", "TraceError", "elementwise", "samplewise"]
 
 
 class Elementwise:
@@ -122,6 +123,16 @@ class Elementwise:
             return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
         self.write(xp, arrays[:1], *arrays, **scalars)
         return arrays[0]
+
+    def sum(self, xp: Any, *arrays: Any, factor: float = 1.0, dtype: Any, **scalars: float) -> Any:
+        """`factor` times the sum over the last axis of the result of a rule of one, added in `dtype`.
+
+        On CuPy one launch, and `dtype` is float64.
+        """
+        if not array_api_compat.is_cupy_namespace(xp):
+            return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
+        self._check(arrays, scalars)
+        return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
     def _check(self, arrays: tuple[Any, ...], scalars: dict[str, Any], into: int = 0) -> None:
         if len(arrays) - into != len(self.arrays) or scalars.keys() != self._scalar_names:

@@ -6,6 +6,7 @@ operations they read. `host.py` makes NumPy calls of it and `cuda.py` the text o
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ class Node:
     value: Any = None
     boolean: bool = False
     uniform: bool = False  # the same for every element: no array goes into it
+    per_sample: bool = False  # the same for every unit of a sample: a sum or maximum, or made of such
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Graph:
     name: str
     arrays: tuple[str, ...]
     scalars: tuple[str, ...]
+    samplewise: bool = False
     nodes: list[Node] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
     _numbers: dict[tuple[Node, str], int] = field(default_factory=dict)
@@ -54,14 +57,20 @@ class Graph:
         return number
 
 
-def trace(function: Callable[..., Any], arrays: Sequence[str], scalars: Sequence[str]) -> Graph:
-    """The graph of `function(xp, *arrays, **scalars)`.
+def trace(
+    function: Callable[..., Any],
+    arrays: Sequence[str],
+    scalars: Sequence[str],
+    *,
+    samplewise: bool = False,
+) -> Graph:
+    """The graph of `function(xp, *arrays, **scalars)`; a `samplewise` one may also reduce over units.
 
     Raises:
         TraceError: the function does something else than the operations of `OPERATIONS`.
     """
     name = getattr(function, "__name__", "rule")
-    graph = Graph(name, tuple(arrays), tuple(scalars))
+    graph = Graph(name, tuple(arrays), tuple(scalars), samplewise)
     arguments = [
         _Symbol(graph, graph.add(Node("array", value=position))) for position in range(len(graph.arrays))
     ]
@@ -98,6 +107,8 @@ _BINARY = ("add", "subtract", "multiply", "divide", "pow", "maximum", "minimum")
 _ONE_ARGUMENT = (*_UNARY, "logical_not", "zeros_like", "ones_like")
 _FILLED = {"zeros_like": 0.0, "ones_like": 1.0}
 OPERATIONS = (*_UNARY, *_BINARY, *_COMPARISONS, *_LOGICAL, "where", *_FILLED)
+REDUCTIONS = ("sum", "max")
+_SAMPLEWISE = (*REDUCTIONS, "squeeze", "astype")
 
 
 def _apply(graph: Graph, operation: str, *values: Any) -> _Symbol:
@@ -114,13 +125,38 @@ def _apply(graph: Graph, operation: str, *values: Any) -> _Symbol:
         if symbol.node.boolean != boolean:
             kind = "a condition (a comparison)" if boolean else "numbers, and a comparison is none"
             _refuse(graph, f"'{operation}' takes {kind}")
+    varying = [symbol for symbol in symbols if not symbol.node.uniform]
+    flat = [symbol.flat for symbol in varying]
+    if any(flat) and not all(flat):
+        _refuse(graph, f"'{operation}' mixes an array without the axis of units with one that has it")
     node = Node(
         operation,
         tuple(symbol.number for symbol in symbols),
         boolean=operation in _COMPARISONS or operation in _LOGICAL,
-        uniform=all(symbol.node.uniform for symbol in symbols),
+        uniform=not varying,
+        per_sample=bool(varying) and all(symbol.node.per_sample for symbol in varying),
     )
-    return _Symbol(graph, graph.add(node))
+    return _Symbol(graph, graph.add(node), any(flat))
+
+
+def _reduce(graph: Graph, operation: str, x: Any, *, axis: int, keepdims: bool = False) -> _Symbol:
+    """`xp.sum` or `xp.max` over the units of each sample."""
+    symbol = _symbol(graph, x, operation)
+    if axis != -2 or symbol.flat or symbol.node.boolean:
+        _refuse(graph, f"'xp.{operation}' takes numbers and axis=-2, the units")
+    number = graph.add(Node(operation, (symbol.number,), per_sample=True))
+    return _Symbol(graph, number, not keepdims)
+
+
+def _squeeze(graph: Graph, x: Any, axis: int) -> _Symbol:
+    if not isinstance(x, _Symbol) or axis != -2 or not x.node.per_sample or x.flat:
+        _refuse(graph, "'xp.squeeze' takes what was reduced with keepdims=True, and axis=-2")
+    return _Symbol(graph, x.number, True)
+
+
+def _astype(graph: Graph, x: Any, dtype: Any) -> _Symbol:
+    """Makes numbers of a condition; the dtype is that of all arrays of a rule."""
+    return _apply(graph, "where", x, _symbol(graph, 1.0, "astype"), 0.0)
 
 
 def _symbol(graph: Graph, value: Any, operation: str) -> _Symbol:
@@ -146,6 +182,10 @@ class _Namespace:
         self._graph = graph
 
     def __getattr__(self, operation: str) -> Callable[..., _Symbol]:
+        if self._graph.samplewise and operation in _SAMPLEWISE:
+            if operation in REDUCTIONS:
+                return functools.partial(_reduce, self._graph, operation)
+            return functools.partial(_squeeze if operation == "squeeze" else _astype, self._graph)
         if operation not in OPERATIONS:
             known = ", ".join(OPERATIONS)
             _refuse(self._graph, f"there is no 'xp.{operation}' for kernels, only {known}")
@@ -184,8 +224,11 @@ class _Symbol:
     __array_ufunc__ = None  # NumPy's operators leave the work to the ones below
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, graph: Graph, number: int) -> None:
+    dtype = None  # whatever it is, all arrays of a rule have the same
+
+    def __init__(self, graph: Graph, number: int, flat: bool = False) -> None:
         self.graph, self.number = graph, number
+        self.flat = flat  # the axis of units is gone
 
     @property
     def node(self) -> Node:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import checks
-from ..elementwise import elementwise
+from ..elementwise import elementwise, samplewise
 
 
 class Activation(ABC):
@@ -124,15 +124,28 @@ class Softmax(Activation):
     initialiser = "glorot"
 
     def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
-        if bias is not None:
-            z += bias
-        z = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
-        y = z / xp.sum(z, axis=-2, keepdims=True)
+        y = softmax(xp, z) if bias is None else biased_softmax(xp, z, bias)
         return y, y
 
     def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
-        mean = xp.sum(cache * gradient, axis=-2, keepdims=True)
-        return cache * (gradient - mean)
+        return softmax_backward(xp, cache, gradient)
+
+
+@samplewise
+def softmax(xp, z):
+    y = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
+    return y / xp.sum(y, axis=-2, keepdims=True)
+
+
+@samplewise
+def biased_softmax(xp, z, bias):
+    return softmax.function(xp, z + bias)
+
+
+@samplewise
+def softmax_backward(xp, y, gradient):
+    """The Jacobian's transpose, `diag(y) - y y'`, times `gradient`."""
+    return y * (gradient - xp.sum(y * gradient, axis=-2, keepdims=True))
 
 
 def sigmoid(xp: Any, z: Any) -> Any:

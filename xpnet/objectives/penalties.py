@@ -11,6 +11,16 @@ from ..elementwise import elementwise
 
 
 @elementwise
+def _l2(xp, w, mask):
+    return mask * w * w
+
+
+@elementwise
+def _l1(xp, w, mask):
+    return mask * xp.abs(w)
+
+
+@elementwise
 def _l2_gradient(xp, gradient, w, mask, *, strength):
     return gradient + strength * mask * w
 
@@ -54,7 +64,7 @@ class L2(Penalty):
         checks.number("strength", self.strength, 0.0)
 
     def value(self, xp: Namespace, w: Array, mask: Array, accumulator: object) -> Array:
-        return 0.5 * self.strength * xp.sum(mask * w * w, axis=-1, dtype=accumulator)
+        return _l2.sum(xp, w, mask, factor=0.5 * self.strength, dtype=accumulator)
 
     def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
         _l2_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)
@@ -80,7 +90,7 @@ class L1(Penalty):
         checks.number("strength", self.strength, 0.0)
 
     def value(self, xp: Namespace, w: Array, mask: Array, accumulator: object) -> Array:
-        return self.strength * xp.sum(mask * xp.abs(w), axis=-1, dtype=accumulator)
+        return _l1.sum(xp, w, mask, factor=self.strength, dtype=accumulator)
 
     def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
         _l1_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)

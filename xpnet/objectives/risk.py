@@ -25,6 +25,7 @@ from ..threads import available, hold_blas, run_all
 from .accumulate import Accumulator, SampleAccumulator, TangentAccumulator
 from .base import Objective, require_memory
 from .penalties import L2, Penalty
+from .terms import divergence_rules, one_hot, total, weighted_total
 
 # Measured on NumPy, see ci/results. A chunk holds about CHUNK_BYTES of activations, but not so few samples
 # that threads wait for the interpreter lock between short calls, or that adding up the weight gradients
@@ -107,15 +108,19 @@ class EmpiricalRisk(Objective):
         self.targets = _check_targets(
             self.backend, divergence, targets, self.samples, network.outputs, self.dtype
         )
-        self._classes = xp.arange(network.outputs, dtype=xp.int32, device=self.backend.device)[:, None]
+        self._classes = xp.arange(network.outputs, dtype=self.dtype, device=self.backend.device)[:, None]
         self._labels = self.targets.ndim == 1
         if self._labels and 8 * network.outputs <= network.inputs:
-            self.targets = self._one_hot(self.targets)  # little beside the data
+            # little beside the data
+            self.targets = one_hot(xp, self.targets, self._classes, self.dtype)
             self._labels = False
         self.sample_weight, self._total = None, float(self.samples)
         if sample_weight is not None:
             self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
             self._total = float(xp.sum(self.sample_weight, dtype=self.backend.accumulator))
+        self._value, self._gradient = divergence_rules(
+            self._divergence, labels=self._labels, weighted=sample_weight is not None
+        )
         self.penalties = [(item, self._mask(item)) for item in penalties]
         self.squares = isinstance(self._divergence, SquaredError) and all(
             isinstance(item, L2) for item in penalties
@@ -271,6 +276,8 @@ class EmpiricalRisk(Objective):
 
     def _residuals(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
         """Those of a chunk, sample by sample, `(..., samples * outputs)`."""
+        if self._labels:
+            targets = one_hot(self.backend.xp, targets, self._classes, self.dtype)
         errors = (outputs - targets) * self._root(weights)
         return self.backend.xp.reshape(errors.mT, (*outputs.shape[:-2], -1))
 
@@ -353,7 +360,7 @@ class EmpiricalRisk(Objective):
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, _ = self._network.forward(xp, parameters, inputs)
-                values.append(self._mean(self._divergence.value(xp, outputs, targets), weights))
+                values.append(self._mean(self._value(xp, outputs, targets, self._classes), weights))
         return (_sum(values),)
 
     def _group_gradient(
@@ -365,9 +372,8 @@ class EmpiricalRisk(Objective):
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, parameters, inputs)
-                value, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
+                value, gradient = self._terms(xp, outputs, targets, weights)
                 values.append(self._mean(value, weights))
-                gradient = self._scale(gradient, weights)
                 self._network.backward(xp, parameters, caches, gradient, accumulators)
         return _sum(values), total
 
@@ -379,8 +385,7 @@ class EmpiricalRisk(Objective):
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, parameters, inputs)
-                _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
-                gradient = self._scale(gradient, weights)
+                _, gradient = self._terms(xp, outputs, targets, weights)
                 tangents = [TangentAccumulator(own) for own in accumulators]
                 self._network.backward(xp, parameters, caches, gradient, tangents)
         return (total,)
@@ -398,9 +403,8 @@ class EmpiricalRisk(Objective):
             for number in group:
                 inputs, targets, weights = self._samples(number)
                 outputs, caches = self._network.forward(xp, duals, inputs)
-                _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
-                change = self._scale(gradient.tangent, weights)
-                self._network.backward(xp.xp, parameters, values_of(caches), change, accumulators)
+                _, gradient = self._terms(xp, outputs, targets, weights)
+                self._network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
         return (total,)
 
     def _accumulators(self, shape: tuple[int, ...]) -> tuple[Array, list[Accumulator]]:
@@ -409,12 +413,10 @@ class EmpiricalRisk(Objective):
         views = self._network.parameters(total, self.backend.xp)
         return total, [Accumulator(self.backend, own, self._ones) for own in views]
 
-    def _scale(self, gradient: Array, weights: Array | None) -> Array:
-        """What a chunk's `gradient` at the outputs is of the gradient of the mean."""
-        gradient *= 1.0 / self._total
-        if weights is not None:
-            gradient *= weights
-        return gradient
+    def _terms(self, xp: Any, outputs: Any, targets: Array, weights: Array | None) -> tuple[Any, Any]:
+        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""
+        weights = self._ones[:1] if weights is None else weights
+        return self._gradient(xp, outputs, targets, self._classes, weights, scale=1.0 / self._total)
 
     def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
         """Inputs, targets, and weights of a chunk, samples on the last axis."""
@@ -422,20 +424,15 @@ class EmpiricalRisk(Objective):
 
     def _part(self, part: slice) -> tuple[Array, Array, Array | None]:
         """The same, of any samples."""
-        targets = self.targets[..., part]
-        if self._labels:
-            targets = self._one_hot(targets)
         weights = None if self.sample_weight is None else self.sample_weight[part]
-        return self.X[part, :].mT, targets, weights
-
-    def _one_hot(self, labels: Array) -> Array:
-        return self.backend.xp.astype(labels == self._classes, self.dtype)
+        return self.X[part, :].mT, self.targets[..., part], weights
 
     def _mean(self, values: Array, weights: Array | None) -> Array:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
-        if weights is not None:
-            values = values * weights
-        return self.backend.xp.sum(values, axis=-1, dtype=self.backend.accumulator) / self._total
+        options = {"factor": 1.0 / self._total, "dtype": self.backend.accumulator}
+        if weights is None:
+            return total.sum(self.backend.xp, values, **options)
+        return weighted_total.sum(self.backend.xp, values, weights, **options)
 
     def _mask(self, penalty: Penalty) -> Array:
         mask = self.backend.xp.ones(self.network.size, dtype=self.dtype, device=self.backend.device)
@@ -498,7 +495,7 @@ def _check_targets(
             f"and the network {outputs} outputs, got shape {tuple(targets.shape)}"
         )
     if targets.ndim == 1 and outputs > 1:
-        return _check_labels(backend, targets, outputs)
+        return xp.astype(_check_labels(backend, targets, outputs), backend.dtype(dtype))
     if targets.ndim == 1:
         targets = targets[:, None]
     if targets.shape[1] != outputs:
@@ -539,7 +536,7 @@ def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
             raise ValueError(
                 "targets of shape (samples,) are class labels and must be integers, got fractions"
             )
-    labels = xp.astype(labels, xp.int32)
+    labels = xp.astype(labels, xp.int32, copy=False)
     low, high = int(xp.min(labels)), int(xp.max(labels))
     if low < 0 or high >= outputs:
         raise ValueError(
