@@ -97,7 +97,8 @@ class Exponential(_Closed):
         checks.number("decay", self.decay, 0.0, open="(")
 
     def rate(self, step: int, memory: dict[str, Any]) -> float:
-        return self.initial * math.exp(-self.decay * step)
+        xp = array_api_compat.array_namespace(step) if _is_array(step) else math
+        return self.initial * xp.exp(-self.decay * step)
 
 
 @dataclass(frozen=True)
