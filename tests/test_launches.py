@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from test_first_order import OPTIMIZERS
 
-import xpnet
 from xpnet import (
     L1,
     L2,
@@ -28,14 +27,6 @@ from xpnet import (
 )
 
 NOTHING_ELSE = ("d2h", "h2d", "sync", "alloc")  # what must not happen within a step
-
-
-@pytest.fixture
-def cupy_backend(counter):
-    try:
-        return xpnet.backend("cupy")
-    except xpnet.BackendError as error:
-        pytest.skip(str(error))
 
 
 def risk(backend, layers=2, divergence=None, output="softmax", activation="tanh", **options):
