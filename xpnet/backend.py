@@ -212,7 +212,7 @@ def _numpy_backend() -> Backend:
     return Backend("numpy", array_api_compat.numpy, "cpu")
 
 
-def host_generator(seed: int) -> np.random.Generator:
+def host_generator(seed: int | tuple[int, ...]) -> np.random.Generator:
     """The random generator of the host, from which every backend gets the same numbers."""
     return np.random.default_rng(seed)
 
