@@ -56,6 +56,8 @@ class EmpiricalRisk(Objective):
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
             the host's BLAS to one thread and gives it back afterwards.
+        training: whether a network with `Dropout` leaves units out, and then it must be said; the same
+            ones at each evaluation, until `redraw` gives a risk with others.
 
     `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend.
 
@@ -79,9 +81,15 @@ class EmpiricalRisk(Objective):
         penalty: Penalty | Sequence[Penalty] | None = None,
         chunk: int | None = None,
         threads: int | None = None,
+        training: bool | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r}")
+        if training is None and network.has_dropout:
+            raise ValueError(
+                "training must be given as the network has Dropout: True to train with it, "
+                "False for a held-out risk without"
+            )
         if not isinstance(divergence, Divergence):
             raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
         penalties = [penalty] if isinstance(penalty, Penalty) else penalty or []
@@ -121,6 +129,10 @@ class EmpiricalRisk(Objective):
             isinstance(item, L2) for item in penalties
         )
 
+        self.random, self._draw = bool(training) and network.has_dropout, 0
+        self._numbers = None  # of the samples, where their masks are drawn by them
+        if self.random:
+            self._numbers = xp.arange(self.samples, dtype=xp.uint32, device=self.backend.device)
         self._wanted_chunk, self._wanted_threads = chunk, threads
         self._plan()
 
@@ -192,7 +204,8 @@ class EmpiricalRisk(Objective):
         with self.backend.quiet(), hold_blas():
             for part in self._slices(self.chunk, 0, self.samples):
                 inputs, targets, weights = self._part(part)
-                outputs, _ = self._network.forward(self.backend.xp, parameters, inputs)
+                own = self._masked(parameters, part)
+                outputs, _ = self._network.forward(self.backend.xp, own, inputs)
                 parts.append(self._residuals(outputs, targets, weights))
             parts += [factor * w for factor in self._penalty_factors()]
             return self.backend.xp.concat(parts, axis=-1)
@@ -256,8 +269,18 @@ class EmpiricalRisk(Objective):
             part._total = float(xp.sum(part.sample_weight, dtype=self.backend.accumulator))
             if part._total == 0.0:
                 raise ValueError("samples must not all have the weight 0")
+        if self._numbers is not None:
+            part._numbers = xp.take(self._numbers, samples)
         part._plan()
         return part
+
+    def redraw(self, draw: int) -> EmpiricalRisk:
+        """The risk with other masks of dropout, those of the draw of this number."""
+        if not self.random:
+            raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
+        other = copy.copy(self)
+        other._draw = checks.count("draw", draw, 0)
+        return other
 
     def _require_squares(self) -> None:
         if not isinstance(self._divergence, SquaredError):
@@ -294,7 +317,7 @@ class EmpiricalRisk(Objective):
         """The residuals of some samples and their derivatives, `(..., samples * outputs, P)`."""
         xp = self.backend.xp
         inputs, targets, weights = self._part(part)
-        outputs, caches = self._network.forward(xp, parameters, inputs)
+        outputs, caches = self._network.forward(xp, self._masked(parameters, part), inputs)
         units, samples = self.network.outputs, int(inputs.shape[-1])
         shape = (*lead, samples, units, self.network.size)
         block = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
@@ -352,7 +375,8 @@ class EmpiricalRisk(Objective):
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
-                outputs, _ = self._network.forward(xp, parameters, inputs)
+                own = self._masked(parameters, self._slice(number))
+                outputs, _ = self._network.forward(xp, own, inputs)
                 values.append(self._mean(self._divergence.value(xp, outputs, targets), weights))
         return (_sum(values),)
 
@@ -364,7 +388,8 @@ class EmpiricalRisk(Objective):
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, parameters, inputs)
+                own = self._masked(parameters, self._slice(number))
+                outputs, caches = self._network.forward(xp, own, inputs)
                 value, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 values.append(self._mean(value, weights))
                 gradient = self._scale(gradient, weights)
@@ -378,7 +403,8 @@ class EmpiricalRisk(Objective):
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, parameters, inputs)
+                own = self._masked(parameters, self._slice(number))
+                outputs, caches = self._network.forward(xp, own, inputs)
                 _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 gradient = self._scale(gradient, weights)
                 tangents = [TangentAccumulator(own) for own in accumulators]
@@ -397,7 +423,8 @@ class EmpiricalRisk(Objective):
         with self.backend.quiet():
             for number in group:
                 inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, duals, inputs)
+                own = self._masked(duals, self._slice(number))
+                outputs, caches = self._network.forward(xp, own, inputs)
                 _, gradient = self._divergence.value_and_gradient(xp, outputs, targets)
                 change = self._scale(gradient.tangent, weights)
                 self._network.backward(xp.xp, parameters, values_of(caches), change, accumulators)
@@ -416,9 +443,20 @@ class EmpiricalRisk(Objective):
             gradient *= weights
         return gradient
 
+    def _masked(self, parameters: Parameters, part: slice) -> Parameters:
+        """`parameters`, in training with the masks of dropout for some samples."""
+        if self._numbers is None:
+            return parameters
+        numbers = self._numbers[part]
+        return self._network.with_masks(self.backend.xp, parameters, numbers, self._draw, self.dtype)
+
+    def _slice(self, number: int) -> slice:
+        """The samples of a chunk."""
+        return slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
+
     def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
         """Inputs, targets, and weights of a chunk, samples on the last axis."""
-        return self._part(slice(number * self.chunk, min((number + 1) * self.chunk, self.samples)))
+        return self._part(self._slice(number))
 
     def _part(self, part: slice) -> tuple[Array, Array, Array | None]:
         """The same, of any samples."""
@@ -441,7 +479,7 @@ class EmpiricalRisk(Objective):
         mask = self.backend.xp.ones(self.network.size, dtype=self.dtype, device=self.backend.device)
         if not penalty.biases:
             for name in self.network.layout.shapes:
-                if name.endswith(".bias"):
+                if name.endswith((".bias", ".scale")):
                     mask[self.network.layout.slice(name)] = 0.0
         return mask
 
