@@ -96,7 +96,7 @@ def test_a_run_reports_what_it_did():
     assert run.value == float(objective.value(w))
     assert run.best_value == float(objective.value(run.best_w)) <= run.history.value.min()
     assert (run.steps, run.reason, run.converged) == (25, "25 steps taken", True)
-    assert run.evaluations == {"value": 1, "gradient": 25}
+    assert run.evaluations == {"value": 1, "gradient": 25, "product": 0}
     history = run.history
     assert history.step.tolist() == list(range(25))
     assert history.evaluations.tolist() == list(range(1, 26))

@@ -14,7 +14,7 @@ from .divergences import (
     SquaredError,
 )
 from .elementwise import Elementwise, TraceError, elementwise
-from .layers import Activation, Dense, ElementwiseActivation, Layer
+from .layers import Activation, Dense, Dropout, ElementwiseActivation, Layer, LayerNorm
 from .layers.activations import leaky_relu
 from .network import Network
 from .objectives import (
@@ -92,6 +92,7 @@ __all__ = [
     "Descent",
     "difference_hessian",
     "Divergence",
+    "Dropout",
     "Elementwise",
     "elementwise",
     "ElementwiseActivation",
@@ -110,6 +111,7 @@ __all__ = [
     "L1",
     "L2",
     "Layer",
+    "LayerNorm",
     "Layout",
     "LBFGS",
     "leaky_relu",

@@ -8,7 +8,7 @@ from typing import Any
 from . import checks
 from .backend import Array, Backend, Namespace, backend_of, host_generator
 from .backend import backend as choose_backend
-from .layers import Accumulate, Dense, Layer
+from .layers import Accumulate, Dense, Dropout, Layer
 from .parameters import Layout
 
 Parameters = Sequence[Mapping[str, Array]]  # for each layer, its named parameters
@@ -24,6 +24,7 @@ class Network:
         inputs, outputs: the number of input features and of output units.
         layers: the layers, a tuple.
         layout: where each parameter lies in `w`.
+        has_dropout: whether there is a `Dropout` among the layers.
         size: the number of parameters, P.
 
     Raises:
@@ -38,9 +39,10 @@ class Network:
         if not layers:
             raise ValueError("layers must not be empty: a network has at least one layer")
         self.layers = layers
-        self._shapes = [
-            layer.shapes(units) for layer, units in zip(layers, self._input_units(), strict=True)
-        ]
+        self._units = [self.inputs]  # of the inputs, and of each layer's outputs
+        for layer in layers:
+            self._units.append(layer.units or self._units[-1])
+        self._shapes = [layer.shapes(units) for layer, units in zip(layers, self._units, strict=False)]
         self.layout = Layout(
             {
                 f"{number}.{name}": shape
@@ -49,10 +51,8 @@ class Network:
             }
         )
         self.size = self.layout.size
-        self.outputs = layers[-1].units
-
-    def _input_units(self) -> list[int]:
-        return [self.inputs, *(layer.units for layer in self.layers[:-1])]
+        self.outputs = self._units[-1]
+        self.has_dropout = any(isinstance(layer, Dropout) for layer in layers)
 
     def initialise(
         self,
@@ -79,7 +79,7 @@ class Network:
     def _draw(self, seed: int) -> Array:
         random = host_generator(seed)
         flat = 0.0 * random.random(self.size)
-        for number, (layer, units) in enumerate(zip(self.layers, self._input_units(), strict=True)):
+        for number, (layer, units) in enumerate(zip(self.layers, self._units, strict=False)):
             for name, values in layer.initialise(random, units).items():
                 flat[self.layout.slice(f"{number}.{name}")] = values.ravel()
         return flat
@@ -88,6 +88,19 @@ class Network:
         """The named parameters of each layer, views into `w`."""
         views = iter(self.layout.views(w, xp).values())
         return [{name: next(views) for name in shapes} for shapes in self._shapes]
+
+    def with_masks(
+        self, xp: Namespace, parameters: Parameters, samples: Array, draw: int, dtype: Any
+    ) -> Parameters:
+        """`parameters` and the masks of dropout for the `samples` of these numbers, `(samples,)` uint32."""
+        return [
+            {**own, "mask": layer.mask(xp, units, samples, dtype, place=place, draw=draw)}
+            if isinstance(layer, Dropout)
+            else own
+            for place, (layer, units, own) in enumerate(
+                zip(self.layers, self._units[1:], parameters, strict=True)
+            )
+        ]
 
     def forward(self, xp: Namespace, parameters: Parameters, inputs: Array) -> tuple[Array, list[Any]]:
         """The outputs `(..., outputs, samples)` of `inputs` `(features, samples)`, and the caches."""
@@ -143,7 +156,7 @@ class Network:
     @property
     def activation_size(self) -> int:
         """The numbers that one sample occupies on its way through the network."""
-        return self.inputs + sum(layer.units for layer in self.layers)
+        return sum(self._units)
 
     def check_inputs(self, backend: Backend, X: Any, dtype: Any) -> Array:
         """`X` as an array of `backend` and `dtype`.
@@ -174,11 +187,11 @@ class Network:
     def describe(self) -> str:
         """A table of the layers, with the shapes and number of their parameters."""
         rows = [("layer", "outputs", "parameters", "number")]
-        for layer, shapes in zip(self.layers, self._shapes, strict=True):
+        for layer, units, shapes in zip(self.layers, self._units[1:], self._shapes, strict=True):
             size = Layout(shapes).size
             text = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             kind = f"{type(layer).__name__} {getattr(layer, 'activation', '')}".strip()
-            rows.append((kind, str(layer.units), text, f"{size:,}"))
+            rows.append((kind, str(units), text, f"{size:,}"))
         rows.append(("total", "", f"{self.inputs} inputs", f"{self.size:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [

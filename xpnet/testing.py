@@ -118,7 +118,8 @@ def check_layer(
     many = {name: _frozen(random.standard_normal((2, *shape))) for name, shape in shapes.items()}
     parameters = {name: _frozen(values[0]) for name, values in many.items()}
     x = _frozen(random.standard_normal((inputs, samples)))
-    weights = random.standard_normal((layer.units, samples))
+    units = layer.units or inputs
+    weights = random.standard_normal((units, samples))
 
     def gradients(own: dict[str, Any], **options: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -131,7 +132,7 @@ def check_layer(
         return found
 
     found = gradients(parameters)
-    _require(found["outputs"].shape == (layer.units, samples), "outputs are (units, samples)")
+    _require(found["outputs"].shape == (units, samples), "outputs are (units, samples)")
     _require(set(shapes) <= set(found), f"no gradient of {set(shapes) - set(found)}")
 
     def loss(own: dict[str, Any], x: Any) -> Any:

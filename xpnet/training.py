@@ -192,7 +192,7 @@ class _Watch(Objective):
 
     def __init__(self, objective: Objective, backend: Backend, w: Array) -> None:
         self.objective, self.backend = objective, backend
-        self.squares, self.samples = objective.squares, objective.samples
+        self.squares, self.samples, self.random = objective.squares, objective.samples, objective.random
         self.looking = self.keeps_best = True
         self.counts = {"value": 0, "gradient": 0, "product": 0}
         self.limit: int | None = None
@@ -249,6 +249,9 @@ class _Watch(Objective):
     def subset(self, samples: Array) -> Objective:
         return _Part(self, self.objective.subset(samples))
 
+    def redraw(self, draw: int) -> Objective:
+        return _Part(self, self.objective.redraw(draw))
+
     def see(self, w: Array, value: Array, gradient: Array, *, best: bool) -> None:
         """Keeps what is to be kept of an evaluation."""
         if not self.looking:
@@ -277,11 +280,11 @@ class _Watch(Objective):
 
 
 class _Part(Objective):
-    """Some samples of a watched objective; what their value is says little about which point is best."""
+    """Some samples of a watched objective, or another draw; its values do not say which point is best."""
 
     def __init__(self, watch: _Watch, objective: Objective) -> None:
         self.watch, self.objective = watch, objective
-        self.squares, self.samples = objective.squares, objective.samples
+        self.squares, self.samples, self.random = objective.squares, objective.samples, objective.random
 
     def value(self, w: Array) -> Array:
         self.watch.count("value")
@@ -292,6 +295,9 @@ class _Part(Objective):
         value, gradient = self.objective.value_and_gradient(w)
         self.watch.see(w, value, gradient, best=False)
         return value, gradient
+
+    def subset(self, samples: Array) -> Objective:
+        return _Part(self.watch, self.objective.subset(samples))
 
 
 def _norm(backend: Backend, vectors: Array) -> Any:

@@ -3,13 +3,17 @@
 from .activations import ACTIVATIONS, Activation, ElementwiseActivation, Softmax
 from .base import Accumulate, Layer
 from .dense import Dense
+from .dropout import Dropout
+from .norm import LayerNorm
 
 __all__ = [
     "ACTIVATIONS",
     "Accumulate",
     "Activation",
     "Dense",
+    "Dropout",
     "ElementwiseActivation",
     "Layer",
+    "LayerNorm",
     "Softmax",
 ]

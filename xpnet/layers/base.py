@@ -33,7 +33,7 @@ class Layer(ABC):
     replicas. A layer never writes to an array that it was given.
     """
 
-    units: int  # of the output
+    units: int | None = None  # of the output; None for as many as there are inputs
 
     @abstractmethod
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:

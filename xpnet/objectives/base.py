@@ -19,10 +19,12 @@ class Objective(ABC):
     Attributes:
         squares: whether the value is half the sum of the squares of `residuals`.
         samples: how many there are to choose a `subset` from; 0 if none.
+        random: whether something in it is drawn at random, which `redraw` draws anew.
     """
 
     squares: bool = False
     samples: int = 0
+    random: bool = False
 
     @abstractmethod
     def value(self, w: Array) -> Array:
@@ -81,6 +83,14 @@ class Objective(ABC):
             NotImplementedError: the objective has no samples.
         """
         raise NotImplementedError(f"{type(self).__name__} has no samples to choose from")
+
+    def redraw(self, draw: int) -> Objective:
+        """The objective with another draw of what is random in it; it is 0 at first.
+
+        Raises:
+            NotImplementedError: nothing is random in the objective.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has nothing random to draw anew")
 
     def hessian(self, w: Array) -> Array:
         """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.

@@ -51,7 +51,7 @@ class Penalty(ABC):
 
 @dataclass(frozen=True)
 class L2(Penalty):
-    """`strength / 2 * sum_i w_i^2` over the weights, and the biases too if `biases`.
+    """`strength / 2 * sum_i w_i^2` over the weights, and biases and scales too if `biases`.
 
     Raises:
         ValueError: `strength` is negative or not finite.
@@ -75,7 +75,7 @@ class L2(Penalty):
 
 @dataclass(frozen=True)
 class L1(Penalty):
-    """`strength * sum_i |w_i|` over the weights, and the biases too if `biases`.
+    """`strength * sum_i |w_i|` over the weights, and biases and scales too if `biases`.
 
     The gradient at `w_i = 0` is taken to be 0, the smallest of the subgradients.
 

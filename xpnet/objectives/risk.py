@@ -57,6 +57,8 @@ class EmpiricalRisk(Objective):
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
             the host's BLAS to one thread and gives it back afterwards.
+        training: whether a network with `Dropout` leaves units out, and then it must be said; the same
+            ones at each evaluation, until `redraw` gives a risk with others.
 
     `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend.
 
@@ -80,9 +82,15 @@ class EmpiricalRisk(Objective):
         penalty: Penalty | Sequence[Penalty] | None = None,
         chunk: int | None = None,
         threads: int | None = None,
+        training: bool | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r}")
+        if training is None and network.has_dropout:
+            raise ValueError(
+                "training must be given as the network has Dropout: True to train with it, "
+                "False for a held-out risk without"
+            )
         if not isinstance(divergence, Divergence):
             raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
         penalties = [penalty] if isinstance(penalty, Penalty) else penalty or []
@@ -126,6 +134,10 @@ class EmpiricalRisk(Objective):
             isinstance(item, L2) for item in penalties
         )
 
+        self.random, self._draw = bool(training) and network.has_dropout, 0
+        self._numbers = None  # of the samples, where their masks are drawn by them
+        if self.random:
+            self._numbers = xp.arange(self.samples, dtype=xp.uint32, device=self.backend.device)
         self._wanted_chunk, self._wanted_threads = chunk, threads
         self._plan()
 
@@ -196,8 +208,7 @@ class EmpiricalRisk(Objective):
         parts = []
         with self.backend.quiet(), hold_blas():
             for part in self._slices(self.chunk, 0, self.samples):
-                inputs, targets, weights = self._part(part)
-                outputs, _ = self._network.forward(self.backend.xp, parameters, inputs)
+                outputs, _, targets, weights = self._outputs(self.backend.xp, parameters, part)
                 parts.append(self._residuals(outputs, targets, weights))
             parts += [factor * w for factor in self._penalty_factors()]
             return self.backend.xp.concat(parts, axis=-1)
@@ -261,8 +272,18 @@ class EmpiricalRisk(Objective):
             part._total = float(xp.sum(part.sample_weight, dtype=self.backend.accumulator))
             if part._total == 0.0:
                 raise ValueError("samples must not all have the weight 0")
+        if self._numbers is not None:
+            part._numbers = xp.take(self._numbers, samples)
         part._plan()
         return part
+
+    def redraw(self, draw: int) -> EmpiricalRisk:
+        """The risk with other masks of dropout, those of the draw of this number."""
+        if not self.random:
+            raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
+        other = copy.copy(self)
+        other._draw = checks.count("draw", draw, 0)
+        return other
 
     def _require_squares(self) -> None:
         if not isinstance(self._divergence, SquaredError):
@@ -300,9 +321,8 @@ class EmpiricalRisk(Objective):
     ) -> tuple[Array, Array]:
         """The residuals of some samples and their derivatives, `(..., samples * outputs, P)`."""
         xp = self.backend.xp
-        inputs, targets, weights = self._part(part)
-        outputs, caches = self._network.forward(xp, parameters, inputs)
-        units, samples = self.network.outputs, int(inputs.shape[-1])
+        outputs, caches, targets, weights = self._outputs(xp, parameters, part)
+        units, samples = self.network.outputs, int(outputs.shape[-1])
         shape = (*lead, samples, units, self.network.size)
         block = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
         for unit in range(units):
@@ -358,8 +378,7 @@ class EmpiricalRisk(Objective):
         xp, values = self.backend.xp, []
         with self.backend.quiet():
             for number in group:
-                inputs, targets, weights = self._samples(number)
-                outputs, _ = self._network.forward(xp, parameters, inputs)
+                outputs, _, targets, weights = self._outputs(xp, parameters, self._slice(number))
                 values.append(self._mean(self._value(xp, outputs, targets, self._classes), weights))
         return (_sum(values),)
 
@@ -370,8 +389,7 @@ class EmpiricalRisk(Objective):
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
-                inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, parameters, inputs)
+                outputs, caches, targets, weights = self._outputs(xp, parameters, self._slice(number))
                 value, gradient = self._terms(xp, outputs, targets, weights)
                 values.append(self._mean(value, weights))
                 self._network.backward(xp, parameters, caches, gradient, accumulators)
@@ -383,8 +401,7 @@ class EmpiricalRisk(Objective):
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
-                inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, parameters, inputs)
+                outputs, caches, targets, weights = self._outputs(xp, parameters, self._slice(number))
                 _, gradient = self._terms(xp, outputs, targets, weights)
                 tangents = [TangentAccumulator(own) for own in accumulators]
                 self._network.backward(xp, parameters, caches, gradient, tangents)
@@ -401,8 +418,7 @@ class EmpiricalRisk(Objective):
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
             for number in group:
-                inputs, targets, weights = self._samples(number)
-                outputs, caches = self._network.forward(xp, duals, inputs)
+                outputs, caches, targets, weights = self._outputs(xp, duals, self._slice(number))
                 _, gradient = self._terms(xp, outputs, targets, weights)
                 self._network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
         return (total,)
@@ -418,14 +434,22 @@ class EmpiricalRisk(Objective):
         weights = self._ones[:1] if weights is None else weights
         return self._gradient(xp, outputs, targets, self._classes, weights, scale=1.0 / self._total)
 
-    def _samples(self, number: int) -> tuple[Array, Array, Array | None]:
-        """Inputs, targets, and weights of a chunk, samples on the last axis."""
-        return self._part(slice(number * self.chunk, min((number + 1) * self.chunk, self.samples)))
+    def _slice(self, number: int) -> slice:
+        """The samples of a chunk."""
+        return slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
 
-    def _part(self, part: slice) -> tuple[Array, Array, Array | None]:
-        """The same, of any samples."""
+    def _outputs(
+        self, xp: Any, parameters: Parameters, part: slice
+    ) -> tuple[Any, list[Any], Array, Array | None]:
+        """Of some samples: the outputs, the caches of the layers, targets, and weights."""
+        if self._numbers is not None:
+            numbers = self._numbers[part]
+            parameters = self._network.with_masks(
+                self.backend.xp, parameters, numbers, self._draw, self.dtype
+            )
+        outputs, caches = self._network.forward(xp, parameters, self.X[part, :].mT)
         weights = None if self.sample_weight is None else self.sample_weight[part]
-        return self.X[part, :].mT, self.targets[..., part], weights
+        return outputs, caches, self.targets[..., part], weights
 
     def _mean(self, values: Array, weights: Array | None) -> Array:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
@@ -438,7 +462,7 @@ class EmpiricalRisk(Objective):
         mask = self.backend.xp.ones(self.network.size, dtype=self.dtype, device=self.backend.device)
         if not penalty.biases:
             for name in self.network.layout.shapes:
-                if name.endswith(".bias"):
+                if name.endswith((".bias", ".scale")):
                     mask[self.network.layout.slice(name)] = 0.0
         return mask
 

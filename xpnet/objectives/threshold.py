@@ -61,7 +61,8 @@ class ThresholdUnit(Objective):
 
     def mistakes(self, w: Array) -> Array:
         """The number of samples that the unit has wrong: 0-d or `(R,)`."""
-        return self.backend.xp.sum(self.margins(w) <= 0.0, axis=-1)
+        xp = self.backend.xp
+        return xp.sum(xp.astype(self.margins(w) <= 0.0, xp.int64), axis=-1)
 
     def mistake_bound(self, w: Array) -> float:
         """The most updates that the perceptron rule can take from zero, `max |x|^2 |w|^2 / min margin^2`.

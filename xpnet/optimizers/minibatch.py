@@ -19,6 +19,9 @@ class Minibatch(Optimizer):
     record, and so the history, tells the value on the batch. With a batch of all samples, or more, every
     step is that of `optimizer` on the whole objective, bit for bit.
 
+    Where the objective is `random`, as a risk with dropout, each epoch has a new draw; with a batch of all
+    samples that is each step.
+
     Attributes:
         optimizer: of first order, as the others compare values of one function.
         size: of a batch; 1 gives one sample at a time.
@@ -51,13 +54,15 @@ class Minibatch(Optimizer):
 
     def step(self, objective: Objective, w: Array, state: State) -> Record:
         if self.size >= objective.samples:
-            return self.optimizer.step(objective, w, state)
+            whole = objective.redraw(state["step"]) if objective.random else objective
+            return self.optimizer.step(whole, w, state)
         if state["place"] >= objective.samples:
             state["place"], state["epoch"] = 0, state["epoch"] + 1
             state["order"] = self._order(objective, state["epoch"])
         end = state["place"] + self.size
         batch = backend_of(w).asarray(state["order"][state["place"] : end])
-        record = self.optimizer.step(objective.subset(batch), w, state)
+        whole = objective.redraw(state["epoch"]) if objective.random else objective
+        record = self.optimizer.step(whole.subset(batch), w, state)
         state["place"] = end
         return record
 
