@@ -11,7 +11,10 @@ import contextlib
 import difflib
 import functools
 import logging
+import math
+import mmap
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,7 @@ import array_api_compat
 import numpy as np
 
 from . import checks
+from .threads import ahead
 
 logger = logging.getLogger("xpnet")
 
@@ -61,7 +65,7 @@ class Backend:
             values = _host_array(values, name)
         elif array_api_compat.is_numpy_array(values):
             _require_numbers(values, name)
-        with self._on_device(), self.quiet():
+        with self.quiet():
             xp_dtype = None if dtype is None else self.dtype(dtype)
             foreign = not isinstance(values, np.ndarray) and (
                 array_api_compat.array_namespace(values) is not self.xp
@@ -73,6 +77,24 @@ class Backend:
             if self.name == "cupy":
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
+
+    def admit(self, values: Any, *, name: str = "array") -> Any:
+        """`values`, where they are: as an array of this backend, one of the host, or what `on_host` names.
+
+        Raises:
+            TypeError: `values` are not numbers, or lie on another device; the message says `name`.
+        """
+        if on_host(values):
+            _require_numbers(values, name)
+            return values
+        if array_api_compat.is_cupy_array(values) and self.name != "cupy":
+            values = values.get()
+        if array_api_compat.is_array_api_obj(values):
+            array: Array = values
+            if array_api_compat.array_namespace(array) is self.xp:
+                checks.same_place(self, name, array, array.dtype)
+                return self.asarray(array, name=name)
+        return _host_array(values, name)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """A NumPy array with the values of `array`; waits until they have been computed."""
@@ -134,7 +156,7 @@ class Backend:
         """The bytes that can still be allocated: of the host, or of a CUDA device with its pool's."""
         if self.name != "cupy":
             return _free_host_memory()
-        with self.device:
+        with self.quiet():
             cupy = _import_cupy()
             return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
 
@@ -148,25 +170,57 @@ class Backend:
             return f"cupy {cupy.__version__} on {name} (device {self.device.id})"
         return f"{self.name} on {self.device}"
 
+    def stream(
+        self, sources: Mapping[str, Any], parts: Sequence[slice], dtype: Any
+    ) -> Iterator[list[Array]]:
+        """For each of `parts`, slices of samples, those of every one of `sources`, as `(samples, n)`.
+
+        `sources`, by the names that errors give them, are `(samples, n)` and on the host: arrays, or what
+        can be sliced like one. The next part is under way while one is used: on CuPy it is copied,
+        elsewhere a thread reads it. Numbers that take no more room than those of `dtype` may come as they
+        are. On CuPy the arrays are valid until the next are asked for.
+        """
+        if self.name == "cupy":
+            return _upload(self, sources, parts, np.dtype(dtype))
+
+        def fetch(part: slice) -> list[Array]:
+            arrays = []
+            for name, source in sources.items():
+                rows = np.empty((part.stop - part.start, *source.shape[1:]), checks.dtype_name(dtype))
+                _read(name, source, part, rows)
+                arrays.append(self.asarray(rows))
+            return arrays
+
+        return ahead(fetch, parts)
+
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
-        """A context without the host's floating-point warnings, for code that tests its results."""
-        return np.errstate(all="ignore")
-
-    def _on_device(self) -> contextlib.AbstractContextManager[Any]:
-        return self.device if self.name == "cupy" else contextlib.nullcontext()
+        """A context on the device, without the host's floating-point warnings: for all that computes."""
+        warnings = np.errstate(all="ignore")
+        return _both(self.device, warnings) if self.name == "cupy" else warnings
 
 
-def backend(name: str | Backend | None = None) -> Backend:
+@contextlib.contextmanager
+def _both(first: Any, second: Any) -> Iterator[None]:
+    with first, second:
+        yield
+
+
+def backend(name: str | Backend | None = None, device: int | None = None) -> Backend:
     """The backend called `name`, else the one that `XPNET_BACKEND` names, else the best there is.
 
     Args:
         name: "numpy"; "cupy" (the current device) or "cupy:1" (that device); "auto": CuPy if it is
             installed and finds a device, else NumPy. The environment is read at each call.
+        device: the number of a CUDA device, instead of the current one or that in the environment.
 
     Raises:
         BackendError: unknown name, package or driver missing, no such device.
     """
+    if device is not None:
+        checks.count("device", device, 0)
     if isinstance(name, Backend):
+        if device is not None and getattr(name.device, "id", None) != device:
+            raise BackendError(f"device={device}, but name is a backend on {name.device}")
         return name
     source = "name"
     if name is None:
@@ -175,14 +229,20 @@ def backend(name: str | Backend | None = None) -> Backend:
         raise BackendError(f"{source} must be a string such as 'numpy' or 'cupy:1', got {name!r}")
     kind, colon, number = name.strip().lower().partition(":")
     if kind == "auto" and not colon:
-        return _automatic()
+        return _automatic() if device is None else _cupy_backend(device)
     if kind == "numpy" and not colon:
+        if device is not None:
+            raise BackendError(
+                f"device={device} is the number of a CUDA device; {source}={name!r} has none"
+            )
         _keep_freed_memory()
         return _numpy_backend()
     if kind == "cupy":
         if colon and not number.isdecimal():
             raise BackendError(f"{source}={name!r}: the device must be a number, as in 'cupy:1'")
-        return _cupy_backend(int(number) if colon else None)
+        if colon and source == "name" and device not in (None, int(number)):
+            raise BackendError(f"name={name!r} and device={device} are two devices; give one of them")
+        return _cupy_backend(int(number) if colon and device is None else device)
     close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
@@ -210,6 +270,121 @@ def _numpy_backend() -> Backend:
     import array_api_compat.numpy  # brings all of NumPy with it, so not before it is needed
 
     return Backend("numpy", array_api_compat.numpy, "cpu")
+
+
+def on_host(values: Any) -> bool:
+    """Whether `values` are better read in parts: a memory map, or no array but sliced like one.
+
+    The latter have `shape`, `dtype`, and `values[start:stop]`, as the data sets of h5py and zarr have.
+    """
+    if isinstance(values, np.ndarray):
+        return _mapping(values) is not None
+    if array_api_compat.is_array_api_obj(values) or not hasattr(values, "__getitem__"):
+        return False
+    try:
+        np.dtype(values.dtype)
+        return isinstance(values.shape, tuple)
+    except (AttributeError, TypeError):
+        return False
+
+
+def _read(name: str, source: Any, part: slice, rows: np.ndarray) -> None:
+    """Writes the samples `part` of what lies on the host into `rows`.
+
+    A memory map's pages are let go of at once, so that it takes no more memory than what is asked of it.
+    """
+    values = _host_array(source[part.start : part.stop], name)
+    if values.shape != rows.shape:
+        raise ValueError(
+            f"{name}[{part.start}:{part.stop}] must have shape {rows.shape}, got {values.shape}"
+        )
+    with np.errstate(all="ignore"):  # what overflows is found by the checks
+        rows[...] = values
+    mapping = _mapping(values)
+    # a private map would lose what has been written to it
+    if mapping is not None and getattr(values, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        low, high = np.lib.array_utils.byte_bounds(values)
+        begin = np.frombuffer(mapping, np.uint8).ctypes.data
+        start = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
+        mapping.madvise(mmap.MADV_DONTNEED, start, high - begin - start)
+
+
+def take(name: str, source: Any, numbers: np.ndarray) -> np.ndarray:
+    """The samples of these numbers, of what lies on the host; neighbours are read together."""
+    if isinstance(source, np.ndarray) and _mapping(source) is None:
+        return source[numbers]
+    order = np.argsort(numbers, kind="stable")
+    rows = np.empty((len(numbers), *source.shape[1:]), source.dtype)
+    for run in np.split(order, np.flatnonzero(np.diff(numbers[order]) > 1) + 1):
+        part = slice(int(numbers[run[0]]), int(numbers[run[-1]]) + 1)
+        near = np.empty((part.stop - part.start, *rows.shape[1:]), rows.dtype)
+        _read(name, source, part, near)
+        rows[run] = near[numbers[run] - part.start]
+    return rows
+
+
+def _mapping(values: Any) -> mmap.mmap | None:
+    """The memory map that an array is a view of, if it is one."""
+    while isinstance(values, np.ndarray):
+        values = values.base
+    return values if isinstance(values, mmap.mmap) else None
+
+
+class _Slot:
+    """Page-locked memory of the host and memory of the device for one part of each of some sources."""
+
+    def __init__(self, cupy: Any, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
+        self.host, self.device = [], []
+        for shape, dtype in zip(shapes, dtypes, strict=True):
+            count = math.prod(shape)
+            memory = cupy.cuda.alloc_pinned_memory(count * dtype.itemsize)
+            self.host.append(np.frombuffer(memory, dtype, count).reshape(shape))
+            self.device.append(cupy.empty(shape, dtype))
+        self.copied = cupy.cuda.Event(block=True, disable_timing=True)
+        self.used = cupy.cuda.Event(disable_timing=True)
+        self.used.record()  # what the device's memory was before
+
+
+def _upload(
+    backend: Backend, sources: Mapping[str, Any], parts: Sequence[slice], dtype: np.dtype
+) -> Iterator[list[Array]]:
+    """`Backend.stream` on CuPy: two slots take turns, filled on a stream of their own.
+
+    Only events order that stream and the current one. The host waits for nothing but that a slot's last
+    copy has been made, before it writes there again.
+    """
+    cupy = _import_cupy()
+    most = max(part.stop - part.start for part in parts)
+    shapes = [(most, *source.shape[1:]) for source in sources.values()]
+    dtypes = [_sent(source.dtype, dtype) for source in sources.values()]
+    with backend.quiet():
+        copying = cupy.cuda.Stream(non_blocking=True)
+        slots = [_Slot(cupy, shapes, dtypes) for _ in parts[:2]]
+    try:
+        for number, part in enumerate(parts):
+            slot, count = slots[number % 2], part.stop - part.start
+            arrays = [array[:count] for array in slot.device]
+            slot.copied.synchronize()
+            for (name, source), rows in zip(sources.items(), slot.host, strict=True):
+                _read(name, source, part, rows[:count])
+            with backend.quiet():
+                copying.wait_event(slot.used)
+                for rows, array in zip(slot.host, arrays, strict=True):
+                    array.set(rows[:count], stream=copying)
+                slot.copied.record(copying)
+                cupy.cuda.get_current_stream().wait_event(slot.copied)
+            yield arrays
+            with backend.quiet():
+                slot.used.record()
+    finally:
+        for slot in slots:
+            slot.copied.synchronize()
+
+
+def _sent(own: Any, wanted: np.dtype) -> np.dtype:
+    """The dtype in which numbers go to the device: their own where that is the smaller."""
+    own = np.dtype(own).newbyteorder("=")
+    return own if own.kind in "biuf" and own.itemsize <= wanted.itemsize else wanted
 
 
 def host_generator(seed: int | tuple[int, ...]) -> np.random.Generator:

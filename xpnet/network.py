@@ -143,15 +143,16 @@ class Network:
         backend = backend_of(w)
         xp = backend.xp
         self.layout.check(w)
-        checks.finite(xp, "w", w)
-        X = self.check_inputs(backend, X, w.dtype)
-        parameters = self.parameters(w, xp)
-        step = max(1, 2**18 // self.activation_size)
-        parts = [
-            self.forward(xp, parameters, X[start : min(start + step, X.shape[0]), :].mT)[0]
-            for start in range(0, X.shape[0], step)
-        ]
-        return xp.concat(parts, axis=-1).mT
+        with backend.quiet():
+            checks.finite(xp, "w", w)
+            X = self.check_inputs(backend, X, w.dtype)
+            parameters = self.parameters(w, xp)
+            step = max(1, 2**18 // self.activation_size)
+            parts = [
+                self.forward(xp, parameters, X[start : min(start + step, X.shape[0]), :].mT)[0]
+                for start in range(0, X.shape[0], step)
+            ]
+            return xp.concat(parts, axis=-1).mT
 
     @property
     def activation_size(self) -> int:
@@ -165,17 +166,22 @@ class Network:
             TypeError, ValueError: no numbers, empty, of the wrong width, or not finite.
         """
         X = backend.asarray(X, name="X")
-        if X.ndim != 2 or X.shape[1] != self.inputs:
-            raise ValueError(
-                f"X must be (samples, {self.inputs}) as the network has {self.inputs} inputs, "
-                f"got shape {tuple(X.shape)}"
-            )
-        if X.shape[0] == 0:
-            raise ValueError("X is empty: there must be at least one sample")
+        self.check_shape(X)
         with backend.quiet():  # what overflows is found below
             X = backend.xp.astype(X, backend.dtype(dtype), copy=False)
         checks.finite(backend.xp, "X", X)
         return X
+
+    def check_shape(self, X: Any) -> None:
+        """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
+        shape = tuple(X.shape)
+        if len(shape) != 2 or shape[1] != self.inputs:
+            raise ValueError(
+                f"X must be (samples, {self.inputs}) as the network has {self.inputs} inputs, "
+                f"got shape {shape}"
+            )
+        if shape[0] == 0:
+            raise ValueError("X is empty: there must be at least one sample")
 
     def on_logits(self) -> Network:
         """The same network, its parameters in the same places, without its output activation."""

@@ -6,10 +6,12 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -52,6 +54,21 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
         if error is not None:
             raise error
     return results
+
+
+def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """`read(item)` for one item after the other, the next by a thread while one is used.
+
+    The thread belongs to this iterator alone, so that threads which iterate do not wait for each other.
+    """
+    with ThreadPoolExecutor(1, "xpnet-reader") as reader:
+        coming = reader.submit(read, items[0])
+        for item in items[1:]:
+            ready = coming.result()
+            coming = reader.submit(read, item)
+            yield ready
+            del ready  # before the next is waited for
+        yield coming.result()
 
 
 class _Helper(threading.Thread):

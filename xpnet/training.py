@@ -128,7 +128,8 @@ def _records(loop: _Loop, w: Array) -> Iterator[Record]:
         if loop.watch.looking:
             problem = loop.problem()
             if problem:
-                w[...] = loop.watch.last
+                with loop.backend.quiet():
+                    w[...] = loop.watch.last
                 raise NonFiniteError(f"{problem}; w is back at the last finite point")
         yield record
         if record.problems and all(record.problems):
@@ -175,7 +176,8 @@ def minimize(
     loop = _Loop(objective, optimizer, w, state, check_every)
     if held_out is None and "held_out" in loop.state:
         raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
-    return _Training(loop, stop, held_out, held_out_every).run(_bar(stop) if progress else None)
+    with loop.backend.quiet():
+        return _Training(loop, stop, held_out, held_out_every).run(_bar(stop) if progress else None)
 
 
 class _OutOfBudget(Exception):
@@ -346,15 +348,16 @@ class _Loop:
         if w.dtype not in (self.backend.xp.float32, self.backend.xp.float64):
             raise TypeError(f"w must be float32 or float64, got {w.dtype}")
         checks.writeable("w", w)
-        checks.finite(self.backend.xp, "w", w)
         if check_every is None:
             check_every = CHECK_EVERY.get(self.backend.name, 1)
         self.check_every = checks.count("check_every", check_every)
         self.optimizer, self.w = optimizer, w
-        self.watch = _Watch(objective, self.backend, w)
-        self.state = optimizer.initialise(objective, w)
+        with self.backend.quiet():
+            checks.finite(self.backend.xp, "w", w)
+            self.watch = _Watch(objective, self.backend, w)
+            self.state = optimizer.initialise(objective, w)
         if state is not None:
-            _check_state(state, self.state, optimizer)
+            _check_state(self.backend, state, self.state, optimizer)
             self.state = state
         if "active" in self.state:  # of a run before
             self.state["active"] = host.ones_like(self.state["active"])
@@ -378,8 +381,8 @@ class _Loop:
         return f"non-finite {'gradient' if values_finite else 'value'} at step {self.steps - 1}"
 
 
-def _check_state(state: Any, fresh: State, optimizer: Optimizer) -> None:
-    """Raises unless `state` has what a fresh state of `optimizer` has, in the same shapes and dtypes."""
+def _check_state(backend: Backend, state: Any, fresh: State, optimizer: Optimizer) -> None:
+    """Raises unless `state` has what a fresh one of `optimizer` has: shapes, dtypes, and where they are."""
     if not isinstance(state, dict):
         raise TypeError(f"state must be a dict that an earlier run left, got {state!r}")
     missing = fresh.keys() - state.keys()
@@ -397,6 +400,8 @@ def _check_state(state: Any, fresh: State, optimizer: Optimizer) -> None:
                 f"state[{name!r}] must be {getattr(value, 'dtype', type(value).__name__)} for this w, "
                 f"got {getattr(own, 'dtype', type(own).__name__)}"
             )
+        if backend.owns(value):
+            checks.same_place(backend, f"state[{name!r}]", own, value.dtype)
 
 
 class _Training:
@@ -503,8 +508,7 @@ class _Training:
     def result(self, seconds: float) -> Run:
         loop, watch = self.loop, self.loop.watch
         watch.looking, watch.active, watch.limit = True, host.ones_like(watch.active), None
-        with loop.backend.quiet():
-            value = loop.backend.to_numpy(watch.value(loop.w))
+        value = loop.backend.to_numpy(watch.value(loop.w))
         columns = [host.asarray(column) for column in zip(*self.rows, strict=True)]
         if not columns:
             columns = [host.zeros(0)] * 7

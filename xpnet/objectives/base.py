@@ -133,16 +133,17 @@ def dense(name: str, product: object, w: Array) -> Array:
     require_memory(name, w, size, size)
     backend = backend_of(w)
     xp = backend.xp
-    matrix = xp.empty((size, *w.shape), dtype=w.dtype, device=backend.device)
-    step = max(1, BLOCK // w.size)
-    for start in range(0, size, step):
-        count = min(step, size - start)
-        rows = xp.eye(count, size, k=start, dtype=w.dtype, device=backend.device)
-        if w.ndim > 1:
-            rows = xp.broadcast_to(rows[:, None, :], (count, *w.shape))
-        matrix[start : start + count, ...] = product(w, rows)  # type: ignore[operator]
-    matrix = matrix if w.ndim == 1 else xp.moveaxis(matrix, 0, 1)
-    return 0.5 * (matrix + matrix.mT)
+    with backend.quiet():
+        matrix = xp.empty((size, *w.shape), dtype=w.dtype, device=backend.device)
+        step = max(1, BLOCK // w.size)
+        for start in range(0, size, step):
+            count = min(step, size - start)
+            rows = xp.eye(count, size, k=start, dtype=w.dtype, device=backend.device)
+            if w.ndim > 1:
+                rows = xp.broadcast_to(rows[:, None, :], (count, *w.shape))
+            matrix[start : start + count, ...] = product(w, rows)  # type: ignore[operator]
+        matrix = matrix if w.ndim == 1 else xp.moveaxis(matrix, 0, 1)
+        return 0.5 * (matrix + matrix.mT)
 
 
 def difference_hessian(objective: Objective, w: Array) -> Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,8 +25,11 @@ from ..network import Network, Parameters
 from ..threads import available, hold_blas, run_all
 from .accumulate import Accumulator, SampleAccumulator, TangentAccumulator
 from .base import Objective, require_memory
+from .data import Chunk, Data
 from .penalties import L2, Penalty
 from .terms import divergence_rules, one_hot, total, weighted_total
+
+logger = logging.getLogger("xpnet")
 
 # Measured on NumPy, see ci/results. A chunk holds about CHUNK_BYTES of activations, but not so few samples
 # that threads wait for the interpreter lock between short calls, or that adding up the weight gradients
@@ -46,7 +50,8 @@ class EmpiricalRisk(Objective):
         divergence: of outputs from targets. Softmax with cross-entropy and sigmoid with binary
             cross-entropy are evaluated from the logits.
         X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
-            `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already.
+            `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already. Or what has
+            `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr.
         targets: `(samples, outputs)`; or `(samples,)`: class labels 0, 1, ... as integers, or, for a
             network with one output, its targets.
         backend: as `xpnet.backend` takes it.
@@ -57,16 +62,23 @@ class EmpiricalRisk(Objective):
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
             the host's BLAS to one thread and gives it back afterwards.
+        resident: whether X, and targets `(samples, outputs)`, are kept on the device. If False they stay
+            on the host, or in their file, and each evaluation reads them chunk by chunk, in threads of
+            its own; arrays of CuPy stay where they are. "auto" reads them so if those to be copied would
+            take more than half of the free memory, and on NumPy also if they are memory maps or no
+            arrays.
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
-    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend.
+    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
+    evaluation it is begun again with chunks half as large, which the log says.
 
     Raises:
         TypeError: arguments of the wrong type; objects or strings as data.
         ValueError: empty data, lengths or widths that differ, NaN or infinity, labels that are not
             integers from 0 to outputs - 1, targets outside what the divergence takes.
         BackendError: as `xpnet.backend`.
+        MemoryError: an evaluation does not fit in memory even with one sample in a chunk.
     """
 
     def __init__(
@@ -82,6 +94,7 @@ class EmpiricalRisk(Objective):
         penalty: Penalty | Sequence[Penalty] | None = None,
         chunk: int | None = None,
         threads: int | None = None,
+        resident: bool | str = "auto",
         training: bool | None = None,
     ) -> None:
         if not isinstance(network, Network):
@@ -104,52 +117,57 @@ class EmpiricalRisk(Objective):
             checks.count("threads", threads)
 
         self.backend = choose_backend(backend)
-        xp = self.backend.xp
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
         activation = getattr(network.layers[-1], "activation", None)
         self._divergence = divergence.logits.get(getattr(activation, "name", ""), divergence)
         self._network = network if self._divergence is divergence else network.on_logits()
 
-        self.X = network.check_inputs(self.backend, X, self.dtype)
-        self.samples = int(self.X.shape[0])
-        self.targets = _check_targets(
-            self.backend, divergence, targets, self.samples, network.outputs, self.dtype
-        )
-        self._classes = xp.arange(network.outputs, dtype=self.dtype, device=self.backend.device)[:, None]
-        self._labels = self.targets.ndim == 1
-        if self._labels and 8 * network.outputs <= network.inputs:
-            # little beside the data
-            self.targets = one_hot(xp, self.targets, self._classes, self.dtype)
-            self._labels = False
-        self.sample_weight, self._total = None, float(self.samples)
-        if sample_weight is not None:
-            self.sample_weight = _check_weights(self.backend, sample_weight, self.samples, dtype)
-            self._total = float(xp.sum(self.sample_weight, dtype=self.backend.accumulator))
+        self.random, self._draw = bool(training) and network.has_dropout, 0
+        with self.backend.quiet():
+            self.data = Data(
+                self.backend,
+                network,
+                divergence,
+                X,
+                targets,
+                sample_weight,
+                self.dtype,
+                resident,
+                numbered=self.random,
+            )
+            self.penalties = [(item, self._mask(item)) for item in penalties]
         self._value, self._gradient = divergence_rules(
-            self._divergence, labels=self._labels, weighted=sample_weight is not None
+            self._divergence, labels=self.data.labels, weighted=sample_weight is not None
         )
-        self.penalties = [(item, self._mask(item)) for item in penalties]
         self.squares = isinstance(self._divergence, SquaredError) and all(
             isinstance(item, L2) for item in penalties
         )
 
-        self.random, self._draw = bool(training) and network.has_dropout, 0
-        self._numbers = None  # of the samples, where their masks are drawn by them
-        if self.random:
-            self._numbers = xp.arange(self.samples, dtype=xp.uint32, device=self.backend.device)
         self._wanted_chunk, self._wanted_threads = chunk, threads
+        self._ones: Array = None
         self._plan()
+
+    @property
+    def X(self) -> Array:
+        """`(samples, features)`: on the device, or what was handed over where it streams."""
+        return self.data.X
 
     def _plan(self) -> None:
         """Chunks, their groups, and the number of threads, for the samples that there are."""
+        self.samples = self.data.samples
         self._work = self.samples * self.network.size
         self.chunk = self._wanted_chunk or self._default_chunk()
-        xp = self.backend.xp
-        self._ones = xp.ones(min(self.chunk, self.samples), dtype=self.dtype, device=self.backend.device)
-        chunks = math.ceil(self.samples / self.chunk)
-        groups = min(chunks, GROUPS)
-        self._groups = [range(chunks * k // groups, chunks * (k + 1) // groups) for k in range(groups)]
+        length = min(self.chunk, self.samples)
+        if self._ones is None or self._ones.shape[0] < length:
+            with self.backend.quiet():
+                xp = self.backend.xp
+                self._ones = xp.ones(length, dtype=self.dtype, device=self.backend.device)
+        chunks = self._slices(self.chunk, 0, self.samples)
+        # groups are for threads; on CuPy one pass through the chunks keeps the device busy
+        groups = 1 if self.backend.name == "cupy" else min(len(chunks), GROUPS)
+        ends = [len(chunks) * k // groups for k in range(groups + 1)]
+        self._groups = [chunks[ends[k] : ends[k + 1]] for k in range(groups)]
         self.threads = min(self._threads_for(self._work), groups)
 
     def _threads_for(self, work: float) -> int:
@@ -205,11 +223,8 @@ class EmpiricalRisk(Objective):
         """
         self._require_squares()
         parameters = self._parameters(w)
-        parts = []
         with self.backend.quiet(), hold_blas():
-            for part in self._slices(self.chunk, 0, self.samples):
-                outputs, _, targets, weights = self._outputs(self.backend.xp, parameters, part)
-                parts.append(self._residuals(outputs, targets, weights))
+            parts = self._in_memory(lambda: self._all_residuals(parameters))
             parts += [factor * w for factor in self._penalty_factors()]
             return self.backend.xp.concat(parts, axis=-1)
 
@@ -225,8 +240,9 @@ class EmpiricalRisk(Objective):
         matrix = xp.empty((*lead, rows, size), dtype=self.dtype, device=self.backend.device)
         row = 0
         with self.backend.quiet(), hold_blas():
-            for part in self._slices(self._jacobian_step(w), 0, self.samples):
-                _, block = self._jacobian_block(parameters, part, lead)
+            parts = self._slices(self._jacobian_step(w), 0, self.samples)
+            for chunk in self.data.walk(parts):
+                _, block = self._jacobian_block(parameters, chunk, lead)
                 matrix[..., row : row + block.shape[-2], :] = block
                 row += block.shape[-2]
             for factor in factors:
@@ -261,19 +277,9 @@ class EmpiricalRisk(Objective):
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk on the samples of these numbers, with the same penalties."""
-        xp = self.backend.xp
         part = copy.copy(self)
-        part.samples = int(samples.shape[0])
-        part.X = xp.take(self.X, samples, axis=0)
-        part.targets = xp.take(self.targets, samples, axis=-1)
-        part._total = float(part.samples)
-        if self.sample_weight is not None:
-            part.sample_weight = xp.take(self.sample_weight, samples)
-            part._total = float(xp.sum(part.sample_weight, dtype=self.backend.accumulator))
-            if part._total == 0.0:
-                raise ValueError("samples must not all have the weight 0")
-        if self._numbers is not None:
-            part._numbers = xp.take(self._numbers, samples)
+        with self.backend.quiet():
+            part.data = self.data.subset(samples)
         part._plan()
         return part
 
@@ -295,18 +301,26 @@ class EmpiricalRisk(Objective):
     def _penalty_factors(self) -> list[Array]:
         return [penalty.strength**0.5 * mask for penalty, mask in self.penalties]
 
-    def _residuals(self, outputs: Array, targets: Array, weights: Array | None) -> Array:
+    def _all_residuals(self, parameters: Parameters) -> list[Array]:
+        parts = []
+        for chunk in self.data.walk(self._slices(self.chunk, 0, self.samples)):
+            outputs, _ = self._forward(self.backend.xp, parameters, chunk)
+            parts.append(self._residuals(outputs, chunk))
+        return parts
+
+    def _residuals(self, outputs: Array, chunk: Chunk) -> Array:
         """Those of a chunk, sample by sample, `(..., samples * outputs)`."""
-        if self._labels:
-            targets = one_hot(self.backend.xp, targets, self._classes, self.dtype)
-        errors = (outputs - targets) * self._root(weights)
+        targets = chunk.targets
+        if self.data.labels:
+            targets = one_hot(self.backend.xp, targets, self.data.classes, self.dtype)
+        errors = (outputs - targets) * self._root(chunk.weights)
         return self.backend.xp.reshape(errors.mT, (*outputs.shape[:-2], -1))
 
     def _root(self, weights: Array | None) -> Any:
         """What a sample's error counts in its residual."""
         if weights is None:
-            return self._total**-0.5
-        return self.backend.xp.sqrt(weights / self._total)
+            return self.data.total**-0.5
+        return self.backend.xp.sqrt(weights / self.data.total)
 
     def _jacobian_step(self, w: Array) -> int:
         """Samples in a block of rows of the Jacobian."""
@@ -317,11 +331,11 @@ class EmpiricalRisk(Objective):
         return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
 
     def _jacobian_block(
-        self, parameters: Parameters, part: slice, lead: tuple[int, ...]
+        self, parameters: Parameters, chunk: Chunk, lead: tuple[int, ...]
     ) -> tuple[Array, Array]:
         """The residuals of some samples and their derivatives, `(..., samples * outputs, P)`."""
         xp = self.backend.xp
-        outputs, caches, targets, weights = self._outputs(xp, parameters, part)
+        outputs, caches = self._forward(xp, parameters, chunk)
         units, samples = self.network.outputs, int(outputs.shape[-1])
         shape = (*lead, samples, units, self.network.size)
         block = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
@@ -329,11 +343,11 @@ class EmpiricalRisk(Objective):
             own = block[..., unit, :]
             views = self._network.parameters(own, xp)
             gradient = xp.zeros_like(outputs)
-            gradient[..., unit, :] = self._root(weights)
+            gradient[..., unit, :] = self._root(chunk.weights)
             accumulators = [SampleAccumulator(self.backend, view) for view in views]
             self._network.backward(xp, parameters, list(caches), gradient, accumulators)
         rows = xp.reshape(block, (*lead, samples * units, self.network.size))
-        return self._residuals(outputs, targets, weights), rows
+        return self._residuals(outputs, chunk), rows
 
     def _group_normal(
         self, parameters: Parameters, lead: tuple[int, ...], parts: list[slice]
@@ -341,8 +355,8 @@ class EmpiricalRisk(Objective):
         xp = self.backend.xp
         sums: list[Array] = []
         with self.backend.quiet():
-            for part in parts:
-                residuals, block = self._jacobian_block(parameters, part, lead)
+            for chunk in self.data.walk(parts):
+                residuals, block = self._jacobian_block(parameters, chunk, lead)
                 terms = [
                     0.5 * xp.sum(residuals * residuals, axis=-1, dtype=self.backend.accumulator),
                     (residuals[..., None, :] @ block)[..., 0, :],
@@ -370,39 +384,65 @@ class EmpiricalRisk(Objective):
 
     def _sum_over_groups(self, function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
         """The sums of the arrays that `function(*arguments, group)` returns for each group."""
-        tasks = [functools.partial(function, *arguments, group) for group in self._groups]
-        parts = run_all(tasks, self.threads)
-        return [_sum(part) for part in zip(*parts, strict=True)]
 
-    def _group_value(self, parameters: Parameters, group: range) -> tuple[Array]:
+        def work() -> list[Any]:
+            tasks = [functools.partial(function, *arguments, group) for group in self._groups]
+            return [_sum(part) for part in zip(*run_all(tasks, self.threads), strict=True)]
+
+        return self._in_memory(work)
+
+    def _in_memory(self, work: Callable[[], list[Any]]) -> list[Any]:
+        """What `work` returns; where memory runs out it is begun again with chunks half as large."""
+        while True:
+            try:
+                return work()
+            except MemoryError as error:
+                before = min(self.chunk, self.samples)
+                if before == 1:
+                    raise MemoryError(
+                        f"out of memory on {self.backend.describe()} even with one sample in a chunk; "
+                        "fewer replicas or directions, or dtype='float32', take less"
+                    ) from error
+            # out here nothing holds the arrays of what failed
+            self._wanted_chunk = before // 2
+            self._plan()
+            logger.warning(
+                "out of memory on %s with chunks of %d samples; beginning again with %d",
+                self.backend.describe(),
+                before,
+                self.chunk,
+            )
+
+    def _group_value(self, parameters: Parameters, group: list[slice]) -> tuple[Array]:
         xp, values = self.backend.xp, []
         with self.backend.quiet():
-            for number in group:
-                outputs, _, targets, weights = self._outputs(xp, parameters, self._slice(number))
-                values.append(self._mean(self._value(xp, outputs, targets, self._classes), weights))
+            for chunk in self.data.walk(group):
+                outputs, _ = self._forward(xp, parameters, chunk)
+                value = self._value(xp, outputs, chunk.targets, self.data.classes)
+                values.append(self._mean(value, chunk.weights))
         return (_sum(values),)
 
     def _group_gradient(
-        self, parameters: Parameters, shape: tuple[int, ...], group: range
+        self, parameters: Parameters, shape: tuple[int, ...], group: list[slice]
     ) -> tuple[Array, Array]:
         xp, values = self.backend.xp, []
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
-            for number in group:
-                outputs, caches, targets, weights = self._outputs(xp, parameters, self._slice(number))
-                value, gradient = self._terms(xp, outputs, targets, weights)
-                values.append(self._mean(value, weights))
+            for chunk in self.data.walk(group):
+                outputs, caches = self._forward(xp, parameters, chunk)
+                value, gradient = self._terms(xp, outputs, chunk)
+                values.append(self._mean(value, chunk.weights))
                 self._network.backward(xp, parameters, caches, gradient, accumulators)
         return _sum(values), total
 
     def _group_hessian(
-        self, xp: Any, parameters: Parameters, shape: tuple[int, ...], group: range
+        self, xp: Any, parameters: Parameters, shape: tuple[int, ...], group: list[slice]
     ) -> tuple[Array]:
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
-            for number in group:
-                outputs, caches, targets, weights = self._outputs(xp, parameters, self._slice(number))
-                _, gradient = self._terms(xp, outputs, targets, weights)
+            for chunk in self.data.walk(group):
+                outputs, caches = self._forward(xp, parameters, chunk)
+                _, gradient = self._terms(xp, outputs, chunk)
                 tangents = [TangentAccumulator(own) for own in accumulators]
                 self._network.backward(xp, parameters, caches, gradient, tangents)
         return (total,)
@@ -413,13 +453,13 @@ class EmpiricalRisk(Objective):
         parameters: Parameters,
         duals: Parameters,
         shape: tuple[int, ...],
-        group: range,
+        group: list[slice],
     ) -> tuple[Array]:
         total, accumulators = self._accumulators(shape)
         with self.backend.quiet():
-            for number in group:
-                outputs, caches, targets, weights = self._outputs(xp, duals, self._slice(number))
-                _, gradient = self._terms(xp, outputs, targets, weights)
+            for chunk in self.data.walk(group):
+                outputs, caches = self._forward(xp, duals, chunk)
+                _, gradient = self._terms(xp, outputs, chunk)
                 self._network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
         return (total,)
 
@@ -429,31 +469,23 @@ class EmpiricalRisk(Objective):
         views = self._network.parameters(total, self.backend.xp)
         return total, [Accumulator(self.backend, own, self._ones) for own in views]
 
-    def _terms(self, xp: Any, outputs: Any, targets: Array, weights: Array | None) -> tuple[Any, Any]:
-        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""
-        weights = self._ones[:1] if weights is None else weights
-        return self._gradient(xp, outputs, targets, self._classes, weights, scale=1.0 / self._total)
-
-    def _slice(self, number: int) -> slice:
-        """The samples of a chunk."""
-        return slice(number * self.chunk, min((number + 1) * self.chunk, self.samples))
-
-    def _outputs(
-        self, xp: Any, parameters: Parameters, part: slice
-    ) -> tuple[Any, list[Any], Array, Array | None]:
-        """Of some samples: the outputs, the caches of the layers, targets, and weights."""
-        if self._numbers is not None:
-            numbers = self._numbers[part]
+    def _forward(self, xp: Any, parameters: Parameters, chunk: Chunk) -> tuple[Any, list[Any]]:
+        """The outputs of some samples, and the caches of the layers."""
+        if chunk.numbers is not None:
             parameters = self._network.with_masks(
-                self.backend.xp, parameters, numbers, self._draw, self.dtype
+                self.backend.xp, parameters, chunk.numbers, self._draw, self.dtype
             )
-        outputs, caches = self._network.forward(xp, parameters, self.X[part, :].mT)
-        weights = None if self.sample_weight is None else self.sample_weight[part]
-        return outputs, caches, self.targets[..., part], weights
+        return self._network.forward(xp, parameters, chunk.inputs)
+
+    def _terms(self, xp: Any, outputs: Any, chunk: Chunk) -> tuple[Any, Any]:
+        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""
+        weights = self._ones[:1] if chunk.weights is None else chunk.weights
+        scale = 1.0 / self.data.total
+        return self._gradient(xp, outputs, chunk.targets, self.data.classes, weights, scale=scale)
 
     def _mean(self, values: Array, weights: Array | None) -> Array:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
-        options = {"factor": 1.0 / self._total, "dtype": self.backend.accumulator}
+        options = {"factor": 1.0 / self.data.total, "dtype": self.backend.accumulator}
         if weights is None:
             return total.sum(self.backend.xp, values, **options)
         return weighted_total.sum(self.backend.xp, values, weights, **options)
@@ -470,7 +502,7 @@ class EmpiricalRisk(Objective):
         item = 8 if self.dtype == self.backend.xp.float64 else 4
         sample = self.network.activation_size * item
         if self.backend.name == "cupy":
-            fits = max(1, self.backend.free_memory() // (4 * sample))
+            fits = min(max(1, self.backend.free_memory() // (4 * sample)), self.data.most)
             return math.ceil(self.samples / math.ceil(self.samples / fits))
         chunks = math.ceil(self.samples / max(CHUNK_SAMPLES, CHUNK_BYTES // sample))
         if self._work >= THREAD_WORK:
@@ -492,79 +524,3 @@ def _sum(parts: Sequence[Array]) -> Array:
     for part in parts[1:]:
         total += part
     return total
-
-
-def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
-    xp = backend.xp
-    weights = backend.asarray(weights, backend.dtype(dtype), name="sample_weight")
-    if tuple(weights.shape) != (samples,):
-        raise ValueError(
-            f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"
-        )
-    checks.finite(xp, "sample_weight", weights)
-    if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
-        raise ValueError("sample_weight must not be negative, and not all zero")
-    return weights
-
-
-def _check_targets(
-    backend: Backend, divergence: Divergence, targets: Any, samples: int, outputs: int, dtype: Any
-) -> Array:
-    """Targets as `(outputs, samples)` of `dtype`, or labels as `(samples,)` integers."""
-    xp = backend.xp
-    targets = backend.asarray(targets, name="targets")
-    if targets.ndim not in (1, 2) or targets.shape[0] != samples:
-        raise ValueError(
-            f"targets must be ({samples},) or ({samples}, {outputs}), as X has {samples} samples "
-            f"and the network {outputs} outputs, got shape {tuple(targets.shape)}"
-        )
-    if targets.ndim == 1 and outputs > 1:
-        return xp.astype(_check_labels(backend, targets, outputs), backend.dtype(dtype))
-    if targets.ndim == 1:
-        targets = targets[:, None]
-    if targets.shape[1] != outputs:
-        raise ValueError(
-            f"targets must be ({samples}, {outputs}), as the network has {outputs} outputs, "
-            f"got shape {tuple(targets.shape)}"
-        )
-    targets = xp.astype(targets, backend.dtype(dtype), copy=False)
-    checks.finite(xp, "targets", targets)
-    if divergence.targets == "distribution" and outputs == 1:
-        raise ValueError(
-            f"{divergence!r} needs a network of at least 2 outputs; "
-            "for one output use BinaryCrossEntropy() with 'sigmoid'"
-        )
-    if divergence.targets != "real":
-        low, high = float(xp.min(targets)), float(xp.max(targets))
-        if low < 0.0 or high > 1.0:
-            raise ValueError(
-                f"targets of {divergence!r} must lie in [0, 1], got values from {low:g} to {high:g}"
-            )
-    if divergence.targets == "distribution":
-        off = float(xp.max(xp.abs(xp.sum(targets, axis=1) - 1.0)))
-        if off > 1e-5:
-            raise ValueError(
-                f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
-                f"got a sum that is off by {off:g}"
-            )
-    rows = xp.empty((outputs, samples), dtype=targets.dtype, device=backend.device)
-    rows[...] = targets.mT
-    return rows
-
-
-def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
-    xp = backend.xp
-    if xp.isdtype(labels.dtype, "real floating"):
-        checks.finite(xp, "targets", labels)
-        if not bool(xp.all(labels == xp.floor(labels))):
-            raise ValueError(
-                "targets of shape (samples,) are class labels and must be integers, got fractions"
-            )
-    labels = xp.astype(labels, xp.int32, copy=False)
-    low, high = int(xp.min(labels)), int(xp.max(labels))
-    if low < 0 or high >= outputs:
-        raise ValueError(
-            f"targets must be labels from 0 to {outputs - 1}, as the network has {outputs} "
-            f"outputs, got labels from {low} to {high}"
-        )
-    return labels
