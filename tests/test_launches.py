@@ -201,4 +201,4 @@ def test_chunks_cost_their_own_launches_only(counter, cupy_backend):
         kernels.append(sum(own.values()))
         products.append(own_products)
     assert products == [7, 14, 21]
-    assert kernels[1] - kernels[0] == kernels[2] - kernels[1] == 5 + 2  # and adding value and gradient
+    assert kernels[1] - kernels[0] == kernels[2] - kernels[1] == 5 + 1 + 4  # sums of value, weights, biases
