@@ -90,6 +90,11 @@ def numpy_backend() -> xpnet.Backend:
 
 
 @pytest.fixture
+def cupy_backend() -> xpnet.Backend:
+    return _cupy()
+
+
+@pytest.fixture
 def torch():
     return pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
 
