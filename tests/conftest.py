@@ -9,6 +9,7 @@ import os
 import hypothesis
 import numpy as np
 import pytest
+from array_api_compat import is_array_api_obj
 
 import xpnet
 from xpnet import checks
@@ -23,7 +24,21 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
 
 
+# What CuPy cannot do where its kernels run on the CPU, as they do where XPNET_TEST_COUNTER names a module:
+# parts of tests' ids, and why.
+NOT_EMULATED: dict[str, str] = {}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        kinds = [parameters.get(name) for name in ("backend", "device")]
+        if "cupy" in kinds or {"cupy_backend", "counter"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("cupy")
+            for part, reason in NOT_EMULATED.items() if os.environ.get("XPNET_TEST_COUNTER") else ():
+                if part in item.nodeid:
+                    item.add_marker(pytest.mark.skip(reason=f"not emulated: {reason}"))
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:
@@ -64,6 +79,12 @@ def backend(request) -> xpnet.Backend:
     return _cupy() if request.param == "cupy" else _strict(request.param)
 
 
+@pytest.fixture(params=["numpy", "cupy"])
+def device(request) -> xpnet.Backend:
+    """NumPy and CuPy: for tests that say nothing of what the array API allows, and of values only."""
+    return xpnet.backend("numpy") if request.param == "numpy" else _cupy()
+
+
 @pytest.fixture
 def dtype(backend) -> str:
     """The most precise floating-point dtype of `backend`."""
@@ -95,8 +116,28 @@ def numpy_backend() -> xpnet.Backend:
 
 
 @pytest.fixture
+def cupy_backend() -> xpnet.Backend:
+    return _cupy()
+
+
+@pytest.fixture
 def torch():
     return pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+
+
+def to_numpy(values):
+    """`values` on the host if they are an array, of any library."""
+    return xpnet.backend("numpy").to_numpy(values) if is_array_api_obj(values) else values
+
+
+def assert_allclose(got, want, **options) -> None:
+    """As NumPy's, for arrays of any library."""
+    np.testing.assert_allclose(to_numpy(got), to_numpy(want), **options)
+
+
+def assert_array_equal(got, want, **options) -> None:
+    """As NumPy's, for arrays of any library."""
+    np.testing.assert_array_equal(to_numpy(got), to_numpy(want), **options)
 
 
 def read_only(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:

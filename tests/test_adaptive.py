@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_first_order import NETWORK, quadratic, risk
+from conftest import assert_allclose, to_numpy
+from test_first_order import NETWORK, quadratic, risk, torch_gradient
 
 from xpnet import (
     Adadelta,
@@ -25,11 +26,10 @@ from xpnet.optimizers.signs import VARIANTS
 
 def torch_iterates(torch, objective, w, make, steps):
     """The iterates of a PyTorch optimizer on the same gradients."""
-    variable = torch.nn.Parameter(torch.tensor(w))
+    variable = torch.nn.Parameter(torch.tensor(to_numpy(w)))
     optimizer = make([variable])
     for _ in range(steps):
-        _, gradient = objective.value_and_gradient(variable.detach().numpy())
-        variable.grad = torch.tensor(gradient)
+        variable.grad = torch_gradient(torch, objective, variable)
         optimizer.step()
         yield variable.detach().numpy().copy()
 
@@ -54,54 +54,57 @@ def peers(torch):
 
 
 @pytest.mark.parametrize("problem", ["quadratic", "network"])
-def test_trajectories_equal_pytorch(torch, problem):
+def test_trajectories_equal_pytorch(torch, problem, device):
     if problem == "quadratic":
-        objective, start = quadratic(10)
+        objective, start = quadratic(10, backend=device)
     else:
-        objective, start = risk(), NETWORK.initialise(1, "numpy", "float64")
+        objective, start = risk(device), NETWORK.initialise(1, device, "float64")
     for ours, make in peers(torch).items():
         w = start.copy()
         steps = iterate(objective, ours, w)
         for want in torch_iterates(torch, objective, start, make, 100):
             next(steps)
-            np.testing.assert_allclose(w, want, rtol=1e-12, atol=1e-13, err_msg=repr(ours))
-            w[...] = want  # so that differences in the last digit do not grow from step to step
+            assert_allclose(w, want, rtol=1e-12, atol=1e-13, err_msg=repr(ours))
+            w[...] = device.asarray(
+                want
+            )  # so that differences in the last digit do not grow from step to step
 
 
-def test_the_place_of_epsilon_is_chosen():
-    objective, start = quadratic(10)
+def test_the_place_of_epsilon_is_chosen(device):
+    objective, start = quadratic(10, backend=device)
     gradient = objective.value_and_gradient(start)[1]
     for inside in (False, True):
         for kind, square in ((RMSprop, 0.1 * gradient**2), (Adagrad, gradient**2)):
             w = start.copy()
             next(iterate(objective, kind(0.01, epsilon=0.5, epsilon_inside=inside), w))
             divisor = np.sqrt(square + 0.5) if inside else np.sqrt(square) + 0.5
-            np.testing.assert_allclose(w, start - 0.01 * gradient / divisor, rtol=1e-14)
+            assert_allclose(w, start - 0.01 * gradient / divisor, rtol=1e-14)
         w = start.copy()
         next(iterate(objective, Adam(0.01, epsilon=0.5, epsilon_inside=inside), w))
         divisor = np.sqrt(gradient**2 + 0.5) if inside else np.abs(gradient) + 0.5
-        np.testing.assert_allclose(w, start - 0.01 * gradient / divisor, rtol=1e-13)
+        assert_allclose(w, start - 0.01 * gradient / divisor, rtol=1e-13)
 
 
-def starts(kappa, count=50):
+def starts(kappa, count=50, backend="numpy"):
     """Rotated quadratics and where to start, of seeds 0 to `count` - 1."""
-    return [quadratic(kappa, size=10, seed=seed) for seed in range(count)]
+    return [quadratic(kappa, size=10, seed=seed, backend=backend) for seed in range(count)]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kappa", [10, 100])
-def test_rprop_solves_rotated_quadratics(variant, kappa):
-    for objective, w in starts(kappa):
+def test_rprop_solves_rotated_quadratics(variant, kappa, device):
+    for objective, w in starts(kappa, 50 if device.name == "numpy" else 3, device):
         run = minimize(objective, Rprop(variant), w, stop=after(3000) | value_below(1e-8))
         assert run.best_value <= 1e-8
 
 
 def textbook_rprop(variant, objective, w, steps):
     """Parameter by parameter, as the papers write it."""
+    w = to_numpy(w)
     size, last, move = np.full_like(w, 0.1), np.zeros_like(w), np.zeros_like(w)
     before = np.inf
     for _ in range(steps):
-        value, gradient = objective.value_and_gradient(w)
+        value, gradient = map(to_numpy, objective.value_and_gradient(objective.backend.asarray(w)))
         for i in range(w.size):
             product = gradient[i] * last[i]
             if product > 0:
@@ -122,32 +125,33 @@ def textbook_rprop(variant, objective, w, steps):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_rprop_variants_are_those_of_the_papers(variant):
-    objective, start = quadratic(30)
+def test_rprop_variants_are_those_of_the_papers(variant, device):
+    objective, start = quadratic(30, backend=device)
     w = start.copy()
     steps = iterate(objective, Rprop(variant), w)
     for want in textbook_rprop(variant, objective, start.copy(), 80):
         next(steps)
-        np.testing.assert_allclose(w, want, rtol=1e-13, atol=1e-15)
+        assert_allclose(w, want, rtol=1e-13, atol=1e-15)
 
 
-def test_the_secant_is_exact_on_separable_quadratics():
+def test_the_secant_is_exact_on_separable_quadratics(device):
     from xpnet import Quadratic
 
-    objective = Quadratic(np.diag([1.0, 3.0, 10.0]), [1.0, -2.0, 0.5], backend="numpy")
-    w = np.array([1.0, 1.0, 1.0])
+    objective = Quadratic(np.diag([1.0, 3.0, 10.0]), [1.0, -2.0, 0.5], backend=device)
+    w = device.asarray([1.0, 1.0, 1.0])
     steps = iterate(objective, QuickProp(0.05, guards=False), w)
     next(steps)
     next(steps)
-    np.testing.assert_allclose(w, [-1, 2 / 3, -0.05], rtol=1e-12)
+    assert_allclose(w, [-1, 2 / 3, -0.05], rtol=1e-12)
 
 
 def fahlman(objective, w, rate, growth, decay, steps):
     """Parameter by parameter, after the listing in Fahlman's program."""
+    w = to_numpy(w)
     move, last = np.zeros_like(w), np.zeros_like(w)
     shrink = growth / (1 + growth)
     for _ in range(steps):
-        slope = objective.value_and_gradient(w)[1] + decay * w
+        slope = to_numpy(objective.value_and_gradient(objective.backend.asarray(w))[1]) + decay * w
         for i in range(w.size):
             d, s, p, step = move[i], slope[i], last[i], 0.0
             if d < 0:
@@ -165,29 +169,29 @@ def fahlman(objective, w, rate, growth, decay, steps):
         yield w
 
 
-def test_quickprop_is_fahlman_s():
+def test_quickprop_is_fahlman_s(device):
     for seed in range(5):
-        objective, start = quadratic(10, seed=seed)
+        objective, start = quadratic(10, seed=seed, backend=device)
         w = start.copy()
         steps = iterate(objective, QuickProp(0.02), w)
         for want in fahlman(objective, start.copy(), 0.02, 1.75, 1e-4, 20):
             next(steps)
-            np.testing.assert_allclose(w, want, rtol=1e-9, atol=1e-10)
+            assert_allclose(w, want, rtol=1e-9, atol=1e-10)
 
 
-def test_quickprop_solves_rotated_quadratics():
-    for objective, w in starts(10):
+def test_quickprop_solves_rotated_quadratics(device):
+    for objective, w in starts(10, 50 if device.name == "numpy" else 3, device):
         run = minimize(objective, QuickProp(0.05, decay=0.0), w, stop=after(2000) | value_below(1e-6))
         assert run.best_value <= 1e-6
 
 
-def test_the_offset_keeps_saturated_units_learning(numpy_backend):
+def test_the_offset_keeps_saturated_units_learning(device):
     activation = sigmoid_with_offset(0.1)
     z = np.array([[40.0, 0.0]])
-    y, cache = activation.forward(numpy_backend.xp, z.copy(), None)
-    np.testing.assert_allclose(y, 1 / (1 + np.exp(-z)))
-    slope = activation.backward(numpy_backend.xp, cache, np.ones_like(z))
-    np.testing.assert_allclose(slope, [[0.1, 0.35]], rtol=1e-12)
+    y, cache = activation.forward(device.xp, device.asarray(z.copy()), None)
+    assert_allclose(y, 1 / (1 + np.exp(-z)))
+    slope = activation.backward(device.xp, cache, device.asarray(np.ones_like(z)))
+    assert_allclose(slope, [[0.1, 0.35]], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from xpnet import (
     iterate,
     minimize,
 )
+from xpnet.optimizers import rules
 
 NETWORK = Network(2, Dense(3, "tanh"), Dense(3, "softmax"))
 X = np.random.default_rng(0).standard_normal((6, 2))
@@ -78,23 +79,23 @@ def with_value(array, value):
         ({"backend": "cuppy"}, xpnet.BackendError, "did you mean 'cupy'"),
     ],
 )
-def test_risks(arguments, error, message):
+def test_risks(arguments, error, message, device):
     given = {
         "network": NETWORK,
         "divergence": CrossEntropy(),
         "X": X,
         "targets": LABELS,
-        "backend": "numpy",
+        "backend": device,
     } | arguments
     with pytest.raises(error, match=message):
         EmpiricalRisk(**given)
 
 
-def test_one_output_and_cross_entropy():
+def test_one_output_and_cross_entropy(device):
     with pytest.raises(ValueError, match="at least 2 outputs; for one output use BinaryCrossEntropy"):
-        EmpiricalRisk(Network(2, Dense(1, "softmax")), CrossEntropy(), X, LABELS > 1, backend="numpy")
+        EmpiricalRisk(Network(2, Dense(1, "softmax")), CrossEntropy(), X, LABELS > 1, backend=device)
     with pytest.raises(ValueError, match=r"targets of BinaryCrossEntropy\(\) must lie in \[0, 1\]"):
-        EmpiricalRisk(Network(2, Dense(1, "sigmoid")), BinaryCrossEntropy(), X, LABELS, backend="numpy")
+        EmpiricalRisk(Network(2, Dense(1, "sigmoid")), BinaryCrossEntropy(), X, LABELS, backend=device)
 
 
 def test_sparse_matrices():
@@ -239,6 +240,44 @@ def test_a_rate_for_other_replicas(risk):
         minimize(risk, GradientDescent(np.ones((3, 1))), w)
     with pytest.raises(ValueError, match="w has no replicas, rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w[0].copy())
+
+
+@pytest.mark.parametrize("name", ["X", "targets", "sample_weight"])
+def test_half_precision_is_refused(name, device):
+    arguments = {"X": X, "targets": np.eye(3)[LABELS], "sample_weight": np.ones(6)}
+    half = arguments[name].astype("float16")
+    kinds = [half, device.xp.asarray(half), list(half)]
+    for values in kinds:
+        message = rf"{name} must not be in half precision, got b?float16: convert it to float32"
+        with pytest.raises(TypeError, match=message):
+            EmpiricalRisk(NETWORK, CrossEntropy(), **arguments | {name: values}, backend=device)
+
+
+def test_half_precision_of_pytorch_is_refused(torch, device):
+    for dtype in (torch.float16, torch.bfloat16):
+        with pytest.raises(TypeError, match="X must not be in half precision, got b?float16"):
+            EmpiricalRisk(NETWORK, CrossEntropy(), torch.tensor(X, dtype=dtype), LABELS, backend=device)
+
+
+def test_points_in_half_precision_are_refused(device):
+    risk = EmpiricalRisk(NETWORK, CrossEntropy(), X, LABELS, backend=device)
+    w = device.xp.asarray(NETWORK.initialise(0, device), dtype="float16")
+    with pytest.raises(TypeError, match="w must be float32, as the data, got float16"):
+        risk.value(w)
+    with pytest.raises(TypeError, match="w must be float32 or float64, got float16"):
+        minimize(risk, Nesterov(), w)
+    with pytest.raises(TypeError, match="momentum: w must be float32 or float64, got float16"):
+        rules.momentum.compute(device.xp, w, w, w, rate=0.1, momentum=0.9)
+
+
+def test_a_rate_elsewhere_than_w(cupy_backend):
+    risk = EmpiricalRisk(NETWORK, CrossEntropy(), X, LABELS, backend=cupy_backend)
+    w = NETWORK.initialise(0, cupy_backend, replicas=2)
+    column = np.full((2, 1), 0.1)
+    for optimizer, name in ((GradientDescent(column), "rate"), (Momentum(0.1, column), "momentum")):
+        message = rf"{name} must be .* got a numpy.ndarray where w is a cupy.ndarray; move it with"
+        with pytest.raises(TypeError, match=message):
+            minimize(risk, optimizer, w)
 
 
 def test_quadratics():

@@ -13,10 +13,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_example_reads_digits(tmp_path, monkeypatch):
+def test_the_example_reads_digits(tmp_path, monkeypatch, device):
     for package in ("sklearn", "matplotlib", "tqdm"):
         pytest.importorskip(package, reason=f"{package} is not installed")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("XPNET_BACKEND", device.name)
     picture = tmp_path / "picture.png"
     command = [sys.executable, ROOT / "examples" / "digits.py", "--output", picture]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -35,8 +36,8 @@ def test_the_example_names_no_backend():
     assert not re.search(r"numpy\b(?<!to_numpy)|cupy|cuda", code)
 
 
-def test_the_readme_s_code_runs(monkeypatch):
-    monkeypatch.setenv("XPNET_BACKEND", "numpy")
+def test_the_readme_s_code_runs(monkeypatch, device):
+    monkeypatch.setenv("XPNET_BACKEND", device.name)
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import assert_allclose, assert_array_equal, to_numpy
 
 import xpnet
 from xpnet import (
@@ -33,10 +34,10 @@ def regression(backend="numpy", dtype="float64", **options):
     )
 
 
-def classification(**options):
+def classification(backend="numpy", **options):
     network = Network(3, Dense(4, "tanh"), Dense(3, "softmax"))
     labels = np.random.default_rng(3).integers(0, 3, 30)
-    return EmpiricalRisk(network, CrossEntropy(), X, labels, backend="numpy", dtype="float64", **options)
+    return EmpiricalRisk(network, CrossEntropy(), X, labels, backend=backend, dtype="float64", **options)
 
 
 def start(objective, seed=0, replicas=None):
@@ -44,19 +45,19 @@ def start(objective, seed=0, replicas=None):
 
 
 @pytest.mark.parametrize("make", [regression, classification], ids=["regression", "classification"])
-def test_hessian_equals_differences(make):
-    objective = make(penalty=L2(0.1))
+def test_hessian_equals_differences(make, device):
+    objective = make(device, penalty=L2(0.1))
     w = start(objective)
     H = objective.hessian(w)
     D = difference_hessian(objective, w)
     assert abs(H - D).max() <= 1e-6 * abs(H).max()  # row 22
-    np.testing.assert_array_equal(H, H.T)
-    v = np.random.default_rng(5).standard_normal(w.size)
-    np.testing.assert_allclose(H @ v, objective.hessian_product(w, v), rtol=1e-10, atol=1e-12)
+    assert_array_equal(H, H.T)
+    v = device.asarray(np.random.default_rng(5).standard_normal(w.size))
+    assert_allclose(H @ v, objective.hessian_product(w, v), rtol=1e-10, atol=1e-12)
 
 
-def test_hessian_equals_pytorch(torch):
-    objective = classification()
+def test_hessian_equals_pytorch(torch, device):
+    objective = classification(device)
     w = start(objective)
     labels = torch.tensor(np.random.default_rng(3).integers(0, 3, 30))
 
@@ -69,8 +70,8 @@ def test_hessian_equals_pytorch(torch):
         hidden = torch.tanh(torch.tensor(X) @ parts["0.weights"].T + parts["0.bias"])
         return torch.nn.functional.cross_entropy(hidden @ parts["1.weights"].T + parts["1.bias"], labels)
 
-    want = torch.func.hessian(loss)(torch.tensor(w)).numpy()
-    np.testing.assert_allclose(objective.hessian(w), want, rtol=1e-10, atol=1e-10 * abs(want).max())
+    want = torch.func.hessian(loss)(torch.tensor(to_numpy(w))).numpy()
+    assert_allclose(objective.hessian(w), want, rtol=1e-10, atol=1e-10 * abs(want).max())
 
 
 def test_replicas_have_matrices_of_their_own(backend, dtype, tolerance):
@@ -81,35 +82,33 @@ def test_replicas_have_matrices_of_their_own(backend, dtype, tolerance):
         own = NETWORK.initialise(r, backend, dtype)
         for method in methods:
             many, one = getattr(objective, method)(w), getattr(objective, method)(own)
-            np.testing.assert_allclose(
+            assert_allclose(
                 backend.to_numpy(many)[r], backend.to_numpy(one), atol=20 * tolerance, err_msg=method
             )
         for many, one in zip(objective.normal_equations(w), objective.normal_equations(own), strict=True):
-            np.testing.assert_allclose(
-                backend.to_numpy(many)[r], backend.to_numpy(one), atol=20 * tolerance
-            )
+            assert_allclose(backend.to_numpy(many)[r], backend.to_numpy(one), atol=20 * tolerance)
 
 
 @pytest.mark.parametrize("chunk", [None, 7])
 @pytest.mark.parametrize("penalty", [None, L2(0.1), L2(0.1, biases=True)], ids=str)
-def test_residuals_and_jacobian_make_value_gradient_and_matrix(chunk, penalty):
-    objective = regression(chunk=chunk, penalty=penalty)
+def test_residuals_and_jacobian_make_value_gradient_and_matrix(chunk, penalty, device):
+    objective = regression(device, chunk=chunk, penalty=penalty)
     w = start(objective)
     r, J = objective.residuals(w), objective.jacobian(w)
     assert J.shape == (r.size, w.size)
     assert r.size == 60 + (0 if penalty is None else w.size)
     value, gradient = objective.value_and_gradient(w)
-    assert 0.5 * r @ r == pytest.approx(float(value), rel=1e-12)
-    np.testing.assert_allclose(J.T @ r, gradient, rtol=1e-11, atol=1e-14)
-    np.testing.assert_allclose(J.T @ J, objective.gauss_newton(w), atol=1e-13)
+    assert float(0.5 * r @ r) == pytest.approx(float(value), rel=1e-12)
+    assert_allclose(J.T @ r, gradient, rtol=1e-11, atol=1e-14)
+    assert_allclose(J.T @ J, objective.gauss_newton(w), atol=1e-13)
     for got, want in zip(objective.normal_equations(w), (value, gradient, J.T @ J), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+        assert_allclose(got, want, rtol=1e-11, atol=1e-13)
     # the rows are those of the samples, outputs together
     h = 1e-6
     for k in (0, 5, w.size - 1):
-        step = h * np.eye(w.size)[k]
+        step = device.asarray(h * np.eye(w.size)[k])
         column = (objective.residuals(w + step) - objective.residuals(w - step)) / (2 * h)
-        np.testing.assert_allclose(J[:, k], column, atol=1e-8)
+        assert_allclose(J[:, k], column, atol=1e-8)
 
 
 def test_blocks_of_rows_and_threads_change_nothing(monkeypatch):
@@ -121,7 +120,7 @@ def test_blocks_of_rows_and_threads_change_nothing(monkeypatch):
     for threads in (1, 2, 5):
         parts = regression(threads=threads).normal_equations(w)
         for got, want in zip(parts, whole, strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-14)
+            assert_allclose(got, want, rtol=1e-11, atol=1e-14)
     one, many = (regression(threads=n).normal_equations(w) for n in (1, 4))
     assert all(np.array_equal(a, b) for a, b in zip(one, many, strict=True))
 
@@ -165,21 +164,22 @@ def test_a_hessian_of_a_hundred_thousand_parameters_is_refused():
 
 
 @pytest.mark.parametrize("replicas", [None, 3])
-def test_least_squares_derivatives(replicas):
+def test_least_squares_derivatives(replicas, device):
     def model(xp, w):
         return [w[..., 0] * xp.exp(w[..., 1] * x) - (1 + x) for x in np.linspace(0, 1, 9).tolist()]
 
-    objective = LeastSquares(model, backend="numpy")
+    objective = LeastSquares(model, backend=device)
     w = np.array([0.7, 0.4]) if replicas is None else np.random.default_rng(0).uniform(0, 1, (replicas, 2))
+    w = device.asarray(w)
     check_gradient(objective, w)
     H = objective.hessian(w)
-    np.testing.assert_allclose(H, difference_hessian(objective, w), rtol=1e-6)
+    assert_allclose(H, difference_hessian(objective, w), rtol=1e-6)
     J, r = objective.jacobian(w), objective.residuals(w)
-    np.testing.assert_allclose(objective.gauss_newton(w), np.swapaxes(J, -1, -2) @ J, rtol=1e-12)
+    assert_allclose(objective.gauss_newton(w), np.swapaxes(J, -1, -2) @ J, rtol=1e-12)
     value, gradient, matrix = objective.normal_equations(w)
-    np.testing.assert_allclose(value, 0.5 * (r * r).sum(-1), rtol=1e-13)
-    np.testing.assert_allclose(gradient, objective.value_and_gradient(w)[1], rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(matrix, objective.gauss_newton(w), rtol=1e-12)
+    assert_allclose(value, 0.5 * (r * r).sum(-1), rtol=1e-13)
+    assert_allclose(gradient, objective.value_and_gradient(w)[1], rtol=1e-11, atol=1e-13)
+    assert_allclose(matrix, objective.gauss_newton(w), rtol=1e-12)
 
 
 def test_least_squares_on_every_backend(backend, dtype, tolerance):
@@ -192,12 +192,10 @@ def test_least_squares_on_every_backend(backend, dtype, tolerance):
     e = np.exp(0.5)
     r = np.array([e - 2, 0.5 * 1.44 - 1])
     assert float(value) == pytest.approx(0.5 * r @ r, rel=10 * tolerance)
-    np.testing.assert_allclose(
-        backend.to_numpy(gradient), [r[0] * e + r[1] * 1.44, r[1] * 1.2], rtol=20 * tolerance
-    )
+    assert_allclose(backend.to_numpy(gradient), [r[0] * e + r[1] * 1.44, r[1] * 1.2], rtol=20 * tolerance)
     H = [[e * e + r[0] * e + 1.44**2, 1.44 * 1.2 + 2.4 * r[1]], [0, 1.2**2 + r[1]]]
     H[1][0] = H[0][1]
-    np.testing.assert_allclose(backend.to_numpy(objective.hessian(w)), H, rtol=100 * tolerance)
+    assert_allclose(backend.to_numpy(objective.hessian(w)), H, rtol=100 * tolerance)
 
 
 def test_least_squares_refuses_what_is_no_function():
@@ -205,13 +203,15 @@ def test_least_squares_refuses_what_is_no_function():
         LeastSquares(3)
 
 
-def test_matrix_free_tools_take_a_risk_s_products():
-    objective = classification(penalty=L2(0.01))
+def test_matrix_free_tools_take_a_risk_s_products(device):
+    objective = classification(device, penalty=L2(0.01))
     w = start(objective)
     H = objective.hessian(w)
-    values = np.linalg.eigvalsh(H)
+    values = np.linalg.eigvalsh(to_numpy(H))
     product = lambda v: objective.hessian_product(w, v)  # noqa: E731
-    found = linear.extreme_eigenvalues(product, np.random.default_rng(0).standard_normal(w.size))
-    np.testing.assert_allclose([found.smallest, found.largest], values[[0, -1]], rtol=1e-8, atol=1e-10)
+    found = linear.extreme_eigenvalues(
+        product, device.asarray(np.random.default_rng(0).standard_normal(w.size))
+    )
+    assert_allclose([found.smallest, found.largest], values[[0, -1]], rtol=1e-8, atol=1e-10)
     estimate, error = linear.trace(product, linear.probes(w, 50))
     assert abs(estimate - values.sum()) < 4 * error

@@ -210,7 +210,7 @@ def test_write_needs_no_arrays_to_speak_of():
 def test_bad_arrays_are_refused():
     rule = elementwise(lambda xp, a, b, *, p: a + p * b)
     a, b = arguments("float64")
-    with pytest.raises(TypeError, match="float32 or float64, got int64"):
+    with pytest.raises(TypeError, match="a must be float32 or float64, got int64"):
         rule.compute(xp, a.astype(int), b, p=1.0)
     with pytest.raises(TypeError, match="share one dtype, got float64 and float32"):
         rule.compute(xp, a, b.astype("float32"), p=1.0)

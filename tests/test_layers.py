@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import read_only
+from conftest import assert_allclose, read_only, to_numpy
 
 import xpnet
 from xpnet import Dense, ElementwiseActivation
@@ -75,18 +75,41 @@ def test_nothing_given_is_written_to_and_the_dtype_stays(activation, dtype, nump
         np.testing.assert_allclose(found[name], 2 * once[name], rtol=1e-6)
 
 
+@pytest.mark.parametrize("activation", ALL, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_stays_and_gradients_add_up(activation, dtype, device):
+    random = np.random.default_rng(0)
+    layer = Dense(3, activation)
+    weights, bias, x, gradient = (
+        device.asarray(random.standard_normal(s), dtype) for s in ((3, 4), (3,), (4, 6), (3, 6))
+    )
+    before = [to_numpy(array).copy() for array in (weights, bias, x, gradient)]
+    parameters = {"weights": weights, "bias": bias}
+    outputs, cache = layer.forward(device.xp, parameters, x)
+    found = [{name: device.xp.zeros_like(value) for name, value in parameters.items()} for _ in range(2)]
+    for times, own in enumerate(found, 1):
+        accumulate = Accumulator(device, own, device.xp.ones(6, dtype=device.dtype(dtype)))
+        for _ in range(times):
+            back = layer.backward(device.xp, parameters, cache, gradient, accumulate)
+    assert outputs.dtype == back.dtype == dtype
+    for name in parameters:
+        assert_allclose(found[1][name], 2 * found[0][name], rtol=1e-6)
+    for array, values in zip((weights, bias, x, gradient), before, strict=True):
+        assert to_numpy(array).tobytes() == values.tobytes()
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("size", [1e4, 1e30])
-def test_huge_inputs_stay_finite(name, size, numpy_backend):
-    z = np.array([[size, -size, 0.0], [-size, size, 1.0]])
-    with np.errstate(all="ignore"):
-        y, cache = ACTIVATIONS[name].forward(numpy_backend.xp, z.copy(), None)
-        slope = ACTIVATIONS[name].backward(numpy_backend.xp, cache, np.ones_like(z))
-    assert np.isfinite(y).all()
-    assert np.isfinite(slope).all()
+def test_huge_inputs_stay_finite(name, size, device):
+    z = device.asarray([[size, -size, 0.0], [-size, size, 1.0]], "float64")
+    with device.quiet():
+        y, cache = ACTIVATIONS[name].forward(device.xp, z.copy(), None)
+        slope = ACTIVATIONS[name].backward(device.xp, cache, device.xp.ones_like(z))
+    assert np.isfinite(to_numpy(y)).all()
+    assert np.isfinite(to_numpy(slope)).all()
 
 
-def test_nan_goes_through(numpy_backend):
+def test_nan_goes_through(device):
     for activation in ALL:
-        y, _ = activation.forward(numpy_backend.xp, np.full((2, 3), np.nan), None)
-        assert np.isnan(y).all()
+        y, _ = activation.forward(device.xp, device.asarray(np.full((2, 3), np.nan)), None)
+        assert np.isnan(to_numpy(y)).all()

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from conftest import assert_array_equal
 from test_first_order import NETWORK, OPTIMIZERS, risk
 
 import xpnet
@@ -31,9 +32,9 @@ from xpnet.testing import check_gradient
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("size", [40, 1000])
-def test_a_batch_of_all_samples_is_the_full_gradient_bit_for_bit(optimizer, size):
-    objective = risk(dtype="float32")
-    w = NETWORK.initialise(0, "numpy")
+def test_a_batch_of_all_samples_is_the_full_gradient_bit_for_bit(optimizer, size, device):
+    objective = risk(device, "float32")
+    w = NETWORK.initialise(0, device)
     other = w.copy()
     for one, two, _ in zip(
         iterate(objective, Minibatch(optimizer, size), w),
@@ -110,9 +111,9 @@ def test_every_backend_takes_the_same_steps(backend, dtype, tolerance):
     np.testing.assert_allclose(points[0], points[1], atol=10 * tolerance)
 
 
-def test_snapshot_and_resume_bit_for_bit():
-    objective, method = risk(), Minibatch(Adam(0.01), 16)
-    w = NETWORK.initialise(0, "numpy", "float64")
+def test_snapshot_and_resume_bit_for_bit(device):
+    objective, method = risk(device), Minibatch(Adam(0.01), 16)
+    w = NETWORK.initialise(0, device, "float64")
     state = method.initialise(objective, w)
     for _ in range(5):
         method.step(objective, w, state)
@@ -125,9 +126,9 @@ def test_snapshot_and_resume_bit_for_bit():
     assert later.tobytes() == w.tobytes()
 
 
-def test_evaluations_are_counted_and_the_best_batch_is_no_best_point():
-    objective = risk()
-    w = NETWORK.initialise(0, "numpy", "float64")
+def test_evaluations_are_counted_and_the_best_batch_is_no_best_point(device):
+    objective = risk(device)
+    w = NETWORK.initialise(0, device, "float64")
     run = minimize(objective, Minibatch(GradientDescent(0.5), 4), w, stop=evaluations(30) | after(100))
     assert sum(run.evaluations.values()) == 30
     assert run.best_value >= min(run.history.value)
@@ -172,13 +173,13 @@ def test_updates_of_the_perceptron_on_the_lecture_s_points(t, updates, backend, 
     assert unit.mistake_bound(backend.asarray([2.0, 0.0, 1.0], dtype)) == pytest.approx(5 * (t * t + 1))
 
 
-def test_replicas_of_the_perceptron_equal_single_runs():
-    unit = lecture_points(20)
-    starts = np.random.default_rng(0).standard_normal((4, 3))
+def test_replicas_of_the_perceptron_equal_single_runs(device):
+    unit = lecture_points(20, device)
+    starts = device.asarray(np.random.default_rng(0).standard_normal((4, 3)))
     many = minimize(unit, Perceptron(), starts.copy(), stop=after(3000))
     for r in range(4):
         one = minimize(unit, Perceptron(), starts[r].copy(), stop=after(3000))
-        np.testing.assert_array_equal(many.w[r], one.w)
+        assert_array_equal(many.w[r], one.w)
         assert many.reason[r] == one.reason
 
 
@@ -190,11 +191,11 @@ def test_the_perceptron_never_ends_where_it_cannot():
         unit.mistake_bound(run.w)
 
 
-def test_the_criterion_s_gradient():
+def test_the_criterion_s_gradient(device):
     random = np.random.default_rng(0)
-    unit = ThresholdUnit(random.standard_normal((30, 3)), random.choice([-1, 1], 30), backend="numpy")
-    check_gradient(unit, random.standard_normal(4))
-    check_gradient(unit, random.standard_normal((2, 4)))
+    unit = ThresholdUnit(random.standard_normal((30, 3)), random.choice([-1, 1], 30), backend=device)
+    check_gradient(unit, device.asarray(random.standard_normal(4)))
+    check_gradient(unit, device.asarray(random.standard_normal((2, 4))))
 
 
 @pytest.mark.parametrize(

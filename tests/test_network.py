@@ -9,11 +9,11 @@ import xpnet
 from xpnet import Dense, Network
 
 
-def test_parameters_are_views_in_reading_order():
+def test_parameters_are_views_in_reading_order(device):
     network = Network(2, Dense(3, "tanh"), Dense(1, bias=False))
     assert network.layout.shapes == {"0.weights": (3, 2), "0.bias": (3,), "1.weights": (1, 3)}
     assert (network.inputs, network.outputs, network.size) == (2, 1, 12)
-    w = np.arange(12.0)
+    w = device.asarray(np.arange(12.0))
     first, second = network.parameters(w)
     assert first["weights"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert first["bias"].tolist() == [6, 7, 8]
@@ -63,9 +63,9 @@ def test_what_is_no_network_is_refused():
         Network(2.0, Dense(2))
 
 
-def test_bad_predictions_are_refused():
+def test_bad_predictions_are_refused(device):
     network = Network(2, Dense(1))
-    w = network.initialise(0, "numpy")
+    w = network.initialise(0, device)
     with pytest.raises(ValueError, match=r"X must be \(samples, 2\).*got shape \(4, 3\)"):
         network.predict(w, np.zeros((4, 3)))
     with pytest.raises(TypeError, match="w must be an array"):

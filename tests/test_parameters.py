@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import assert_array_equal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,11 +84,11 @@ def test_every_backend_starts_from_the_same_bits(backend):
     assert not np.array_equal(network.initialise(8, "numpy", "float64"), want)
 
 
-def test_replicas_start_from_consecutive_seeds():
+def test_replicas_start_from_consecutive_seeds(device):
     network = Network(5, Dense(4, "tanh"), Dense(2))
-    w = network.initialise(7, "numpy", replicas=3)
+    w = network.initialise(7, device, replicas=3)
     for r in range(3):
-        np.testing.assert_array_equal(w[r], network.initialise(7 + r, "numpy"))
+        assert_array_equal(w[r], network.initialise(7 + r, "numpy"))
 
 
 def test_bad_seeds_and_replicas():

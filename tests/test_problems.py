@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import to_numpy
 
 import xpnet
 from xpnet import PROBLEMS, LevenbergMarquardt, after, evaluations, minimize
@@ -27,9 +28,9 @@ nist, table = example("nist"), example("problems")
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
-def test_derivatives(problem):
-    objective = problem.objective("numpy")
-    w = np.array(problem.start) * 1.01 + 0.01
+def test_derivatives(problem, device):
+    objective = problem.objective(device)
+    w = device.asarray(np.array(problem.start) * 1.01 + 0.01)
     check_gradient(objective, w, tolerance=1e-5)
     H, differences = objective.hessian(w), xpnet.difference_hessian(objective, w)
     assert abs(H - differences).max() <= 1e-5 * abs(H).max()
@@ -60,13 +61,13 @@ def test_values_at_the_starts(name):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
-def test_scipy_finds_a_minimum_that_is_known(problem):
+def test_scipy_finds_a_minimum_that_is_known(problem, device):
     optimize = pytest.importorskip("scipy.optimize", reason="SciPy, the oracle, is not installed")
-    objective = problem.objective("numpy")
+    objective = problem.objective(device)
     found = optimize.least_squares(
-        objective.residuals,
+        lambda w: to_numpy(objective.residuals(device.asarray(w))),
         np.array(problem.start),
-        jac=objective.jacobian,
+        jac=lambda w: to_numpy(objective.jacobian(device.asarray(w))),
         xtol=1e-15,
         ftol=1e-15,
         gtol=1e-15,

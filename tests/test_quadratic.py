@@ -48,13 +48,13 @@ def test_one_or_many(backend, dtype, tolerance, batched):
         np.testing.assert_allclose(backend.to_numpy(product)[index], Ar @ w[r], atol=50 * tolerance)
 
 
-def test_gradients_by_differences():
+def test_gradients_by_differences(device):
     A, b, c = pieces()
-    w = np.random.default_rng(2).standard_normal((3, 4))
-    check_gradient(Quadratic(A[0], b[0], c[0], backend="numpy"), w[0])
-    check_gradient(Quadratic(A, b, c, backend="numpy"), w)
+    w = device.asarray(np.random.default_rng(2).standard_normal((3, 4)))
+    check_gradient(Quadratic(A[0], b[0], c[0], backend=device), w[0])
+    check_gradient(Quadratic(A, b, c, backend=device), w)
 
 
-def test_the_linear_and_constant_parts_may_be_left_out():
-    value, gradient = Quadratic([[2.0]], backend="numpy").value_and_gradient(np.array([3.0]))
+def test_the_linear_and_constant_parts_may_be_left_out(device):
+    value, gradient = Quadratic([[2.0]], backend=device).value_and_gradient(device.asarray([3.0]))
     assert (float(value), gradient.tolist()) == (9.0, [6.0])

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import read_only
+from conftest import assert_allclose, assert_array_equal, read_only, to_numpy
 
 from xpnet import (
     L1,
@@ -37,27 +37,29 @@ def make(X=None, labels=None, **options):
     return EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, **options)
 
 
-def start(replicas=None, dtype="float64"):
-    return NETWORK.initialise(3, "numpy", dtype, replicas)
+def start(replicas=None, dtype="float64", backend="numpy"):
+    return NETWORK.initialise(3, backend, dtype, replicas)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 25, 49, 50, 1000])
-def test_chunks_equal_the_whole(chunk):
-    value, gradient = make(chunk=50).value_and_gradient(start())
-    chunked = make(chunk=chunk)
-    got, got_gradient = chunked.value_and_gradient(start())
+def test_chunks_equal_the_whole(chunk, device):
+    value, gradient = make(backend=device, chunk=50).value_and_gradient(start(backend=device))
+    chunked = make(backend=device, chunk=chunk)
+    got, got_gradient = chunked.value_and_gradient(start(backend=device))
     assert float(got) == pytest.approx(float(value), rel=1e-13)
-    assert float(chunked.value(start())) == pytest.approx(float(value), rel=1e-13)
-    np.testing.assert_allclose(got_gradient, gradient, rtol=1e-12, atol=1e-15)
+    assert float(chunked.value(start(backend=device))) == pytest.approx(float(value), rel=1e-13)
+    assert_allclose(got_gradient, gradient, rtol=1e-12, atol=1e-15)
 
 
-def test_the_order_of_samples_does_not_matter():
+def test_the_order_of_samples_does_not_matter(device):
     X, labels = data()
     order = np.random.default_rng(1).permutation(len(X))
-    value, gradient = make().value_and_gradient(start())
-    got, got_gradient = make(X[order], labels[order], chunk=9).value_and_gradient(start())
+    value, gradient = make(backend=device).value_and_gradient(start(backend=device))
+    got, got_gradient = make(X[order], labels[order], backend=device, chunk=9).value_and_gradient(
+        start(backend=device)
+    )
     assert float(got) == pytest.approx(float(value), rel=1e-13)
-    np.testing.assert_allclose(got_gradient, gradient, rtol=1e-12, atol=1e-15)
+    assert_allclose(got_gradient, gradient, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -124,9 +126,7 @@ def test_replicas_equal_a_loop(backend, dtype, tolerance):
             (product[r, :], risk.hessian_product(w[r, :], w[r, :])),
             (outputs[r, :, :], NETWORK.predict(w[r, :], X)),
         ):
-            np.testing.assert_allclose(
-                backend.to_numpy(got), backend.to_numpy(want), rtol=tolerance, atol=tolerance
-            )
+            assert_allclose(backend.to_numpy(got), backend.to_numpy(want), rtol=tolerance, atol=tolerance)
 
 
 def test_every_backend_gives_the_same(backend, dtype, tolerance):
@@ -139,10 +139,10 @@ def test_every_backend_gives_the_same(backend, dtype, tolerance):
     value, gradient = own.value_and_gradient(w)
     want, want_gradient = host.value_and_gradient(hw)
     assert float(value) == pytest.approx(float(want), rel=tolerance)
-    np.testing.assert_allclose(backend.to_numpy(gradient), want_gradient, atol=tolerance)
+    assert_allclose(backend.to_numpy(gradient), want_gradient, atol=tolerance)
     for product in ("hessian_product", "gauss_newton_product"):
         got = backend.to_numpy(getattr(own, product)(w, w))
-        np.testing.assert_allclose(got, getattr(host, product)(hw, hw), atol=20 * tolerance)
+        assert_allclose(got, getattr(host, product)(hw, hw), atol=20 * tolerance)
 
 
 def test_nothing_handed_over_is_written_to():
@@ -165,9 +165,11 @@ def test_data_is_converted_once_or_not_at_all():
 
 
 @pytest.mark.parametrize("replicas", [None, 2])
-def test_the_dtype_is_kept(replicas):
-    risk = make(dtype="float32", chunk=20, penalty=[L1(0.1), L2(0.1)], sample_weight=np.arange(50))
-    w = start(replicas, "float32")
+def test_the_dtype_is_kept(replicas, device):
+    risk = make(
+        backend=device, dtype="float32", chunk=20, penalty=[L1(0.1), L2(0.1)], sample_weight=np.arange(50)
+    )
+    w = start(replicas, "float32", device)
     value, gradient = risk.value_and_gradient(w)
     assert gradient.dtype == np.float32
     assert value.dtype == np.float64
@@ -176,13 +178,13 @@ def test_the_dtype_is_kept(replicas):
     assert NETWORK.predict(w, data()[0]).dtype == np.float32
 
 
-def test_values_add_up_in_double_precision():
+def test_values_add_up_in_double_precision(device):
     # a million terms of 1 + 1e-4, whose sum float32 cannot hold
     network = Network(1, Dense(1, bias=False))
     X = np.full((1_000_000, 1), np.sqrt(2 * (1 + 1e-4)), np.float32)
-    risk = EmpiricalRisk(network, SquaredError(), X, np.zeros(len(X)), backend="numpy")
+    risk = EmpiricalRisk(network, SquaredError(), X, np.zeros(len(X)), backend=device)
     each = 0.5 * float(X[0, 0] ** 2)
-    assert float(risk.value(np.ones(1, np.float32))) == pytest.approx(each, rel=1e-9)
+    assert float(risk.value(device.asarray([1.0], "float32"))) == pytest.approx(each, rel=1e-9)
 
 
 def test_memory_does_not_grow_with_samples():
@@ -198,45 +200,47 @@ def test_memory_does_not_grow_with_samples():
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def test_labels_are_one_hot_targets():
+def test_labels_are_one_hot_targets(device):
     X, labels = data()
-    value, gradient = make(X, labels).value_and_gradient(start())
+    value, gradient = make(X, labels, backend=device).value_and_gradient(start(backend=device))
     for same in (np.eye(3)[labels], labels.astype(float), labels.astype(np.uint8)):
-        got, got_gradient = make(X, same).value_and_gradient(start())
+        got, got_gradient = make(X, same, backend=device).value_and_gradient(start(backend=device))
         assert got == value
-        np.testing.assert_array_equal(got_gradient, gradient)
+        assert_array_equal(got_gradient, gradient)
 
 
-def test_one_output_takes_a_vector_of_targets():
+def test_one_output_takes_a_vector_of_targets(device):
     random = np.random.default_rng(0)
     X, d = random.standard_normal((20, 2)), random.random(20)
     for activation, divergence in (("identity", SquaredError()), ("sigmoid", BinaryCrossEntropy())):
         network = Network(2, Dense(1, activation))
-        w = network.initialise(0, "numpy", "float64")
+        w = network.initialise(0, device, "float64")
         values = [
-            float(EmpiricalRisk(network, divergence, X, t, backend="numpy", dtype="float64").value(w))
+            float(EmpiricalRisk(network, divergence, X, t, backend=device, dtype="float64").value(w))
             for t in (d, d[:, None])
         ]
         assert values[0] == values[1]
 
 
-def test_weights_are_repeated_samples():
+def test_weights_are_repeated_samples(device):
     X, labels = data()
     counts = np.random.default_rng(0).integers(0, 4, 50)
-    value, gradient = make(sample_weight=counts).value_and_gradient(start())
-    want, want_gradient = make(X.repeat(counts, 0), labels.repeat(counts)).value_and_gradient(start())
+    value, gradient = make(backend=device, sample_weight=counts).value_and_gradient(start(backend=device))
+    want, want_gradient = make(
+        X.repeat(counts, 0), labels.repeat(counts), backend=device
+    ).value_and_gradient(start(backend=device))
     assert float(value) == pytest.approx(float(want), rel=1e-13)
-    np.testing.assert_allclose(gradient, want_gradient, rtol=1e-11, atol=1e-15)
+    assert_allclose(gradient, want_gradient, rtol=1e-11, atol=1e-15)
 
 
-def test_penalties_equal_pytorch(torch):
-    w = start()
-    base, base_gradient = make().value_and_gradient(w)
+def test_penalties_equal_pytorch(torch, device):
+    w = start(backend=device)
+    base, base_gradient = make(backend=device).value_and_gradient(w)
     for biases in (False, True):
         penalties = [L2(0.3, biases=biases), L1(0.2, biases=biases)]
-        risk = make(penalty=penalties)
+        risk = make(backend=device, penalty=penalties)
         value, gradient = risk.value_and_gradient(w)
-        variable = torch.tensor(w, requires_grad=True)
+        variable = torch.tensor(to_numpy(w), requires_grad=True)
         total = 0
         for name in NETWORK.layout.shapes:
             if biases or name.endswith("weights"):
@@ -245,11 +249,11 @@ def test_penalties_equal_pytorch(torch):
         total.backward()
         assert float(value) - float(base) == pytest.approx(total.item(), rel=1e-12)
         assert float(risk.value(w)) == pytest.approx(float(value), rel=1e-14)
-        np.testing.assert_allclose(gradient - base_gradient, variable.grad.numpy(), atol=1e-14)
+        assert_allclose(gradient - base_gradient, variable.grad.numpy(), atol=1e-14)
 
 
 def hessian(risk, w):
-    return risk.hessian_product(w, np.eye(w.size, dtype=w.dtype))
+    return to_numpy(risk.hessian_product(w, risk.backend.asarray(np.eye(w.size), w.dtype)))
 
 
 RISKS = [
@@ -263,18 +267,18 @@ RISKS = [
 
 
 @pytest.mark.parametrize(("divergence", "activation"), RISKS, ids=str)
-def test_hessian_products(divergence, activation, torch):
+def test_hessian_products(divergence, activation, torch, device):
     from test_divergences import torch_activation, torch_divergence
 
     X, labels = data(12)
     targets = np.eye(3)[labels]
     network = Network(4, Dense(4, "tanh"), Dense(3, activation))
     risk = EmpiricalRisk(
-        network, divergence, X, targets, backend="numpy", dtype="float64", chunk=5, penalty=L2(0.1)
+        network, divergence, X, targets, backend=device, dtype="float64", chunk=5, penalty=L2(0.1)
     )
-    w = network.initialise(0, "numpy", "float64")
+    w = network.initialise(0, device, "float64")
     H = hessian(risk, w)
-    np.testing.assert_allclose(H, H.T, atol=1e-12 * np.abs(H).max())
+    assert_allclose(H, H.T, atol=1e-12 * np.abs(H).max())
 
     def function(w):
         a, b = w[:16].reshape(4, 4), w[20:32].reshape(3, 4)
@@ -283,24 +287,25 @@ def test_hessian_products(divergence, activation, torch):
         penalty = 0.05 * ((a**2).sum() + (b**2).sum())
         return torch_divergence(torch, divergence, y, torch.tensor(targets)).mean() + penalty
 
-    want = torch.func.hessian(function)(torch.tensor(w)).numpy()
-    np.testing.assert_allclose(H, want, atol=1e-10 * np.abs(want).max())
+    want = torch.func.hessian(function)(torch.tensor(to_numpy(w))).numpy()
+    assert_allclose(H, want, atol=1e-10 * np.abs(want).max())
 
-    v = np.random.default_rng(1).standard_normal(w.size)
+    v = device.asarray(np.random.default_rng(1).standard_normal(w.size))
     h = 1e-5
     difference = (risk.value_and_gradient(w + h * v)[1] - risk.value_and_gradient(w - h * v)[1]) / (2 * h)
-    np.testing.assert_allclose(H @ v, difference, atol=1e-7 * np.abs(difference).max())
-    np.testing.assert_allclose(risk.hessian_product(w, v), H @ v, rtol=1e-12, atol=1e-14)
+    difference = to_numpy(difference)
+    assert_allclose(H @ to_numpy(v), difference, atol=1e-7 * np.abs(difference).max())
+    assert_allclose(risk.hessian_product(w, v), H @ to_numpy(v), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("divergence", "activation"), RISKS[:5], ids=str)
-def test_gauss_newton_products(divergence, activation, torch):
+def test_gauss_newton_products(divergence, activation, torch, device):
     X, labels = data(12)
     targets = np.eye(3)[labels]
     network = Network(4, Dense(4, "tanh"), Dense(3, activation))
-    risk = EmpiricalRisk(network, divergence, X, targets, backend="numpy", dtype="float64", chunk=5)
-    w = network.initialise(0, "numpy", "float64")
-    G = risk.gauss_newton_product(w, np.eye(w.size))
+    risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64", chunk=5)
+    w = network.initialise(0, device, "float64")
+    G = to_numpy(risk.gauss_newton_product(w, device.asarray(np.eye(w.size))))
     paired = not isinstance(divergence, SquaredError)  # then the outputs are the logits
 
     def outputs(w):
@@ -310,8 +315,8 @@ def test_gauss_newton_products(divergence, activation, torch):
             return z
         return torch.softmax(z, dim=1) if activation == "softmax" else torch.tanh(z)
 
-    J = torch.func.jacrev(outputs)(torch.tensor(w)).numpy()  # (samples, outputs, P)
-    z = outputs(torch.tensor(w)).numpy()
+    J = torch.func.jacrev(outputs)(torch.tensor(to_numpy(w))).numpy()  # (samples, outputs, P)
+    z = outputs(torch.tensor(to_numpy(w))).numpy()
     if not paired:
         curvature = [np.eye(3)] * 12
     elif activation == "softmax":
@@ -321,7 +326,7 @@ def test_gauss_newton_products(divergence, activation, torch):
         y = 1 / (1 + np.exp(-z))
         curvature = [np.diag(p * (1 - p)) for p in y]
     want = sum(j.T @ c @ j for j, c in zip(J, curvature, strict=True)) / 12
-    np.testing.assert_allclose(G, want, atol=1e-12 * np.abs(want).max())
+    assert_allclose(G, want, atol=1e-12 * np.abs(want).max())
     assert np.linalg.eigvalsh(G).min() > -1e-12
 
 

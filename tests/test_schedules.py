@@ -8,14 +8,21 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import to_numpy
 
 from xpnet import GradientDescent, LeastSquares, Nesterov, Quadratic, RMSprop, minimize, schedules
 from xpnet import after as steps_taken
 
 
-def rates_of(rate, steps=6):
-    objective = Quadratic([[1.0]], backend="numpy")
-    run = minimize(objective, GradientDescent(rate), np.ones(1), stop=steps_taken(steps))
+def rates_of(rate, steps=6, backend="numpy"):
+    objective = Quadratic([[1.0]], backend=backend)
+    run = minimize(
+        objective,
+        GradientDescent(rate),
+        objective.backend.asarray([1.0]),
+        stop=steps_taken(steps),
+        check_every=1,
+    )
     return run.history.rate
 
 
@@ -35,8 +42,8 @@ def rates_of(rate, steps=6):
     ],
     ids=str,
 )
-def test_closed_forms(rate, formula):
-    np.testing.assert_allclose(rates_of(rate), [formula(k) for k in range(6)], rtol=1e-15)
+def test_closed_forms(rate, formula, device):
+    np.testing.assert_allclose(rates_of(rate, backend=device), [formula(k) for k in range(6)], rtol=1e-15)
 
 
 def losses(count, seed=0):
@@ -56,7 +63,7 @@ def feed(plateau, values, w):
 @pytest.mark.parametrize("patience", [0, 3, 10])
 @pytest.mark.parametrize("minimum", [0.0, 0.002])
 @pytest.mark.parametrize("seed", range(3))
-def test_plateau_is_pytorch_s(torch, patience, minimum, seed):
+def test_plateau_is_pytorch_s(torch, patience, minimum, seed, device):
     parameter = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([parameter], lr=0.5)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -67,8 +74,8 @@ def test_plateau_is_pytorch_s(torch, patience, minimum, seed):
         theirs.step(value)
         want.append(optimizer.param_groups[0]["lr"])
     plateau = schedules.Plateau(0.5, 0.1, patience, 1e-4, minimum)
-    got = feed(plateau, map(np.float64, values), np.ones(3))
-    np.testing.assert_allclose(np.array(got), want, rtol=1e-13)
+    got = feed(plateau, map(device.asarray, map(np.asarray, values)), device.xp.ones(3))
+    np.testing.assert_allclose([to_numpy(rate) for rate in got], want, rtol=1e-13)
     assert len(set(want)) > 1
 
 
@@ -164,20 +171,21 @@ class Steps(Quadratic):
     """A held-out risk that stagnates."""
 
     def value(self, w):
-        return np.float64(1.0)
+        return self.backend.asarray(1.0)
 
 
-def test_plateau_on_the_held_out_risk(torch):
-    objective, held_out = Quadratic([[1.0]], backend="numpy"), Steps([[1.0]], backend="numpy")
+def test_plateau_on_the_held_out_risk(torch, device):
+    objective, held_out = Quadratic([[1.0]], backend=device), Steps([[1.0]], backend=device)
     for optimizer in (GradientDescent, Nesterov, RMSprop):
         rate = schedules.Plateau(0.01, 0.5, 2, watch="held_out")
         run = minimize(
             objective,
             optimizer(rate),
-            np.ones(1),
+            device.asarray([1.0]),
             held_out=held_out,
             held_out_every=3,
             stop=steps_taken(30),
+            check_every=1,
         )
         assert (np.diff(run.history.value) < 0).all()  # so a plateau on the value would never end
         assert np.isfinite(run.history.held_out).sum() == 10

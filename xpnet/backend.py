@@ -57,8 +57,10 @@ class Backend:
         Nothing is copied when `values` is such an array already.
 
         Raises:
-            TypeError: `values` are not numbers (objects, strings); the message says `name`.
+            TypeError: `values` are not numbers (objects, strings), or in half precision; the message
+                says `name`.
         """
+        _refuse_half(values, name)
         if array_api_compat.is_cupy_array(values) and self.name != "cupy":
             values = values.get()
         if not array_api_compat.is_array_api_obj(values):
@@ -417,7 +419,17 @@ def _keep_freed_memory() -> None:
     np.empty(2**25 - 2**16, np.uint8)
 
 
+def _refuse_half(values: Any, name: str) -> None:
+    dtype = checks.dtype_name(getattr(values, "dtype", None))
+    if dtype in ("float16", "bfloat16"):
+        raise TypeError(
+            f"{name} must not be in half precision, got {dtype}: convert it to float32, which xpnet "
+            "computes in, such as by .astype('float32')"
+        )
+
+
 def _require_numbers(values: np.ndarray, name: str) -> None:
+    _refuse_half(values, name)
     if values.dtype.kind not in "biuf":
         kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers"}
         got = kind.get(values.dtype.kind, str(values.dtype))

@@ -85,8 +85,14 @@ def dtype_name(dtype: Any) -> str:
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
-    """Raises unless `value`, if it is an `(R, 1)` array, has a row for each replica of `w`."""
+    """Raises unless `value`, if it is an `(R, 1)` array, is one like `w` with a row for each replica."""
     shape = getattr(value, "shape", ())
+    if shape and type(value) is not type(w):
+        kinds = [f"{type(array).__module__.split('.')[0]}.{type(array).__name__}" for array in (value, w)]
+        raise TypeError(
+            f"{name} must be a number or an array like w, got a {kinds[0]} where w is a {kinds[1]}; "
+            "move it with backend.asarray"
+        )
     if shape and (w.ndim < 2 or shape[0] != w.shape[0]):
         replicas = f"{w.shape[0]} replicas" if w.ndim > 1 else "no replicas"
         raise ValueError(

@@ -143,7 +143,9 @@ class Elementwise:
             )
         dtype = arrays[0].dtype
         if dtype not in _FLOATS:
-            raise TypeError(f"{self.function.__name__}: arrays must be float32 or float64, got {dtype}")
+            raise TypeError(
+                f"{self.function.__name__}: {self.arrays[0]} must be float32 or float64, got {dtype}"
+            )
         for array in arrays:
             if array.dtype is not dtype and array.dtype != dtype:
                 raise TypeError(
