@@ -106,11 +106,6 @@ def counter():
 
 
 @pytest.fixture
-def cupy_backend() -> xpnet.Backend:
-    return _cupy()
-
-
-@pytest.fixture
 def numpy_backend() -> xpnet.Backend:
     return xpnet.backend("numpy")
 
