@@ -18,7 +18,7 @@ class CUDARuntimeError(Exception):
     pass
 
 
-def fake_cupy(monkeypatch, count):
+def fake_cupy(monkeypatch, count, current=0):
     """A CuPy that finds `count` devices, or whose driver is missing."""
     cupy = types.ModuleType("cupy")
 
@@ -31,7 +31,7 @@ def fake_cupy(monkeypatch, count):
 
     runtime = types.SimpleNamespace(
         getDeviceCount=devices,
-        getDevice=lambda: 0,
+        getDevice=lambda: current,
         CUDARuntimeError=CUDARuntimeError,
         getDeviceProperties=lambda number: {"name": b"fake"},
     )
@@ -88,10 +88,42 @@ def test_auto_says_once_what_it_chose(monkeypatch, no_cupy, caplog):
     assert [record.getMessage()[:26] for record in caplog.records] == ["backend 'auto' chose numpy"]
 
 
-def test_a_device_that_is_not_there(monkeypatch):
+def test_the_current_device_unless_another_is_named(monkeypatch):
+    fake_cupy(monkeypatch, 3, current=1)
+    assert xpnet.backend("auto").device.id == 1
+    assert xpnet.backend("cupy").device.id == 1
+    assert xpnet.backend("cupy:0").device.id == 0
+    for name in ("auto", "cupy", "cupy:2"):
+        assert xpnet.backend(name, device=2).device.id == 2
+    monkeypatch.setenv("XPNET_BACKEND", "cupy:0")
+    assert xpnet.backend().device.id == 0
+    assert xpnet.backend(device=2).device.id == 2
+    chosen = xpnet.backend()
+    assert xpnet.backend(chosen, device=0) is chosen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("cupy:2",), BackendError, "no CUDA device 2: this machine has 2"),
+        (("cupy", 2), BackendError, "no CUDA device 2: this machine has 2"),
+        (("cupy:0", 1), BackendError, "name='cupy:0' and device=1 are two devices; give one of them"),
+        (("numpy", 0), BackendError, "device=0 is the number of a CUDA device; name='numpy' has none"),
+        (("cupy", -1), ValueError, "device must be at least 0, got -1"),
+        (("cupy", "1"), TypeError, "device must be an integer, got '1'"),
+    ],
+)
+def test_a_device_that_is_not_there(monkeypatch, arguments, error, message):
     fake_cupy(monkeypatch, 2)
-    with pytest.raises(BackendError, match="no CUDA device 2: this machine has 2"):
-        xpnet.backend("cupy:2")
+    with pytest.raises(error, match=message):
+        xpnet.backend(*arguments)
+    with pytest.raises(BackendError, match="device=1, but name is a backend on"):
+        xpnet.backend(xpnet.backend("cupy:0"), device=1)
+
+
+def test_a_device_is_asked_for_where_there_is_none(monkeypatch, no_cupy):
+    with pytest.raises(BackendError, match="needs CuPy"):
+        xpnet.backend("auto", device=0)  # not NumPy instead
 
 
 @pytest.mark.parametrize("name", ["numpi", "coupy", "torch", "cupy:x", "cupy:", "numpy:0", ""])

@@ -104,6 +104,40 @@ def test_an_error_ends_the_work(count):
     assert len(done) <= 3
 
 
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_one_is_read_ahead_and_no_more(count):
+    begun, seen = [], []
+
+    def read(item):
+        begun.append((item, threading.get_ident()))
+        return 10 * item
+
+    for result in threads.ahead(read, range(count)):
+        seen.append(result)
+        deadline = time.monotonic() + 10
+        while len(begun) < min(len(seen) + 1, count) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.005)
+        assert len(begun) == min(len(seen) + 1, count)
+    assert seen == [10 * item for item in range(count)]
+    assert threading.get_ident() not in [thread for _, thread in begun]
+
+
+def test_a_reader_s_error_comes_out_and_its_thread_ends():
+    def read(item):
+        if item == 2:
+            raise OSError("disk")
+        return item
+
+    seen = []
+    with pytest.raises(OSError, match="disk"):
+        seen.extend(threads.ahead(read, range(5)))
+    left = threads.ahead(read, range(2))
+    assert next(left) == 0
+    left.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("xpnet-reader")]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own():

@@ -91,11 +91,10 @@ class Backend:
             return values
         if array_api_compat.is_cupy_array(values) and self.name != "cupy":
             values = values.get()
-        if array_api_compat.is_array_api_obj(values):
-            array: Array = values
-            if array_api_compat.array_namespace(array) is self.xp:
-                checks.same_place(self, name, array, array.dtype)
-                return self.asarray(array, name=name)
+        own = bool(array_api_compat.is_array_api_obj(values))
+        if own and array_api_compat.array_namespace(values) is self.xp:
+            checks.same_place(self, name, values, values.dtype)
+            return self.asarray(values, name=name)
         return _host_array(values, name)
 
     def to_numpy(self, array: Array) -> np.ndarray:
@@ -304,7 +303,7 @@ def _read(name: str, source: Any, part: slice, rows: np.ndarray) -> None:
         rows[...] = values
     mapping = _mapping(values)
     # a private map would lose what has been written to it
-    if mapping is not None and getattr(values, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
+    if mapping is not None and getattr(source, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
         low, high = np.lib.array_utils.byte_bounds(values)
         begin = np.frombuffer(mapping, np.uint8).ctypes.data
         start = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
