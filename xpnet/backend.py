@@ -63,7 +63,7 @@ class Backend:
             values = _host_array(values, name)
         elif array_api_compat.is_numpy_array(values):
             _require_numbers(values, name)
-        with self._on_device(), self.quiet():
+        with self.on_device(), self.quiet():
             xp_dtype = None if dtype is None else self.dtype(dtype)
             foreign = not isinstance(values, np.ndarray) and (
                 array_api_compat.array_namespace(values) is not self.xp
@@ -154,7 +154,8 @@ class Backend:
         """A context without the host's floating-point warnings, for code that tests its results."""
         return np.errstate(all="ignore")
 
-    def _on_device(self) -> contextlib.AbstractContextManager[Any]:
+    def on_device(self) -> contextlib.AbstractContextManager[Any]:
+        """A context in which the device is the current one, where the library has such a thing."""
         return self.device if self.name == "cupy" else contextlib.nullcontext()
 
 
@@ -188,6 +189,15 @@ def backend(name: str | Backend | None = None) -> Backend:
     close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
+
+
+def backends() -> list[Backend]:
+    """NumPy, and CuPy on each CUDA device that there is."""
+    found = [backend("numpy")]
+    with contextlib.suppress(BackendError):  # no CuPy, no driver, or no device of that number
+        while True:
+            found.append(_cupy_backend(len(found) - 1))
+    return found
 
 
 def backend_of(array: Array, *, name: str = "w") -> Backend:
