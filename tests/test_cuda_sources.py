@@ -5,41 +5,17 @@ It is also what collects the kernels' sources for `ci/nvrtc`.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 from test_elementwise import SPECIAL, as_tuple
 
-import xpnet
+from xpnet.__main__ import rules
 from xpnet.elementwise import Elementwise
-from xpnet.layers import ElementwiseActivation
 from xpnet.layers.activations import sigmoid_with_offset
 
-
-def library_rules():
-    """The rules by name, wherever in the library they are: in modules, in activations."""
-    found = {}
-    for module in pkgutil.walk_packages(xpnet.__path__, "xpnet."):
-        if module.name.endswith("__main__"):
-            continue
-        for value in vars(importlib.import_module(module.name)).values():
-            values = list(value.values()) if isinstance(value, dict) else [value]
-            for part in values:
-                owner = vars(part) if isinstance(part, ElementwiseActivation) else {"": part}
-                found |= {
-                    f"{rule.graph.name}{key}": rule
-                    for key, rule in owner.items()
-                    if isinstance(rule, Elementwise)
-                }
-    offset = vars(sigmoid_with_offset(0.1))
-    found |= {f"offset{key}": rule for key, rule in offset.items() if isinstance(rule, Elementwise)}
-    return found
-
-
-RULES = library_rules()
+OFFSET = vars(sigmoid_with_offset(0.1))
+RULES = rules() | {f"offset{key}": rule for key, rule in OFFSET.items() if isinstance(rule, Elementwise)}
 
 
 def test_the_rules_are_found():

@@ -1,0 +1,144 @@
+"""What xpnet finds on this machine, and whether it computes there what it should: `python -m xpnet`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+
+import xpnet
+
+from . import testing
+from .backend import Array, Backend, backend, backends, host, host_generator
+from .elementwise import Elementwise
+from .layers import ElementwiseActivation
+
+PACKAGES = ("xpnet", "numpy", "array-api-compat", "threadpoolctl", "cupy", "cupy-cuda12x", "cupy-cuda13x")
+NETWORK = xpnet.Network(3, xpnet.Dense(5, "tanh"), xpnet.Dense(3, "softmax"))
+
+
+def rules() -> dict[str, Elementwise]:
+    """Every elementwise rule of the library by name, wherever it is: in a module, in an activation."""
+    found: dict[str, Elementwise] = {}
+    for module in pkgutil.walk_packages(xpnet.__path__, "xpnet."):
+        if module.name == "xpnet.__main__":
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            for part in value.values() if isinstance(value, dict) else [value]:
+                owner = vars(part) if isinstance(part, ElementwiseActivation) else {"": part}
+                found |= {
+                    f"{rule.graph.name}{key}": rule
+                    for key, rule in owner.items()
+                    if isinstance(rule, Elementwise)
+                }
+    return found
+
+
+def check_rules(place: Backend) -> None:
+    """Every elementwise rule gives what its reference gives."""
+    numpy = backend("numpy")
+    for name, rule in rules().items():
+        random = host_generator(0)
+        arrays = [random.standard_normal((3, 7)).astype("float32") for _ in rule.arrays]
+        scalars = {scalar: 0.3 + 0.2 * k for k, scalar in enumerate(rule.scalars)}
+        want = rule(numpy.xp, *arrays, **scalars)
+        got = rule.compute(place.xp, *[place.asarray(array) for array in arrays], **scalars)
+        pairs = zip(got, want, strict=True) if isinstance(got, tuple) else [(got, want)]
+        if not all(
+            host.allclose(place.to_numpy(ours), theirs, rtol=1e-5, atol=1e-6, equal_nan=True)
+            for ours, theirs in pairs
+        ):
+            raise AssertionError(f"{name} differs from its reference")
+
+
+def check_gradient(place: Backend) -> None:
+    """The gradient of a small network's risk is the one by central differences."""
+    testing.check_gradient(_risk(place), NETWORK.initialise(0, place, "float64"))
+
+
+def check_training(place: Backend) -> None:
+    """A short training run lowers the risk."""
+    run = _train(place)
+    if not run.value < 0.5 * run.history.value[0]:
+        raise AssertionError(f"a risk of {run.history.value[0]:g} has become {run.value:g}")
+
+
+def check_same(place: Backend) -> None:
+    """The same training run ends where it ends on NumPy."""
+    ours, theirs = place.to_numpy(_train(place).w), _train(backend("numpy")).w
+    if not host.allclose(ours, theirs, rtol=1e-8, atol=1e-8):
+        raise AssertionError(f"parameters differ by {host.max(host.abs(ours - theirs)):g}")
+
+
+def _risk(place: Backend) -> xpnet.EmpiricalRisk:
+    X = host_generator(0).standard_normal((60, 3))
+    labels: Array = X.argmax(axis=1)
+    return xpnet.EmpiricalRisk(NETWORK, xpnet.CrossEntropy(), X, labels, backend=place, dtype="float64")
+
+
+def _train(place: Backend) -> xpnet.Run:
+    w = NETWORK.initialise(0, place, "float64")
+    return xpnet.minimize(_risk(place), xpnet.Nesterov(0.3), w, stop=xpnet.after(60))
+
+
+def show() -> bool:
+    """Prints versions, devices, and what `XPNET_BACKEND` chooses; whether that can be had."""
+    print(f"python {platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            print(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    print("\nbackends")
+    for place in backends():
+        print(f"  {place.describe()}, {place.free_memory() / 1e9:.1f} GB free")
+    try:
+        backend("cupy")
+    except xpnet.BackendError as error:
+        print(f"  no CuPy: {error}")
+    variable = os.environ.get("XPNET_BACKEND")
+    print(f"\nXPNET_BACKEND {'is not set' if variable is None else '= ' + repr(variable)}: ", end="")
+    try:
+        print(f"xpnet.backend() is {backend().describe()}")
+    except xpnet.BackendError as error:
+        print(f"FAILED: {error}")
+        return False
+    return True
+
+
+def check(what: Callable[[Backend], None], place: Backend) -> bool:
+    """Prints whether `what` holds on `place`."""
+    start = time.perf_counter()
+    try:
+        with place.quiet():
+            what(place)
+    except Exception as error:  # whatever is wrong here: say so, and go on to the next
+        print(f"  FAILED  {what.__doc__} {type(error).__name__}: {error}")
+        return False
+    print(f"  ok      {what.__doc__} ({time.perf_counter() - start:.1f} s)")
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m xpnet", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--no-check", action="store_true", help="versions and devices only")
+    options = parser.parse_args(arguments)
+    good = show()
+    if not options.no_check:
+        for place in backends():
+            print(f"\nchecks on {place.describe()}")
+            whats = [check_rules, check_gradient, check_training]
+            good &= all([check(what, place) for what in whats + [check_same] * (place.name != "numpy")])
+        print("\nall is well" if good else "\nsomething FAILED, see above")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

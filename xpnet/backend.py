@@ -249,6 +249,15 @@ def backend(name: str | Backend | None = None, device: int | None = None) -> Bac
     raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
 
 
+def backends() -> list[Backend]:
+    """NumPy, and CuPy on each CUDA device that there is."""
+    found = [backend("numpy")]
+    with contextlib.suppress(BackendError):  # no CuPy, no driver, or no device of that number
+        while True:
+            found.append(_cupy_backend(len(found) - 1))
+    return found
+
+
 def backend_of(array: Array, *, name: str = "w") -> Backend:
     """The backend, device included, that `array` lives on.
 
