@@ -47,7 +47,7 @@ QUICK = {
     "budget": 0.1,
     "repeats": 5,
     "copy_bytes": 2**28,
-    "matrix": 2048,
+    "matrix": 1024,
 }
 WORST = 1e-3  # the most that losses, and distances after updates, may differ from xpnet's
 
@@ -239,24 +239,22 @@ def chart(report: dict, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     about, steps, updates = report["machine"], report["steps"], report["updates"]
-    figure = plt.figure(figsize=(16, 9), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.1, 1))
-    left, middle, right, narrow = upper.subplots(1, 4, width_ratios=(3, 3, 3, 1))
+    figure = plt.figure(figsize=(16, 13), layout="constrained")
+    upper, middle, lower = figure.subfigures(3, 1)
     names = list(dict.fromkeys(n for e in steps.values() for n, entry in e.items() if entry.get("seconds")))
-    colours = {name: f"C{number}" for number, name in enumerate(names)}
-    bars(left, steps, names, colours, relative, "time of a step, xpnet = 1 (lower is faster)")
-    left.axhline(1, color="black", linewidth=0.8)
-    left.set_yscale("log")
-    left.legend(fontsize=8)
-    bars(middle, steps, names, colours, lambda e, _: e.get("launches"), "launches in a step")
-    title = f"share of the rate of a large product, % ({precision(report)})"
-    bars(right, steps, names, colours, lambda e, _: 100 * (e["matrix_share"] or 0), title)
-    pair = {name: report["streaming"].get(name) for name in ("resident", "streamed")}
-    narrow.bar(list(pair), [1e3 * entry["seconds"] if entry else 0 for entry in pair.values()])
-    narrow.set_title(f"ms a step, data of {report['settings']['streamed']}", fontsize=9)
-    panels = lower.subplots(1, len(updates), sharey=True, squeeze=False)[0]
+    axes = upper.subplots()
+    bars(axes, steps, names, relative, "time of a step, xpnet = 1 (lower is faster)")
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log")
+    axes.legend(fontsize=8, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    left, right = middle.subplots(1, 2)
+    bars(left, steps, names, lambda e, _: e.get("launches"), "launches in a step")
+    title = f"rate of a step's products, % of a large product's ({precision(report)})"
+    bars(right, steps, names, lambda e, _: 100 * (e["matrix_share"] or 0), title)
+    *panels, last = lower.subplots(1, len(updates) + 1)
     styles = {"xpnet": "C0o-", "PyTorch fused": "C3s--", "PyTorch foreach": "C4^:"}
     for axes, (method, sizes) in zip(panels, updates.items(), strict=True):
+        axes.sharey(panels[0])
         for name, style in styles.items():
             points = [
                 (int(size), entries.get(name, {}).get("copy_share")) for size, entries in sizes.items()
@@ -268,12 +266,17 @@ def chart(report: dict, path: Path) -> None:
         axes.set_xscale("log")
         axes.set_title(method, fontsize=10)
         axes.set_xlabel("parameters")
-    panels[0].set_ylabel("share of the speed of a large copy, %\n(more than 100: in the card's cache)")
+    panels[0].set_ylabel("rate of an update, % of a large copy's\n(more than 100: in the card's cache)")
     panels[0].legend(fontsize=8)
+    panels[0].set_ylim(bottom=0)
+    pair = {n: report["streaming"][n] for n in ("resident", "streamed") if n in report["streaming"]}
+    drawn = last.bar(list(pair), [1e3 * entry["seconds"] for entry in pair.values()])
+    last.bar_label(drawn, fmt="%.3g", fontsize=8)
+    last.set_title(f"ms a step, {report['settings']['streamed']} data", fontsize=10)
     figure.suptitle(
         f"One Nesterov step on all samples, and updates alone: {about['device']}, {about['date']}"
     )
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
 
 
 def relative(entry: dict, entries: dict) -> float | None:
@@ -281,7 +284,7 @@ def relative(entry: dict, entries: dict) -> float | None:
     return entry["seconds"] / ours if ours else None
 
 
-def bars(axes, steps: dict, names: list[str], colours: dict, value, title: str) -> None:
+def bars(axes, steps: dict, names: list[str], value, title: str) -> None:
     """For each workload a bar of each contestant, as high as `value(entry, entries)`."""
     width = 0.8 / max(1, len(names))
     for k, name in enumerate(names):
@@ -292,10 +295,11 @@ def bars(axes, steps: dict, names: list[str], colours: dict, value, title: str) 
             if height:
                 places.append(place + (k - (len(names) - 1) / 2) * width)
                 heights.append(height)
-        drawn = axes.bar(places, heights, width, label=name, color=colours[name])
-        axes.bar_label(drawn, fmt="%.2g", fontsize=6)
+        drawn = axes.bar(places, heights, width, label=name)
+        axes.bar_label(drawn, fmt="%.3g", fontsize=6, rotation=90, padding=2)
     axes.set_xticks(range(len(steps)), list(steps), fontsize=8)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=10)
+    axes.margins(y=0.15)
 
 
 def main(arguments: list[str]) -> None:

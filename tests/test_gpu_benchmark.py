@@ -1,0 +1,117 @@
+"""The benchmark on CuPy, as small as it gets: that it measures everything and that its results agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xpnet
+
+ROOT = Path(__file__).parent.parent
+METHODS = ("momentum", "Nesterov", "RMSprop", "Adam", "Rprop")
+
+
+def bench(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, ROOT / "ci" / "benchmark", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory):
+    """Its report, and where it lies."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    try:
+        xpnet.backend("cupy")
+    except xpnet.BackendError as error:
+        pytest.skip(str(error))
+    output = tmp_path_factory.mktemp("results") / "card.v1"
+    done = bench(
+        *("--backend", "cupy", "--quick", "--output", output, "--repeats", "3"),
+        *("--workloads", "tiny", "--sizes", "1000", "5000"),
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(Path(f"{output}.json").read_text()), output
+
+
+def test_cupy_benchmark_measures_the_card(benchmark):
+    report, _ = benchmark
+    assert report["machine"]["device"].startswith("cupy")
+    assert report["problems"] == {}
+    assert report["minutes"] < 10
+    card = report["card"]
+    assert card["missing"] is None
+    assert min(card["copy_rate"], card["transfer_rate"], card["matrix_rate"]) > 0
+
+
+def test_cupy_benchmark_measures_steps(benchmark):
+    report, _ = benchmark
+    entries = report["steps"]["tiny"]
+    assert list(entries) == [
+        *("xpnet", "xpnet iterate", "its products", "CuPy"),
+        *("PyTorch", "PyTorch compiled", "PyTorch graphed", "JAX"),
+    ]
+    present = {name: entry for name, entry in entries.items() if not entry["missing"]}
+    assert {"xpnet", "xpnet iterate", "its products", "CuPy"} <= set(present)
+    for name, entry in present.items():
+        assert 0 < entry["best"] <= entry["seconds"] <= entry["worst"]
+        assert entry["wall_seconds"] > 0
+        assert entry["matrix_share"] > 0
+        # 1000 samples through 2-20-20-2: forward, weights, and back through all but the first layer
+        assert entry["operations"] == 2 * 1000 * (2 * (40 + 400 + 40) + 400 + 40)
+        if name != "its products":
+            assert entry["deviation"] < 1e-5
+    if os.environ.get("XPNET_TEST_COUNTER"):
+        launches = {name: entry["launches"] for name, entry in present.items()}
+        assert launches["its products"] == 8
+        assert 8 < launches["xpnet"] <= launches["xpnet iterate"] < launches["CuPy"]
+
+
+def test_cupy_benchmark_measures_updates(benchmark):
+    report, _ = benchmark
+    assert tuple(report["updates"]) == METHODS
+    arrays = {}
+    for method, sizes in report["updates"].items():
+        assert list(sizes) == ["1000", "5000"]
+        for entries in sizes.values():
+            assert list(entries) == ["xpnet", "PyTorch fused", "PyTorch foreach"]
+            assert entries["xpnet"]["copy_share"] > 0
+            arrays[method] = entries["xpnet"]["bytes"] // 4
+            assert all(entry["missing"] or entry["deviation"] < 1e-5 for entry in entries.values())
+    assert arrays == {"momentum": 5, "Nesterov": 6, "RMSprop": 5, "Adam": 7, "Rprop": 7}
+
+
+def test_cupy_benchmark_measures_streamed_data(benchmark):
+    report, _ = benchmark
+    streaming = report["streaming"]
+    if streaming["missing"]:
+        pytest.skip(streaming["missing"])
+    assert streaming["streamed"]["deviation"] < 1e-5
+    assert streaming["streamed"]["transfer_share"] > 0
+    assert streaming["resident"]["seconds"] > 0
+
+
+def test_cupy_benchmark_writes_a_table_and_a_chart(benchmark):
+    report, output = benchmark
+    text = Path(f"{output}.txt").read_text()
+    assert report["machine"]["device"] in text
+    assert "TF32 off for all" in text
+    for name, entry in report["steps"]["tiny"].items():
+        assert (f"{name} does not take part: {entry['missing']}" in text) == bool(entry["missing"])
+    assert Path(f"{output}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_benchmark_refuses_unknown_backends():
+    for arguments, environment in ((["--backend", "cupi"], {}), ([], {"XPNET_BACKEND": "cupi"})):
+        done = bench(*arguments, **environment)
+        assert done.returncode == 2
+        assert "'cupi' is no backend" in done.stderr
+        assert "did you mean 'cupy'" in done.stderr
