@@ -1,4 +1,7 @@
-"""The benchmark on CuPy, as small as it gets: that it measures everything and that its results agree."""
+"""The benchmark on CuPy, as small as it gets: that it measures everything and that its results agree.
+
+And the count of launches beside PyTorch's operations.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ ROOT = Path(__file__).parent.parent
 METHODS = ("momentum", "Nesterov", "RMSprop", "Adam", "Rprop")
 
 
-def bench(*arguments, **environment):
+def bench(*arguments, program="", **environment):
     return subprocess.run(
-        [sys.executable, ROOT / "ci" / "benchmark", *arguments],
+        [sys.executable, ROOT / "ci" / "benchmark" / program, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
@@ -115,3 +118,29 @@ def test_benchmark_refuses_unknown_backends():
         assert done.returncode == 2
         assert "'cupi' is no backend" in done.stderr
         assert "did you mean 'cupy'" in done.stderr
+
+
+def counted(side, output):
+    done = bench(side, "--output", output, program="launches.py")
+    assert done.returncode == 0, done.stderr
+    assert Path(f"{output}.txt").read_text() in done.stdout
+    return json.loads(Path(f"{output}.json").read_text())[side]
+
+
+def test_operations_of_pytorch_are_counted(torch, tmp_path):
+    """Forward: a product and an activation each, two for the loss; backward: the derivative of the loss by
+    itself, two for the loss, two products (but one in the first layer), a bias and an activation each."""
+    for layers, counts in counted("PyTorch", tmp_path / "launches").items():
+        L = int(layers)
+        step = (2 * L - 1) + 2 + 1 + 2 + (2 * L - 1) + L + (L - 1)
+        assert sum(counts["foreach"].values()) == step + 4
+        assert sum(counts["fused"].values()) == step + 1
+
+
+def test_launches_on_cupy_are_counted(counter, tmp_path):
+    stored = tmp_path / "launches.json"
+    stored.write_text(json.dumps({"PyTorch": {"3": {"foreach": {"mm": 5}, "fused": {"mm": 4}}}}))
+    for layers, counts in counted("xpnet", tmp_path / "launches").items():
+        assert counts["kernels"]["xpnet_nesterov"] == 1
+        assert sum(counts["calls"].values()) >= 3 * int(layers) - 1
+    assert "PyTorch" in json.loads(stored.read_text())  # the other side stays
