@@ -1,12 +1,13 @@
 """The benchmark on CuPy, as small as it gets: that it measures everything and that its results agree.
 
-And the count of launches beside PyTorch's operations.
+And the count of launches beside PyTorch's operations, and ci/gpu as far as it gets without a GPU.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -144,3 +145,33 @@ def test_launches_on_cupy_are_counted(counter, tmp_path):
         assert counts["kernels"]["xpnet_nesterov"] == 1
         assert sum(counts["calls"].values()) >= 3 * int(layers) - 1
     assert "PyTorch" in json.loads(stored.read_text())  # the other side stays
+
+
+@pytest.mark.parametrize(
+    ("driver", "arguments", "status", "message"),
+    [
+        ("echo 'NVIDIA-SMI has failed'; exit 9", [], 2, "no NVIDIA GPU that works here"),
+        ("echo 'No devices were found'", [], 2, "no NVIDIA GPU that works here"),
+        ("echo 'A Card'", [], 1, "names no CUDA version"),
+        ("echo 'A Card'; echo '| CUDA Version: 11.8 |'", [], 1, "knows CUDA 11"),
+        ("echo 'A Card'; echo '| CUDA Version: 12.4 |'", [], 1, "A Card, cuda12"),
+        ("echo 'A Card'; echo '| CUDA Version: 13.0 |'", [], 1, "A Card, cuda13"),
+        ("echo 'A Card'", ["cuda13"], 1, "A Card, cuda13"),
+    ],
+)
+def test_ci_gpu_finds_the_device(driver, arguments, status, message, tmp_path):
+    """With a program in place of the driver's, in a copy that can get no environment."""
+    shutil.copytree(ROOT / "ci", tmp_path / "ci")
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\n{driver}\n")
+    smi.chmod(0o755)
+    done = subprocess.run(
+        [tmp_path / "ci" / "gpu", *arguments],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHON": "no-such-python"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status
+    assert message in done.stdout + done.stderr
+    if "A Card, " in message:
+        assert "there is no 'no-such-python'" in done.stderr
