@@ -4,6 +4,7 @@
 the loss at the last point where the gradient was taken, with all work finished; `describe` is a dict.
 """
 
+import math
 import os
 
 import numpy as np
@@ -65,6 +66,8 @@ def floor(workload):
     from xpnet.threads import hold_blas, run_all
 
     risk, _, backend = xpnet_risk(workload)
+    X, chunks, threads = backend.asarray(workload.X), math.ceil(risk.samples / risk.chunk), risk.threads
+    groups = [range(chunks * k // threads, chunks * (k + 1) // threads) for k in range(threads)]
     xp, weights = backend.xp, [backend.asarray(part) for part in workload.weights()]
     random = np.random.default_rng(0)
     signals = [
@@ -75,7 +78,7 @@ def floor(workload):
         for number in numbers:
             part = slice(number * risk.chunk, min((number + 1) * risk.chunk, risk.samples))
             count = part.stop - part.start
-            inputs = [risk.X[part].T, *(signal[:, :count] for signal in signals[1:])]
+            inputs = [X[part].T, *(signal[:, :count] for signal in signals[1:])]
             for W, y in zip(weights, inputs, strict=False):
                 xp.matmul(W, y)
             for k in reversed(range(len(weights))):
@@ -86,7 +89,7 @@ def floor(workload):
     def steps(n):
         for _ in range(n):
             with hold_blas():
-                run_all([lambda g=g: group(g) for g in risk._groups], risk.threads)
+                run_all([lambda g=g: group(g) for g in groups], threads)
         backend.synchronize()
 
     return steps, {}

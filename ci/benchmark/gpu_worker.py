@@ -8,6 +8,7 @@ the next one goes on.
 """
 
 import functools
+import inspect
 import json
 import statistics
 import sys
@@ -87,11 +88,13 @@ def measure(work, clock, settings):
     }
 
 
-def attempt(function, **place):
+def attempt(end, function, **place):
     """Answers what `function()` measures, or why it could not, with its `place` in the report."""
     try:
+        if time.monotonic() > end:
+            raise TimeoutError("no time was left")
         entry = {"missing": None} | function()
-    except ImportError as error:
+    except (ImportError, TimeoutError) as error:
         entry = {"missing": str(error)}
     except Exception as error:  # too little memory, say: the others go on
         entry = {"missing": f"{type(error).__name__}: {error}"[:300]}
@@ -243,14 +246,14 @@ def update(make, clock, settings):
     return {"distance": distance, "bytes": 4 * arrays} | measure(work, clock, settings)
 
 
-def streaming(workload, clock, settings):
-    """A step on data that stays on the device, and on the same data that comes from the host."""
-    import inspect
-
+def can_stream():
     import xpnet
 
-    if "resident" not in inspect.signature(xpnet.EmpiricalRisk).parameters:
-        raise ImportError("this xpnet has no EmpiricalRisk(resident=...)")
+    return "resident" in inspect.signature(xpnet.EmpiricalRisk).parameters
+
+
+def streaming(workload, clock, settings):
+    """A step on data that stays on the device, and on the same data that comes from the host."""
     entry = {"data_bytes": workload.X.nbytes}
     for name, resident in (("resident", True), ("streamed", False)):
         steps, details = contestants.xpnet(workload, resident=resident)
@@ -261,6 +264,7 @@ def streaming(workload, clock, settings):
 
 def main(group, settings):
     clock = Clock(group)
+    end = time.monotonic() + 0.8 * settings["seconds"]  # the rest is for counting launches
     if clock.library == "PyTorch":
         try:
             import torch
@@ -268,8 +272,8 @@ def main(group, settings):
             pass  # each measurement says so
         else:
             torch.set_float32_matmul_precision("high" if settings["tf32"] else "highest")
-    if group == "xpnet":
-        attempt(functools.partial(card, settings), part="card")
+    if group not in GROUPS:  # the card's turns
+        return attempt(end, functools.partial(card, settings), part=group)
     makers = {"xpnet": {"xpnet": xpnet_update}} | {
         "PyTorch": {
             f"PyTorch {kind}": functools.partial(torch_update, kind=kind) for kind in ("fused", "foreach")
@@ -280,6 +284,7 @@ def main(group, settings):
             for name, make in makers.get(group, {}).items():
                 made = functools.partial(make, method, size)
                 attempt(
+                    end,
                     functools.partial(update, made, clock, settings),
                     part="updates",
                     place=[method, str(size), name],
@@ -290,13 +295,14 @@ def main(group, settings):
         for contestant, make in GROUPS[group].items():
             own = kept[name, contestant] = []
             attempt(
+                end,
                 functools.partial(step, make, workload, clock, settings, own),
                 part="steps",
                 place=[name, contestant],
             )
-    if group == "xpnet":
+    if group == "xpnet" and can_stream():
         workload = named(settings["streamed"])
-        attempt(functools.partial(streaming, workload, clock, settings), part="streaming")
+        attempt(end, functools.partial(streaming, workload, clock, settings), part="streaming")
     for place, own in kept.items():  # at the end, as it may bring in another library
         for steps in own:
             answer(part="steps", place=place, entry=counting.count(steps))
