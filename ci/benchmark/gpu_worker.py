@@ -30,7 +30,6 @@ GROUPS = {  # the contestants that share a process
     "PyTorch graphed": {"PyTorch graphed": contestants.torch_graphed},
     "JAX": {"JAX": contestants.jax},
 }
-METHODS = ("momentum", "Nesterov", "RMSprop", "Adam", "Rprop")
 LONGEST = 10_000  # steps between two events
 
 
@@ -123,10 +122,9 @@ def card(settings):
     copy = repeat(lambda: cupy.copyto(b, a))
     transfer = repeat(lambda: b[: len(host)].set(host))
     side = settings["matrix"]
-    A = cupy.sin(cupy.arange(side * side, dtype=cupy.float32)).reshape(
-        side, side
-    )  # constants cost less power
-    B, C = A.T.copy(), cupy.empty_like(A)
+    values = cupy.sin(cupy.arange(side * side, dtype=cupy.float32))  # constants would cost less power
+    A = values.reshape(side, side)
+    B, C = 1 - A, cupy.empty_like(A)
     product = repeat(lambda: cupy.matmul(A, B, out=C))
     device = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
     return {
@@ -232,6 +230,15 @@ def torch_update(method, size, kind):
     return work, reached, arrays
 
 
+UPDATES = {
+    "xpnet": {"xpnet": xpnet_update},
+    "PyTorch": {
+        "PyTorch fused": functools.partial(torch_update, kind="fused"),
+        "PyTorch foreach": functools.partial(torch_update, kind="foreach"),
+    },
+}
+
+
 def pattern(size):
     """A gradient: a thousand random numbers again and again."""
     import numpy as np
@@ -274,14 +281,9 @@ def main(group, settings):
             torch.set_float32_matmul_precision("high" if settings["tf32"] else "highest")
     if group not in GROUPS:  # the card's turns
         return attempt(end, functools.partial(card, settings), part=group)
-    makers = {"xpnet": {"xpnet": xpnet_update}} | {
-        "PyTorch": {
-            f"PyTorch {kind}": functools.partial(torch_update, kind=kind) for kind in ("fused", "foreach")
-        }
-    }
     for method in settings["methods"]:
         for size in settings["sizes"]:
-            for name, make in makers.get(group, {}).items():
+            for name, make in UPDATES.get(group, {}).items():
                 made = functools.partial(make, method, size)
                 attempt(
                     end,
