@@ -5,7 +5,9 @@ And the count of launches beside PyTorch's operations, and ci/gpu as far as it g
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -109,6 +111,24 @@ def test_cupy_benchmark_writes_a_table_and_a_chart(benchmark):
     for name, entry in report["steps"]["tiny"].items():
         assert (f"{name} does not take part: {entry['missing']}" in text) == bool(entry["missing"])
     assert Path(f"{output}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cupy_benchmark_fails_where_results_differ(benchmark, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "ci" / "benchmark")
+    import gpu
+
+    report = copy.deepcopy(benchmark[0])
+    assert gpu.wrong(report) == []
+    report["steps"]["tiny"]["CuPy"]["deviation"] = 0.01
+    report["steps"]["tiny"]["xpnet iterate"]["deviation"] = math.nan
+    report["updates"]["Adam"]["1000"]["xpnet"]["missing"] = "OutOfMemoryError"
+    report["problems"] = {"xpnet": "out of time", "JAX": "out of time"}
+    assert gpu.wrong(report) == [
+        "xpnet: out of time",
+        "xpnet iterate on tiny",
+        "CuPy on tiny",
+        "xpnet in Adam, 1000",
+    ]
 
 
 def test_benchmark_refuses_unknown_backends():
