@@ -49,6 +49,13 @@ FREE = {
 }
 
 
+HEADER = (
+    "What one step launches: forward, loss, backward and Nesterov's update of dense layers (tanh, the last",
+    "with softmax and cross-entropy). xpnet on CuPy: its kernels and its calls of cuBLAS. PyTorch eager, with",
+    "its default SGD (foreach) and the fused one: operations that launch at least one kernel on CUDA.",
+)
+
+
 def sizes(layers):
     return [UNITS] * layers + [CLASSES]
 
@@ -132,8 +139,8 @@ def within_kernel(event):
 
 def table(report):
     """Totals side by side, then what those of one network consist of."""
-    heads = ("xpnet", "its kernels", "its calls", "PyTorch", "fused")
-    lines = ["launches in one step", f"{'layers':<8}" + "".join(f"{head:>13}" for head in heads)]
+    heads = ("xpnet", "its kernels", "its calls", "PyTorch", "fused SGD")
+    lines = [*HEADER, "", f"{'layers':<8}" + "".join(f"{head:>13}" for head in heads)]
     for layers in map(str, LAYERS):
         ours = report.get("xpnet", {}).get(layers)
         theirs = report.get("PyTorch", {}).get(layers)
