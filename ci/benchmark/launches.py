@@ -51,8 +51,8 @@ FREE = {
 
 HEADER = (
     "What one step launches: forward, loss, backward and Nesterov's update of dense layers (tanh, the last",
-    "with softmax and cross-entropy). xpnet on CuPy: its kernels and its calls of cuBLAS. PyTorch eager, with",
-    "its default SGD (foreach) and the fused one: operations that launch at least one kernel on CUDA.",
+    "with softmax and cross-entropy). xpnet on CuPy: its kernels and calls of cuBLAS. PyTorch eager,",
+    "with its default SGD (foreach) and the fused one: operations that launch at least one kernel on CUDA.",
 )
 
 
