@@ -1,4 +1,4 @@
-"""Runs the contestants side by side and reports medians, ratios and peak memory.
+"""Runs the contestants side by side on NumPy and reports medians, ratios and peak memory.
 
 Every contestant works in a process of its own on the same data, weights and numbers of steps. They take
 turns, so that whatever else slows the machine down slows all of them; the loss of each after the same
@@ -19,7 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from contestants import CONTESTANTS, GPU  # noqa: E402
+import gpu  # noqa: E402
+from contestants import CONTESTANTS  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 # the issue's goals on two cores: xpnet's time at most this share of the contestant's
@@ -134,7 +135,7 @@ def machine() -> dict:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.date.today().isoformat(),
-        "device": xpnet.backend(None if GPU else "numpy").describe(),
+        "device": xpnet.backend("numpy").describe(),
         "cores": os.cpu_count(),
         "memory_gb": round(memory, 1),
         "system": platform.platform(),
@@ -156,7 +157,7 @@ def table(results: dict) -> str:
                 lines.append(f"  {name:<16} not taking part: {entry['missing'].splitlines()[0][:80]}")
                 continue
             ratio = ours / entry["seconds"] if ours else float("nan")
-            goal = GOALS.get(name, {}).get(workload) if not GPU else None
+            goal = GOALS.get(name, {}).get(workload)
             verdict = "" if goal is None else f"  goal {goal}: {'met' if ratio <= goal else 'missed'}"
             off = "" if entry["deviation"] is None else f"{entry['deviation']:.0e}"
             lines.append(
@@ -164,7 +165,7 @@ def table(results: dict) -> str:
                 f"{ratio:9.2f} {entry['memory_mb']:8.0f} {off:>11}{verdict}"
             )
         torch = entries.get("PyTorch", {}).get("memory_mb")
-        if workload == "fashion" and torch and not GPU:
+        if workload == "fashion" and torch:
             share = entries["xpnet"]["memory_mb"] / torch
             verdict = "met" if share <= 0.5 else "missed"
             lines.append(f"  peak memory: {share:.2f} of PyTorch's  goal 0.5: {verdict}")
@@ -202,8 +203,38 @@ def chart(results: dict, about: dict, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
+def choose() -> tuple[str, argparse.ArgumentParser, list[str]]:
+    """The backend to measure, the parser that has read it, and what is left of the command line."""
+    import xpnet
+
+    parser = argparse.ArgumentParser(prog="ci/bench", add_help=False, allow_abbrev=False)
+    parser.add_argument(
+        "--backend",
+        default=os.environ.get("XPNET_BACKEND", "").strip() or "numpy",
+        help="numpy, cupy or auto; by default what XPNET_BACKEND says, else numpy. On cupy another "
+        "benchmark runs, with options of its own: ci/bench --backend cupy --help tells them",
+    )
+    chosen, rest = parser.parse_known_args()
+    try:
+        name = xpnet.backend(chosen.backend).name
+    except xpnet.BackendError as error:
+        parser.error(str(error))
+    if ":" in chosen.backend:
+        parser.error(
+            "CUDA_VISIBLE_DEVICES chooses the device, for all contestants alike; use --backend cupy"
+        )
+    return name, parser, rest
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__.splitlines()[0])
+    backend, chooser, arguments = choose()
+    if backend == "cupy":
+        return gpu.main(arguments)
+    os.environ["XPNET_BACKEND"] = backend  # for the workers
+
+    parser = argparse.ArgumentParser(
+        prog="ci/bench", description=__doc__.splitlines()[0], parents=[chooser]
+    )
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--repeats", type=int, default=9)
@@ -211,7 +242,7 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, help="a name for the .json and .png (default: ci/results/...)"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     about = machine()
     print(json.dumps(about, indent=2))
@@ -223,7 +254,7 @@ def main() -> None:
         print(table({workload: results[workload]}), flush=True)
     grown = growth([n for n in ("xpnet", "PyTorch") if n in options.contestants]) if options.growth else []
 
-    output = options.output or HERE.parent / "results" / ("cupy" if GPU else "numpy")
+    output = options.output or HERE.parent / "results" / "numpy"
     output.parent.mkdir(parents=True, exist_ok=True)
     report = {"machine": about, "import_seconds": imports, "results": results, "growth": grown}
     output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")

@@ -4,6 +4,7 @@
 the loss at the last point where the gradient was taken, with all work finished; `describe` is a dict.
 """
 
+import math
 import os
 
 import numpy as np
@@ -12,23 +13,25 @@ from workloads import MOMENTUM, RATE
 GPU = os.environ.get("XPNET_BACKEND", "numpy").startswith("cupy")
 
 
-def xpnet_risk(workload):
+def xpnet_risk(workload, **options):
     import xpnet
 
     backend = xpnet.backend("numpy" if not GPU else None)
     hidden = [xpnet.Dense(units, workload.activation) for units in workload.units[1:-1]]
     network = xpnet.Network(workload.units[0], *hidden, xpnet.Dense(workload.units[-1], "softmax"))
-    risk = xpnet.EmpiricalRisk(network, xpnet.CrossEntropy(), workload.X, workload.labels, backend=backend)
+    risk = xpnet.EmpiricalRisk(
+        network, xpnet.CrossEntropy(), workload.X, workload.labels, backend=backend, **options
+    )
     flat = np.zeros(network.size, np.float32)
     for number, weights in enumerate(workload.weights()):
         flat[network.layout.slice(f"{number}.weights")] = weights.ravel()
     return risk, backend.asarray(flat), backend
 
 
-def xpnet(workload):
+def xpnet(workload, **options):
     import xpnet
 
-    risk, w, backend = xpnet_risk(workload)
+    risk, w, backend = xpnet_risk(workload, **options)
     optimizer = xpnet.Nesterov(RATE, MOMENTUM)
     state = optimizer.initialise(risk, w)
 
@@ -63,6 +66,8 @@ def floor(workload):
     from xpnet.threads import hold_blas, run_all
 
     risk, _, backend = xpnet_risk(workload)
+    X, chunks, threads = backend.asarray(workload.X), math.ceil(risk.samples / risk.chunk), risk.threads
+    groups = [range(chunks * k // threads, chunks * (k + 1) // threads) for k in range(threads)]
     xp, weights = backend.xp, [backend.asarray(part) for part in workload.weights()]
     random = np.random.default_rng(0)
     signals = [
@@ -73,7 +78,7 @@ def floor(workload):
         for number in numbers:
             part = slice(number * risk.chunk, min((number + 1) * risk.chunk, risk.samples))
             count = part.stop - part.start
-            inputs = [risk.X[part].T, *(signal[:, :count] for signal in signals[1:])]
+            inputs = [X[part].T, *(signal[:, :count] for signal in signals[1:])]
             for W, y in zip(weights, inputs, strict=False):
                 xp.matmul(W, y)
             for k in reversed(range(len(weights))):
@@ -84,7 +89,7 @@ def floor(workload):
     def steps(n):
         for _ in range(n):
             with hold_blas():
-                run_all([lambda g=g: group(g) for g in risk._groups], risk.threads)
+                run_all([lambda g=g: group(g) for g in groups], threads)
         backend.synchronize()
 
     return steps, {}
@@ -137,9 +142,11 @@ def naive(workload):
     return steps, {}
 
 
-def torch(workload, *, compiled=False):
+def torch(workload, *, compiled=False, graphed=False):
     import torch
 
+    if GPU and not torch.cuda.is_available():
+        raise ImportError("PyTorch finds no GPU")
     device = "cuda" if GPU else "cpu"
     activation = torch.nn.Tanh if workload.activation == "tanh" else torch.nn.ReLU
     layers = []
@@ -160,12 +167,19 @@ def torch(workload, *, compiled=False):
 
     run = torch.compile(loss_of) if compiled else loss_of
 
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = run(X, labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if graphed:
+        step = torch_graph(step, model, optimizer)
+
     def steps(n):
         for _ in range(n):
-            optimizer.zero_grad(set_to_none=True)
-            loss = run(X, labels)
-            loss.backward()
-            optimizer.step()
+            loss = step()
         if GPU:
             torch.cuda.synchronize()
         return loss.item()
@@ -177,11 +191,43 @@ def torch_compiled(workload):
     return torch(workload, compiled=True)
 
 
+def torch_graphed(workload):
+    return torch(workload, graphed=True)
+
+
+def torch_graph(step, model, optimizer):
+    """The whole `step` as one CUDA graph; SGD, with no numbers on the host, can be captured as it is."""
+    import torch
+
+    start = [parameter.detach().clone() for parameter in model.parameters()]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # the warm-up that a capture needs
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+    with torch.no_grad():  # back to where everyone starts
+        for parameter, values in zip(model.parameters(), start, strict=True):
+            parameter.copy_(values)
+            optimizer.state[parameter]["momentum_buffer"].zero_()
+
+    def replay():
+        graph.replay()
+        return loss
+
+    return replay
+
+
 def jax(workload):
     import jax
     import jax.numpy as jnp
     import optax
 
+    if GPU and jax.default_backend() == "cpu":
+        raise ImportError("JAX finds no GPU")
     activation = jnp.tanh if workload.activation == "tanh" else jax.nn.relu
     parameters = [(jnp.asarray(W.T), jnp.zeros(W.shape[0])) for W in workload.weights()]
     X, labels = jnp.asarray(workload.X), jnp.asarray(workload.labels)
@@ -249,19 +295,6 @@ def sklearn(workload):
         return model.loss_
 
     return steps, {"version": sklearn.__version__}
-
-
-def launches(steps):
-    """Kernels that one step launches on a GPU, where PyTorch's profiler is there to count them."""
-    try:
-        from torch.profiler import ProfilerActivity, profile
-    except ImportError:
-        return None
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
-        steps(1)
-    copies = ("Memcpy", "Memset")
-    kernels = [e for e in profiled.events() if str(e.device_type).endswith("CUDA")]
-    return sum(not event.name.startswith(copies) for event in kernels)
 
 
 CONTESTANTS = {

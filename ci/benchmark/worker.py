@@ -22,7 +22,7 @@ def main(contestant: str, workload: str) -> None:
         print(json.dumps(message), file=answers, flush=True)
 
     try:
-        from contestants import CONTESTANTS, GPU, launches
+        from contestants import CONTESTANTS
         from workloads import named
 
         steps, details = CONTESTANTS[contestant](named(workload))
@@ -31,8 +31,6 @@ def main(contestant: str, workload: str) -> None:
         return answer(missing=str(error))
     except Exception as error:
         return answer(missing=f"{type(error).__name__}: {error}"[:300])
-    if GPU:
-        details["launches"] = launches(steps)
     answer(loss=loss, details=details)
     for line in sys.stdin:
         if not line.strip():
