@@ -53,6 +53,7 @@ LEVELS = [
     ["schedules.py"],
     ["optimizers", "stopping.py"],
     ["training.py", "testing.py"],
+    ["analysis"],
     ["__main__.py"],
 ]
 

@@ -126,6 +126,17 @@ def test_snapshot_and_resume_bit_for_bit(device):
     assert later.tobytes() == w.tobytes()
 
 
+def test_replicas_equal_single_runs():
+    objective, method = risk(), Minibatch(Momentum(0.1), 16)
+    w = NETWORK.initialise(0, "numpy", "float64", replicas=3)
+    run = minimize(objective, method, w, stop=after(9))
+    for r in range(3):
+        own = NETWORK.initialise(r, "numpy", "float64")
+        alone = minimize(objective, method, own, stop=after(9))
+        np.testing.assert_allclose(w[r], own, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(run.history.value[:, r], alone.history.value, rtol=1e-12)
+
+
 def test_evaluations_are_counted_and_the_best_batch_is_no_best_point(device):
     objective = risk(device)
     w = NETWORK.initialise(0, device, "float64")
@@ -181,6 +192,18 @@ def test_replicas_of_the_perceptron_equal_single_runs(device):
         one = minimize(unit, Perceptron(), starts[r].copy(), stop=after(3000))
         assert_array_equal(many.w[r], one.w)
         assert many.reason[r] == one.reason
+
+
+def test_snapshot_and_resume_of_the_perceptron():
+    unit, w = lecture_points(100), np.zeros(3)
+    state = Perceptron().initialise(unit, w)
+    for _ in range(50):
+        Perceptron().step(unit, w, state)
+    later, later_state = copy.deepcopy((w, state))
+    run = minimize(unit, Perceptron(), w, stop=after(1000), state=state)
+    again = minimize(unit, Perceptron(), later, stop=after(1000), state=later_state)
+    assert w.tobytes() == later.tobytes()
+    assert run.steps == again.steps == 104 - 50 + 1
 
 
 def test_the_perceptron_never_ends_where_it_cannot():

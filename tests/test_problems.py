@@ -119,6 +119,17 @@ def test_nist_models_are_those_certified(name):
     assert 2 * float(nist.objective(name).value(w)) == pytest.approx(certified, abs=allowed)
 
 
+@pytest.mark.parametrize("name", nist.SETS)
+def test_nist_models_have_right_derivatives(name):
+    objective = nist.objective(name)
+    w = np.array(nist.SETS[name]["starts"][1])
+    J, h = objective.jacobian(w), 1e-6
+    for k in range(w.size):
+        step = h * abs(w[k]) * np.eye(w.size)[k]
+        column = (objective.residuals(w + step) - objective.residuals(w - step)) / (2 * step[k])
+        np.testing.assert_allclose(J[:, k], column, atol=1e-6 * abs(column).max())
+
+
 def test_nist_by_levenberg_marquardt():
     """Row 25: at least 51 of the 52 that have one predictor, and Nelson's."""
     right = {

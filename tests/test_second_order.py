@@ -278,13 +278,32 @@ def test_bfgs_on_a_quadratic_recovers_the_inverse_hessian(device):
     for scaled in (False, True):
         method, point = BFGS(Exact(), scaled=scaled), w.copy()
         state = method.initialise(objective, point)
-        for _ in range(9):
+        for _ in range(9):  # n + 1
             method.step(objective, point, state)
-            if np.linalg.norm(to_numpy(objective.value_and_gradient(point)[1])) < 1e-10:
-                break
-        assert state["step"] <= 9
+        assert np.linalg.norm(to_numpy(objective.value_and_gradient(point)[1])) < 1e-10
         method.learn(state, objective.value_and_gradient(point)[1])
         assert_allclose(state["inverse"] @ objective.A, np.eye(8), atol=1e-8)
+
+
+@pytest.mark.parametrize("method", [BFGS(), LBFGS()], ids=str)
+def test_pairs_without_curvature_are_left_out(method):
+    """Row 23: unless `y's > 1e-10 |y| |s|`."""
+    objective, w = quadratic(10)
+    state = method.initialise(objective, w)
+    for _ in range(3):
+        method.step(objective, w, state)
+    gradient = objective.value_and_gradient(w)[1]
+    for y, learned in ((-1.0, False), (1e-11, False), (1e-9, True)):
+        own = copy.deepcopy(state)
+        s = np.eye(8)[0]
+        own["moved"], own["before"] = s, gradient - (y * s + np.eye(8)[1])
+        method.learn(own, gradient)
+        without = copy.deepcopy(state)
+        if isinstance(method, BFGS):
+            assert np.array_equal(own["inverse"], without["inverse"]) != learned
+        else:
+            direction = method.direction(objective, w, gradient, without)[0]
+            assert np.array_equal(method.direction(objective, w, gradient, own)[0], direction) != learned
 
 
 def test_conjugate_gradients_on_a_quadratic_are_linear_ones(device):
@@ -404,6 +423,40 @@ def test_a_singular_gauss_newton_matrix_ends_the_run_and_says_so(device):
     assert_array_equal(run.w, 0)
     damped = minimize(objective, LevenbergMarquardt(), 0.0 * w, stop=after(50))
     assert damped.value < 1e-20
+
+
+def test_the_exact_search_needs_positive_curvature_and_says_so():
+    objective, w = Quadratic(np.diag([1.0, -1.0]), backend="numpy"), np.array([0.1, 1.0])
+    run = minimize(objective, SteepestDescent(Exact()), w, stop=after(5))
+    assert run.reason.endswith("no minimum along the direction, where the curvature is not positive")
+    assert not run.converged
+    np.testing.assert_array_equal(run.w, [0.1, 1.0])
+
+
+def test_objectives_that_serve_as_oracles_have_right_gradients():
+    xpnet.testing.check_gradient(Cliff(5.0), np.array([-3.0]))
+    xpnet.testing.check_gradient(Counted(xpnet.PROBLEMS[0].objective("numpy")), np.array([-1.2, 1.0]))
+    for objective in (regression(), classification()):
+        xpnet.testing.check_gradient(objective, objective.network.initialise(0, "numpy", "float64"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda pair: xpnet.Adam(beta1=pair),
+        lambda pair: xpnet.RMSprop(epsilon=pair),
+        lambda pair: xpnet.QuickProp(growth=pair),
+        lambda pair: xpnet.Rprop(up=pair),
+        lambda pair: xpnet.schedules.Plateau(pair),
+        lambda pair: LevenbergMarquardt(damping=pair),
+        lambda pair: TrustRegion(radius=pair),
+        lambda pair: StrongWolfe(decrease=pair),
+        lambda pair: Newton(damping=pair),
+    ],
+)
+def test_options_for_all_replicas_refuse_one_for_each(make):
+    with pytest.raises(TypeError, match=r"\w+ must be one number, for all replicas, got an array of shape"):
+        make(np.array([[0.1], [0.2]]))
 
 
 def test_the_budget_is_hard_and_the_best_point_comes_back(device):

@@ -4,7 +4,7 @@ The names below are the public interface; README.md shows them at work. Importin
 array-api-compat and the standard library only.
 """
 
-from . import linear, optimizers, schedules
+from . import analysis, linear, optimizers, schedules
 from .backend import Backend, BackendError, backend
 from .divergences import (
     BinaryCrossEntropy,
@@ -80,6 +80,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "after",
+    "analysis",
     "Backend",
     "backend",
     "BackendError",

@@ -31,6 +31,9 @@ def number(
     name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
 ) -> float:
     """`value` as a finite float in [least, most]; `open` may hold "(" or ")" to leave an end out."""
+    if getattr(value, "ndim", 0):
+        shape = tuple(value.shape)
+        raise TypeError(f"{name} must be one number, for all replicas, got an array of shape {shape}")
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} must be a number, got {value!r}")
     got = float(value)

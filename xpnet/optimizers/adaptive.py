@@ -110,6 +110,8 @@ class Adam(FirstOrder):
         decay: of the weights, decoupled from the gradient; 0 for none. A penalty in the objective is
             the other way, that of PyTorch's Adam(weight_decay=...).
         epsilon, epsilon_inside: see above.
+        epsilon_hat: whether `epsilon` is added to `sqrt(s)` before that is divided by
+            `sqrt(1 - beta2^k)`, as in scikit-learn, where it is the paper's epsilon-hat.
 
     Raises:
         TypeError, ValueError: a setting outside its range.
@@ -121,9 +123,12 @@ class Adam(FirstOrder):
     decay: float = 0.0
     epsilon: float = 1e-8
     epsilon_inside: bool = False
+    epsilon_hat: bool = False
 
     def __post_init__(self) -> None:
         as_schedule(self.rate)
+        if self.epsilon_hat and self.epsilon_inside:
+            raise ValueError("epsilon_hat must be False where epsilon_inside is True")
         checks.number("beta1", self.beta1, 0.0, 1.0, open=")")
         checks.number("beta2", self.beta2, 0.0, 1.0, open=")")
         checks.number("decay", self.decay, 0.0)
@@ -134,6 +139,8 @@ class Adam(FirstOrder):
 
     def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
         mean, square, k = state["mean"], state["square"], record.step + 1
+        seen2 = 1.0 - self.beta2**k
+        epsilon = self.epsilon / seen2**0.5 if self.epsilon_hat else self.epsilon
         rules.adam.write(
             xp,
             (w, mean, square),
@@ -146,8 +153,8 @@ class Adam(FirstOrder):
             beta2=self.beta2,
             decay=self.decay,
             seen1=1.0 - self.beta1**k,
-            seen2=1.0 - self.beta2**k,
-            **_places(self.epsilon, self.epsilon_inside),
+            seen2=seen2,
+            **_places(epsilon, self.epsilon_inside),
         )
 
 

@@ -41,12 +41,12 @@ class GradientDescent(FirstOrder):
 class Momentum(FirstOrder):
     """`v = beta v - eta g`, `w += v`: the heavy ball (Polyak 1964).
 
-    The rate is inside the velocity, so a rate that changes acts on what is added from then on. PyTorch's
-    SGD keeps it outside; the two agree as long as the rate is constant.
-
     Attributes:
         rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
         momentum: `beta`, in [0, 1), or an `(R, 1)` array.
+        rate_inside: whether a rate that changes acts on what is added to the velocity from then on; or,
+            as in PyTorch's SGD, on the whole velocity, `v = beta v - g`, `w += eta v`. At a constant rate
+            it is the same.
 
     Raises:
         TypeError, ValueError: a rate that is not positive and finite; a momentum outside [0, 1).
@@ -54,6 +54,7 @@ class Momentum(FirstOrder):
 
     rate: Rate = 0.1
     momentum: Any = 0.9
+    rate_inside: bool = True
 
     def __post_init__(self) -> None:
         as_schedule(self.rate)
@@ -65,7 +66,8 @@ class Momentum(FirstOrder):
 
     def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
         velocity = state["velocity"]
-        rules.momentum.write(
+        rule = rules.momentum if self.rate_inside else rules.momentum_outside
+        rule.write(
             xp,
             (w, velocity),
             w,
@@ -81,12 +83,13 @@ class Nesterov(FirstOrder):
     """`w += beta v`, gradient there, `w -= eta g`, `v = beta v - eta g` (Nesterov 1983).
 
     The point `w + beta v`, where the gradient is taken, is kept in the state as "ahead"; a record
-    describes it. It is the iterate of PyTorch's SGD(nesterov=True), as long as the rate is constant. Who
-    moves `w` between steps must move it too.
+    describes it. It is the iterate of PyTorch's SGD(nesterov=True) and of scikit-learn's "sgd". Who moves
+    `w` between steps must move it too.
 
     Attributes:
         rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
         momentum: `beta`, in [0, 1), or an `(R, 1)` array.
+        rate_inside: as for `Momentum`.
 
     Raises:
         TypeError, ValueError: a rate that is not positive and finite; a momentum outside [0, 1).
@@ -94,6 +97,7 @@ class Nesterov(FirstOrder):
 
     rate: Rate = 0.1
     momentum: Any = 0.9
+    rate_inside: bool = True
 
     def __post_init__(self) -> None:
         as_schedule(self.rate)
@@ -105,7 +109,8 @@ class Nesterov(FirstOrder):
 
     def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
         ahead, velocity = state["ahead"], state["velocity"]
-        rules.nesterov.write(
+        rule = rules.nesterov if self.rate_inside else rules.nesterov_outside
+        rule.write(
             xp,
             (w, velocity, ahead),
             ahead,

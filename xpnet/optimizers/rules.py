@@ -15,11 +15,26 @@ def momentum(xp, w, gradient, velocity, *, rate, momentum):
 
 
 @elementwise
+def momentum_outside(xp, w, gradient, velocity, *, rate, momentum):
+    """The rate is outside the velocity."""
+    velocity = momentum * velocity - gradient
+    return w + rate * velocity, velocity
+
+
+@elementwise
 def nesterov(xp, ahead, gradient, velocity, *, rate, momentum):
     """From the look-ahead point `ahead = w + momentum * velocity` to the next `w` and `ahead`."""
     w = ahead - rate * gradient
     velocity = momentum * velocity - rate * gradient
     return w, velocity, w + momentum * velocity
+
+
+@elementwise
+def nesterov_outside(xp, ahead, gradient, velocity, *, rate, momentum):
+    """The rate is outside the velocity: from `ahead = w + rate * momentum * velocity`."""
+    w = ahead - rate * gradient
+    velocity = momentum * velocity - gradient
+    return w, velocity, w + rate * (momentum * velocity)
 
 
 @elementwise
