@@ -222,6 +222,7 @@ def test_blocks_of_large_arrays_are_spread_over_threads(shape, monkeypatch):
 
     monkeypatch.setattr(host, "run_all", run_all)
     monkeypatch.setattr(host, "BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 32)
     monkeypatch.setattr(host, "available", lambda: 3)
     for least, count in ((a.nbytes, 3), (a.nbytes + 1, 1)):
         monkeypatch.setattr(host, "THREAD_BYTES", least)
@@ -232,6 +233,7 @@ def test_blocks_of_large_arrays_are_spread_over_threads(shape, monkeypatch):
 
 def test_helpers_keep_the_warnings_of_the_caller(monkeypatch):
     monkeypatch.setattr(host, "BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 32)
     monkeypatch.setattr(host, "THREAD_BYTES", 0)
     monkeypatch.setattr(host, "available", lambda: 3)
     root = elementwise(lambda xp, a: xp.sqrt(a))
@@ -243,6 +245,7 @@ def test_helpers_keep_the_warnings_of_the_caller(monkeypatch):
 
 def test_spread_blocks_inside_tasks_of_several_threads(monkeypatch):
     monkeypatch.setattr(host, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 64)
     monkeypatch.setattr(host, "THREAD_BYTES", 0)
     monkeypatch.setattr(host, "available", lambda: 2)
     a, b = arguments("float64", (30, 20))

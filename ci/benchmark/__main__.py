@@ -7,12 +7,14 @@ number of steps is compared with xpnet's.
 
 import argparse
 import datetime
+import importlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -28,15 +30,16 @@ GOALS = {
     "JAX": {name: 1.0 if name[:4] in ("fash", "wide") else 1.5 for name in WORKLOADS},
     "its products": {"fashion": 1.4},
 }
+SUITES = ("steps", "kernels", "fits", "curvature")  # the last three are modules beside this file
 SAMPLE = 0.5  # seconds of steps between two readings of the clock
 
 
 class Contestant:
     """A worker process, and what it has measured."""
 
-    def __init__(self, name: str, workload: str) -> None:
+    def __init__(self, name: str, workload: str, suite: str = "contestants") -> None:
         self.name, self.times, self.memory = name, [], None
-        command = [sys.executable, str(HERE / "worker.py"), name, workload]
+        command = [sys.executable, str(HERE / "worker.py"), suite, name, workload]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -59,8 +62,8 @@ class Contestant:
         self.process.wait()
 
 
-def measure(workload: str, names: list[str], repeats: int) -> dict:
-    entered = [Contestant(name, workload) for name in names]
+def measure(workload: str, names: list[str], repeats: int, suite: str = "contestants") -> dict:
+    entered = [Contestant(name, workload, suite) for name in names]
     running = [contestant for contestant in entered if not contestant.missing]
     counts = {}
     for contestant in running:
@@ -91,6 +94,52 @@ def measure(workload: str, names: list[str], repeats: int) -> dict:
         }
         for contestant in entered
     }
+
+
+def measure_suite(suite: str, about: dict, repeats: int, output: Path) -> list[str]:
+    """Runs a suite of one of the modules and writes its report; returns whose losses differ, if any do."""
+    module = importlib.import_module(suite)
+    introduction = " ".join(module.__doc__.split())
+    lines = [textwrap.fill(introduction, 100), f"{about['date']}, {about['device']}"]
+    results, found = {}, []
+    print("\n".join(lines))
+    for workload in module.WORKLOADS:
+        entries = measure(workload, list(module.CONTESTANTS), repeats, suite)
+        seconds = {name: entry["seconds"] for name, entry in entries.items() if entry["seconds"]}
+        part = [f"\n{workload}", f"  {'':<26} {'ms':>10} {'best':>10} {'worst':>10}"]
+        part += [
+            f"  {name:<26} {1e3 * value:10.3f} {1e3 * entries[name]['best']:10.3f} "
+            f"{1e3 * entries[name]['worst']:10.3f}"
+            for name, value in seconds.items()
+        ]
+        part += [
+            f"  {name:<26} not taking part: {entry['missing'].splitlines()[0][:75]}"
+            for name, entry in entries.items()
+            if entry["missing"]
+        ]
+        for text, ratio, goal in module.comparisons(workload, seconds):
+            verdict = "" if goal is None else f"  goal {goal}: {'met' if ratio <= goal else 'missed'}"
+            part.append(f"  {text}: {ratio:.2f}{verdict}")
+        print("\n".join(part), flush=True)
+        lines += part
+        results[workload] = entries
+        found += differing({workload: entries})
+    path = output.with_name(f"{output.name}-{suite}")
+    report = {"machine": about, "results": results}
+    path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    path.with_suffix(".txt").write_text("\n".join(lines) + "\n")
+    print(f"\nwritten: {path}.json, .txt")
+    return found
+
+
+def differing(results: dict) -> list[str]:
+    """Contestants whose loss is not xpnet's."""
+    return [
+        f"{name} on {workload}"
+        for workload, entries in results.items()
+        for name, entry in entries.items()
+        if entry["deviation"] is not None and entry["deviation"] > 1e-3
+    ]
 
 
 def growth(names: list[str]) -> list[dict]:
@@ -204,6 +253,7 @@ def chart(results: dict, about: dict, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=list(SUITES), help="what to measure")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--repeats", type=int, default=9)
@@ -215,6 +265,20 @@ def main() -> None:
 
     about = machine()
     print(json.dumps(about, indent=2))
+    output = options.output or HERE.parent / "results" / ("cupy" if GPU else "numpy")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    wrong = []
+    if "steps" in options.suite:
+        wrong += measure_steps(options, about, output)
+    for suite in options.suite:
+        if suite != "steps":
+            wrong += measure_suite(suite, about, options.repeats, output)
+    if wrong:
+        sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")
+
+
+def measure_steps(options: argparse.Namespace, about: dict, output: Path) -> list[str]:
+    """Runs the suite of training steps and writes its report; returns whose losses differ."""
     imports = import_times()
     print(f"import: xpnet {1e3 * imports['xpnet']:.0f} ms, numpy {1e3 * imports['numpy']:.0f} ms")
     results = {}
@@ -223,22 +287,13 @@ def main() -> None:
         print(table({workload: results[workload]}), flush=True)
     grown = growth([n for n in ("xpnet", "PyTorch") if n in options.contestants]) if options.growth else []
 
-    output = options.output or HERE.parent / "results" / ("cupy" if GPU else "numpy")
-    output.parent.mkdir(parents=True, exist_ok=True)
     report = {"machine": about, "import_seconds": imports, "results": results, "growth": grown}
     output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
     if any("xpnet" in entries for entries in results.values()):
         chart(results, about, output.with_suffix(".png"))
         output.with_suffix(".txt").write_text(table(results).lstrip() + "\n")
     print(f"\nwritten: {output}.json, .txt, .png")
-    wrong = [
-        f"{name} on {workload}"
-        for workload, entries in results.items()
-        for name, entry in entries.items()
-        if entry["deviation"] is not None and entry["deviation"] > 1e-3
-    ]
-    if wrong:
-        sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")
+    return differing(results)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ the loss at the last point where the gradient was taken, with all work finished;
 import os
 
 import numpy as np
-from workloads import MOMENTUM, RATE
+from workloads import MOMENTUM, RATE, named
+
+__all__ = ["CONTESTANTS", "GPU", "launches", "named"]
 
 GPU = os.environ.get("XPNET_BACKEND", "numpy").startswith("cupy")
 

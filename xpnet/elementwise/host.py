@@ -19,8 +19,11 @@ import numpy as np
 from ..threads import available, run_all
 from .trace import OPERATIONS, Graph, Node
 
-BLOCK_BYTES = 2**19  # of one array in a block; measured at 1e7 parameters
-THREAD_BYTES = 2**21  # of one array, from which on a second thread pays
+# Bytes of one array in a block, measured at 1e7 parameters. Threads take turns at the interpreter lock, so
+# where they share the blocks a call must be long; they do so only for arrays of THREAD_BYTES or more.
+BLOCK_BYTES = 2**19
+SHARED_BLOCK_BYTES = 2**20
+THREAD_BYTES = 2**22
 
 _UFUNCS = {"abs": "absolute", "pow": "power"}
 _NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}  # on the right of any number
@@ -309,8 +312,9 @@ def run(
         with np.errstate(**state):  # those of this thread
             program.run(*[_part(value, block, first.ndim) for value in values])
 
-    blocks = _blocks(first.shape, BLOCK_BYTES // first.itemsize)
     threads = available() if first.nbytes >= THREAD_BYTES else 1
+    most = BLOCK_BYTES if threads == 1 else SHARED_BLOCK_BYTES
+    blocks = _blocks(first.shape, most // first.itemsize)
     run_all([functools.partial(compute, block) for block in blocks], threads)
 
 
