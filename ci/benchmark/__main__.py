@@ -1,4 +1,4 @@
-"""Runs the contestants side by side and reports medians, ratios and peak memory.
+"""Runs the contestants of each suite side by side and reports medians, ratios and peak memory.
 
 Every contestant works in a process of its own on the same data, weights and numbers of steps. They take
 turns, so that whatever else slows the machine down slows all of them; the loss of each after the same
@@ -17,6 +17,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -43,6 +44,9 @@ class Contestant:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
+
+    def begin(self) -> None:
+        """Waits until it has made itself ready."""
         first = self.read()
         self.missing, self.details = first.get("missing"), first.get("details")
         self.loss = first.get("loss")
@@ -64,6 +68,8 @@ class Contestant:
 
 def measure(workload: str, names: list[str], repeats: int, suite: str = "contestants") -> dict:
     entered = [Contestant(name, workload, suite) for name in names]
+    for contestant in entered:
+        contestant.begin()
     running = [contestant for contestant in entered if not contestant.missing]
     counts = {}
     for contestant in running:
@@ -96,40 +102,51 @@ def measure(workload: str, names: list[str], repeats: int, suite: str = "contest
     }
 
 
+def suite_table(module: ModuleType, workload: str, entries: dict) -> str:
+    """The times of one workload of a suite, and what the suite compares."""
+    medians = {name: entry["seconds"] for name, entry in entries.items() if entry["seconds"]}
+    fastest = {name: entries[name]["best"] for name in medians}
+    lines = [f"\n{workload}", f"  {'':<26} {'ms':>10} {'best':>10} {'worst':>10}"]
+    for name, entry in entries.items():
+        if entry["missing"]:
+            lines.append(f"  {name:<26} not taking part: {entry['missing'].splitlines()[0][:75]}")
+        else:
+            times = [f"{1e3 * entry[key]:10.3f}" for key in ("seconds", "best", "worst")]
+            lines.append(f"  {name:<26} {' '.join(times)}")
+    compared = zip(
+        module.comparisons(workload, medians), module.comparisons(workload, fastest), strict=True
+    )
+    for (text, ratio, goal), (_, best, _) in compared:
+        # other work on the machine slows some contestants more than others: both must say so
+        met = goal is not None and max(ratio, best) <= goal
+        verdict = "" if goal is None else f"  goal {goal}: {'met' if met else 'missed'}"
+        lines.append(f"  {text}: {ratio:.2f} (of the fastest runs: {best:.2f}){verdict}")
+    return "\n".join(lines)
+
+
 def measure_suite(suite: str, about: dict, repeats: int, output: Path) -> list[str]:
-    """Runs a suite of one of the modules and writes its report; returns whose losses differ, if any do."""
+    """Runs a suite of one of the modules and writes its report; returns whose losses differ."""
     module = importlib.import_module(suite)
-    introduction = " ".join(module.__doc__.split())
-    lines = [textwrap.fill(introduction, 100), f"{about['date']}, {about['device']}"]
-    results, found = {}, []
-    print("\n".join(lines))
+    load = os.getloadavg()[0]
+    text = "\n".join(
+        [
+            textwrap.fill(" ".join(module.__doc__.split()), 100),
+            f"{about['date']}, {about['device']}; tasks that ran when it began: {load:.1f}",
+        ]
+    )
+    print(f"\n{text}")
+    results = {}
     for workload in module.WORKLOADS:
-        entries = measure(workload, list(module.CONTESTANTS), repeats, suite)
-        seconds = {name: entry["seconds"] for name, entry in entries.items() if entry["seconds"]}
-        part = [f"\n{workload}", f"  {'':<26} {'ms':>10} {'best':>10} {'worst':>10}"]
-        part += [
-            f"  {name:<26} {1e3 * value:10.3f} {1e3 * entries[name]['best']:10.3f} "
-            f"{1e3 * entries[name]['worst']:10.3f}"
-            for name, value in seconds.items()
-        ]
-        part += [
-            f"  {name:<26} not taking part: {entry['missing'].splitlines()[0][:75]}"
-            for name, entry in entries.items()
-            if entry["missing"]
-        ]
-        for text, ratio, goal in module.comparisons(workload, seconds):
-            verdict = "" if goal is None else f"  goal {goal}: {'met' if ratio <= goal else 'missed'}"
-            part.append(f"  {text}: {ratio:.2f}{verdict}")
-        print("\n".join(part), flush=True)
-        lines += part
-        results[workload] = entries
-        found += differing({workload: entries})
+        results[workload] = measure(workload, list(module.CONTESTANTS), repeats, suite)
+        lines = suite_table(module, workload, results[workload])
+        print(lines, flush=True)
+        text += f"\n{lines}"
     path = output.with_name(f"{output.name}-{suite}")
-    report = {"machine": about, "results": results}
+    report = {"machine": about | {"load": load}, "results": results}
     path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
-    path.with_suffix(".txt").write_text("\n".join(lines) + "\n")
+    path.with_suffix(".txt").write_text(f"{text}\n")
     print(f"\nwritten: {path}.json, .txt")
-    return found
+    return differing(results)
 
 
 def differing(results: dict) -> list[str]:
@@ -150,6 +167,7 @@ def growth(names: list[str]) -> list[dict]:
     for size in sizes:
         for name in names:
             contestant = Contestant(name, size)
+            contestant.begin()
             if not contestant.missing:
                 one = contestant.steps(2)["seconds"] / 2
                 count = max(1, round(SAMPLE / one))

@@ -8,7 +8,7 @@ __all__ = ["CONTESTANTS", "WORKLOADS", "comparisons", "named"]
 
 GOALS = {"Hessian product": 2.5, "Gauss-Newton product": 2.0}
 WORKLOADS = [
-    "5000x10-30-30-1",
+    "5000x10-30-30-2",
     "1000x2-20-20-2",
     "4096x64-256-256-10",
     "20000x784-256-10",
