@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 
 import array_api_compat.numpy as xp
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xpnet
+from xpnet import threads
 from xpnet.elementwise import OPERATIONS, Elementwise, elementwise, host
 from xpnet.elementwise.trace import _BINARY, _COMPARISONS, _UNARY
 
@@ -205,6 +207,82 @@ def test_write_needs_no_arrays_to_speak_of():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * host.BLOCK_BYTES < a.nbytes
+
+
+@pytest.mark.parametrize("shape", [(40,), (3, 50), (2, 3, 30)])
+def test_blocks_of_large_arrays_are_spread_over_threads(shape, monkeypatch):
+    random = np.random.default_rng(2)
+    a, b = (random.standard_normal(shape).astype("float32") for _ in range(2))
+    want = everything.compute(xp, a, b, p=0.25, q=0.75)
+    calls = []
+
+    def run_all(tasks, count):
+        calls.append((len(tasks), count))
+        return threads.run_all(tasks, count)
+
+    monkeypatch.setattr(host, "run_all", run_all)
+    monkeypatch.setattr(host, "BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "available", lambda: 3)
+    for least, count in ((a.nbytes, 3), (a.nbytes + 1, 1)):
+        monkeypatch.setattr(host, "THREAD_BYTES", least)
+        got = everything.compute(xp, a, b, p=0.25, q=0.75)
+        assert all(np.array_equal(one, two) for one, two in zip(got, want, strict=True))
+        assert calls.pop() == (np.ceil(shape[-1] / 8) * a.size // shape[-1], count)
+
+
+def test_helpers_keep_the_warnings_of_the_caller(monkeypatch):
+    monkeypatch.setattr(host, "BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 32)
+    monkeypatch.setattr(host, "THREAD_BYTES", 0)
+    monkeypatch.setattr(host, "available", lambda: 3)
+    root = elementwise(lambda xp, a: xp.sqrt(a))
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(root.compute(xp, np.full(400, -1.0))).all()
+    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+        root.compute(xp, np.full(400, -1.0))
+
+
+def test_spread_blocks_inside_tasks_of_several_threads(monkeypatch):
+    monkeypatch.setattr(host, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", 64)
+    monkeypatch.setattr(host, "THREAD_BYTES", 0)
+    monkeypatch.setattr(host, "available", lambda: 2)
+    a, b = arguments("float64", (30, 20))
+    want = everything.compute(xp, a, b, p=0.25, q=0.75)
+    results = []
+
+    def work():
+        tasks = [lambda: everything.compute(xp, a, b, p=0.25, q=0.75)] * 12
+        results.extend(threads.run_all(tasks, 2))
+
+    callers = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert len(results) == 36
+    for got in results:
+        assert all(np.array_equal(one, two) for one, two in zip(got, want, strict=True))
+
+
+@elementwise
+def with_idle_operations(xp, a, b, *, p, q):
+    return (a + p) * q - p, q * (p + b) / q, (b - a) / (q + p)
+
+
+@pytest.mark.parametrize(("p", "q", "calls"), [(0.0, 1.0, 3), (0.0, 2.0, 5), (1.0, 1.0, 5), (2.0, 3.0, 8)])
+def test_operations_that_change_nothing_are_left_out(p, q, calls):
+    a, b = (part.ravel() for part in np.meshgrid(SPECIAL, SPECIAL))
+    with np.errstate(all="ignore"):
+        for got, want in zip(
+            with_idle_operations.compute(xp, a, b, p=p, q=q),
+            with_idle_operations(xp, a, b, p=p, q=q),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, want)
+    text = list(with_idle_operations._programs.values())[-1].text
+    assert sum(line.endswith(")") for line in text.splitlines()[1:] if "empty" not in line) == calls
 
 
 def test_bad_arrays_are_refused():

@@ -89,6 +89,35 @@ def test_tasks_may_have_tasks_of_their_own():
     assert found == [[[10 * n, 10 * n + 1, 10 * n + 2] for n in range(4)]] * 3
 
 
+def test_tasks_of_tasks_stay_on_their_thread():
+    barrier = threading.Barrier(2, timeout=10)
+
+    def outer():
+        barrier.wait()  # so that this thread and a helper are both at work
+        inner = threads.run_all([threading.get_ident] * 5, 2)
+        barrier.wait()
+        return set(inner) == {threading.get_ident()}
+
+    assert threads.run_all([outer, outer], 2) == [True, True]
+
+
+def test_helpers_that_are_busy_are_not_waited_for():
+    barrier, leave = threading.Barrier(3, timeout=10), threading.Event()
+
+    def task():
+        barrier.wait()
+        leave.wait(10)
+
+    other = threading.Thread(target=lambda: threads.run_all([task, task], 2))
+    other.start()
+    barrier.wait()  # the only helper works for the other thread from now on
+    assert threads.run_all([lambda: 1, lambda: 2], 2) == [1, 2]
+    assert other.is_alive()
+    leave.set()
+    other.join(10)
+    assert not other.is_alive()
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_error_ends_the_work(count):
     done = []

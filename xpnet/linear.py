@@ -47,7 +47,7 @@ class Solution:
 def dot(x: Array, y: Array) -> Array:
     """The inner products of the rows of `x` and `y`, `(..., 1)`."""
     xp = array_api_compat.array_namespace(x)
-    return xp.sum(x * y, axis=-1, keepdims=True)
+    return xp.vecdot(x, y)[..., None]
 
 
 def conjugate_gradient(

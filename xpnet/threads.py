@@ -26,34 +26,44 @@ def available() -> int:
 def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]:
     """The results of `tasks`, in their order, from at most `threads` threads, this one among them.
 
-    After an error no further task is begun; the error is raised once the running ones have ended.
+    After an error no further task is begun; the error is raised once the running ones have ended. A task
+    may have tasks of its own: its thread does them alone, as the others have work already.
     """
-    if threads == 1 or len(tasks) == 1 or isinstance(threading.current_thread(), _Helper):
+    if threads == 1 or len(tasks) == 1 or threading.get_ident() in _at_work:
         return [task() for task in tasks]
     results: list[Any] = [None] * len(tasks)
     numbers = itertools.count()
 
     def work() -> None:
         nonlocal numbers
+        _at_work.add(threading.get_ident())
         try:
             while (number := next(numbers)) < len(tasks):
                 results[number] = tasks[number]()
         except BaseException:
             numbers = itertools.count(len(tasks))  # nothing left to begin
             raise
+        finally:
+            _at_work.discard(threading.get_ident())
 
     helpers = min(threads, len(tasks)) - 1
     queue, ended = _helpers(helpers, os.getpid()), SimpleQueue[BaseException | None]()
+    places = threading.Semaphore(helpers)  # one for each helper that has not come yet
     for _ in range(helpers):
-        queue.put((work, ended))
+        queue.put((work, places, ended))
     try:
         work()
     finally:
+        while places.acquire(blocking=False):  # who comes now is too late, and is not waited for
+            helpers -= 1
         errors = [ended.get() for _ in range(helpers)]
     for error in errors:
         if error is not None:
             raise error
     return results
+
+
+_at_work: set[int] = set()  # the threads that are working on the tasks of a `run_all`
 
 
 def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -71,10 +81,6 @@ def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Res
         yield coming.result()
 
 
-class _Helper(threading.Thread):
-    """A thread that works for another; a task of its own would wait for itself to take part in it."""
-
-
 @functools.cache
 def _helpers(threads: int, process: int) -> SimpleQueue[Any]:
     """A queue of work for this many threads of this process; a forked child gets its own.
@@ -85,17 +91,18 @@ def _helpers(threads: int, process: int) -> SimpleQueue[Any]:
 
     def serve() -> None:
         while True:
-            work, ended = queue.get()
+            work, places, ended = queue.get()
             error = None
-            try:
-                work()
-            except BaseException as raised:
-                error = raised
-            ended.put(error)
-            del work, ended, error  # nothing is kept alive until the next call
+            if places.acquire(blocking=False):
+                try:
+                    work()
+                except BaseException as raised:
+                    error = raised
+                ended.put(error)
+            del work, places, ended, error  # nothing is kept alive until the next call
 
     for number in range(threads):
-        _Helper(target=serve, name=f"xpnet-{number}", daemon=True).start()
+        threading.Thread(target=serve, name=f"xpnet-{number}", daemon=True).start()
     return queue
 
 

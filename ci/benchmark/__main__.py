@@ -1,4 +1,4 @@
-"""Runs the contestants side by side on NumPy and reports medians, ratios and peak memory.
+"""Runs the contestants of each suite side by side on NumPy; reports medians, ratios and peak memory.
 
 Every contestant works in a process of its own on the same data, weights and numbers of steps. They take
 turns, so that whatever else slows the machine down slows all of them; the loss of each after the same
@@ -7,14 +7,17 @@ number of steps is compared with xpnet's.
 
 import argparse
 import datetime
+import importlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -29,18 +32,22 @@ GOALS = {
     "JAX": {name: 1.0 if name[:4] in ("fash", "wide") else 1.5 for name in WORKLOADS},
     "its products": {"fashion": 1.4},
 }
+SUITES = ("steps", "kernels", "fits", "curvature")  # the last three are modules beside this file
 SAMPLE = 0.5  # seconds of steps between two readings of the clock
 
 
 class Contestant:
     """A worker process, and what it has measured."""
 
-    def __init__(self, name: str, workload: str) -> None:
+    def __init__(self, name: str, workload: str, suite: str = "contestants") -> None:
         self.name, self.times, self.memory = name, [], None
-        command = [sys.executable, str(HERE / "worker.py"), name, workload]
+        command = [sys.executable, str(HERE / "worker.py"), suite, name, workload]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
+
+    def begin(self) -> None:
+        """Waits until it has made itself ready."""
         first = self.read()
         self.missing, self.details = first.get("missing"), first.get("details")
         self.loss = first.get("loss")
@@ -60,8 +67,10 @@ class Contestant:
         self.process.wait()
 
 
-def measure(workload: str, names: list[str], repeats: int) -> dict:
-    entered = [Contestant(name, workload) for name in names]
+def measure(workload: str, names: list[str], repeats: int, suite: str = "contestants") -> dict:
+    entered = [Contestant(name, workload, suite) for name in names]
+    for contestant in entered:
+        contestant.begin()
     running = [contestant for contestant in entered if not contestant.missing]
     counts = {}
     for contestant in running:
@@ -94,6 +103,63 @@ def measure(workload: str, names: list[str], repeats: int) -> dict:
     }
 
 
+def suite_table(module: ModuleType, workload: str, entries: dict) -> str:
+    """The times of one workload of a suite, and what the suite compares."""
+    medians = {name: entry["seconds"] for name, entry in entries.items() if entry["seconds"]}
+    fastest = {name: entries[name]["best"] for name in medians}
+    lines = [f"\n{workload}", f"  {'':<26} {'ms':>10} {'best':>10} {'worst':>10}"]
+    for name, entry in entries.items():
+        if entry["missing"]:
+            lines.append(f"  {name:<26} not taking part: {entry['missing'].splitlines()[0][:75]}")
+        else:
+            times = [f"{1e3 * entry[key]:10.3f}" for key in ("seconds", "best", "worst")]
+            lines.append(f"  {name:<26} {' '.join(times)}")
+    compared = zip(
+        module.comparisons(workload, medians), module.comparisons(workload, fastest), strict=True
+    )
+    for (text, ratio, goal), (_, best, _) in compared:
+        # other work on the machine slows some contestants more than others: both must say so
+        met = goal is not None and max(ratio, best) <= goal
+        verdict = "" if goal is None else f"  goal {goal}: {'met' if met else 'missed'}"
+        lines.append(f"  {text}: {ratio:.2f} (of the fastest runs: {best:.2f}){verdict}")
+    return "\n".join(lines)
+
+
+def measure_suite(suite: str, about: dict, repeats: int, output: Path) -> list[str]:
+    """Runs a suite of one of the modules and writes its report; returns whose losses differ."""
+    module = importlib.import_module(suite)
+    load = os.getloadavg()[0]
+    text = "\n".join(
+        [
+            textwrap.fill(" ".join(module.__doc__.split()), 100),
+            f"{about['date']}, {about['device']}; tasks that ran when it began: {load:.1f}",
+        ]
+    )
+    print(f"\n{text}")
+    results = {}
+    for workload in module.WORKLOADS:
+        results[workload] = measure(workload, list(module.CONTESTANTS), repeats, suite)
+        lines = suite_table(module, workload, results[workload])
+        print(lines, flush=True)
+        text += f"\n{lines}"
+    path = output.with_name(f"{output.name}-{suite}")
+    report = {"machine": about | {"load": load}, "results": results}
+    path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    path.with_suffix(".txt").write_text(f"{text}\n")
+    print(f"\nwritten: {path}.json, .txt")
+    return differing(results)
+
+
+def differing(results: dict) -> list[str]:
+    """Contestants whose loss is not xpnet's."""
+    return [
+        f"{name} on {workload}"
+        for workload, entries in results.items()
+        for name, entry in entries.items()
+        if entry["deviation"] is not None and entry["deviation"] > 1e-3
+    ]
+
+
 def growth(names: list[str]) -> list[dict]:
     """Time of a step and peak memory as samples, then parameters, grow; each in a fresh process."""
     sizes = [f"{samples}x20-32-32-2" for samples in (1_000, 10_000, 100_000, 1_000_000)]
@@ -102,6 +168,7 @@ def growth(names: list[str]) -> list[dict]:
     for size in sizes:
         for name in names:
             contestant = Contestant(name, size)
+            contestant.begin()
             if not contestant.missing:
                 one = contestant.steps(2)["seconds"] / 2
                 count = max(1, round(SAMPLE / one))
@@ -235,6 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="ci/bench", description=__doc__.splitlines()[0], parents=[chooser]
     )
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=list(SUITES), help="what to measure")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--repeats", type=int, default=9)
@@ -246,6 +314,20 @@ def main() -> None:
 
     about = machine()
     print(json.dumps(about, indent=2))
+    output = options.output or HERE.parent / "results" / "numpy"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    wrong = []
+    if "steps" in options.suite:
+        wrong += measure_steps(options, about, output)
+    for suite in options.suite:
+        if suite != "steps":
+            wrong += measure_suite(suite, about, options.repeats, output)
+    if wrong:
+        sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")
+
+
+def measure_steps(options: argparse.Namespace, about: dict, output: Path) -> list[str]:
+    """Runs the suite of training steps and writes its report; returns whose losses differ."""
     imports = import_times()
     print(f"import: xpnet {1e3 * imports['xpnet']:.0f} ms, numpy {1e3 * imports['numpy']:.0f} ms")
     results = {}
@@ -254,22 +336,13 @@ def main() -> None:
         print(table({workload: results[workload]}), flush=True)
     grown = growth([n for n in ("xpnet", "PyTorch") if n in options.contestants]) if options.growth else []
 
-    output = options.output or HERE.parent / "results" / "numpy"
-    output.parent.mkdir(parents=True, exist_ok=True)
     report = {"machine": about, "import_seconds": imports, "results": results, "growth": grown}
     output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
     if any("xpnet" in entries for entries in results.values()):
         chart(results, about, output.with_suffix(".png"))
         output.with_suffix(".txt").write_text(table(results).lstrip() + "\n")
     print(f"\nwritten: {output}.json, .txt, .png")
-    wrong = [
-        f"{name} on {workload}"
-        for workload, entries in results.items()
-        for name, entry in entries.items()
-        if entry["deviation"] is not None and entry["deviation"] > 1e-3
-    ]
-    if wrong:
-        sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")
+    return differing(results)
 
 
 if __name__ == "__main__":

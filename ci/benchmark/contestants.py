@@ -8,7 +8,9 @@ import math
 import os
 
 import numpy as np
-from workloads import MOMENTUM, RATE
+from workloads import MOMENTUM, RATE, named
+
+__all__ = ["CONTESTANTS", "named"]
 
 GPU = os.environ.get("XPNET_BACKEND", "numpy").startswith("cupy")
 

@@ -1,9 +1,10 @@
-"""One contestant on one workload, in a process of its own: answers a line of JSON to each line it reads.
+"""One contestant of a suite on one workload, in a process of its own: answers JSON to each line it reads.
 
 The first line says the loss at the fifth step, or why the contestant cannot take part. `{"steps": n}` takes
 n steps and answers their time in seconds and the peak memory; an empty line ends it.
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -15,18 +16,16 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(contestant: str, workload: str) -> None:
+def main(suite: str, contestant: str, workload: str) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not get between
 
     def answer(**message):
         print(json.dumps(message), file=answers, flush=True)
 
     try:
-        from contestants import CONTESTANTS
-        from workloads import named
-
-        steps, details = CONTESTANTS[contestant](named(workload))
-        loss = steps(5)  # also the warm-up
+        module = importlib.import_module(suite)
+        steps, details = module.CONTESTANTS[contestant](module.named(workload))
+        loss = steps(getattr(module, "WARM_UP", 5))
     except ImportError as error:
         return answer(missing=str(error))
     except Exception as error:

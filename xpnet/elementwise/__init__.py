@@ -49,7 +49,7 @@ class Elementwise:
         self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
         self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         self._scalar_names = set(self.scalars)
-        self._programs: dict[tuple[tuple[int, ...], ...], host.Program] = {}
+        self._programs: dict[Any, host.Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
 
     def __call__(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
@@ -59,6 +59,10 @@ class Elementwise:
     def graph(self) -> Graph:
         """What the rule computes, found by running it on symbols."""
         return trace(self.function, self.arrays, self.scalars)
+
+    @functools.cached_property
+    def _uniforms(self) -> tuple[int, ...]:
+        return host.wanted_uniforms(self.graph)
 
     def source(self, device_scalars: frozenset[str] = frozenset()) -> cuda.Source:
         """The CUDA kernel of the rule; the scalars in `device_scalars` are arrays."""
@@ -162,13 +166,25 @@ class Elementwise:
         if scalars:
             scalars = {name: _number(value) for name, value in scalars.items()}
         if isinstance(outputs[0], np.ndarray):
-            program = self._programs.get(aliases)
-            if program is None:
-                program = self._programs[aliases] = host.compile_program(self.graph, aliases)
-            host.run(self.graph, program, arrays, outputs, scalars)
+            wanted = self._uniforms
+            values = host.uniform_values(self.graph, wanted, scalars, outputs[0].dtype) if wanted else []
+            uniforms = dict(zip(wanted, values, strict=True))
+            host.run(self._program(aliases, uniforms), arrays, outputs, uniforms)
             return
         on_device = frozenset(n for n, value in scalars.items() if not isinstance(value, float))
         cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars)
+
+    def _program(self, aliases: tuple[tuple[int, ...], ...], uniforms: dict[int, Any]) -> host.Program:
+        """The NumPy program for outputs that lie so on inputs, without what `uniforms` make idle."""
+        neutral = {
+            n: value for n, value in uniforms.items() if type(value) is float and value in (0.0, 1.0)
+        }
+        key = (aliases, *neutral.items())
+        program = self._programs.get(key)
+        if program is None:
+            graph = host.without_idle(self.graph, neutral)
+            program = self._programs[key] = host.compile_program(graph, aliases)
+        return program
 
 
 def elementwise(function: Callable[..., Any]) -> Elementwise:

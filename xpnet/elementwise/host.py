@@ -3,23 +3,30 @@
 The graph of a rule becomes the text of a Python function, one ufunc call with an `out` a line. A result
 is written into the output itself as soon as nothing needs the input that lies there, and into one of a
 few block-sized buffers until then. A block is small enough that the buffers stay in the cache between
-the calls.
+the calls. The blocks of a large array are spread over threads.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..threads import available, run_all
 from .trace import OPERATIONS, Graph, Node
 
-BLOCK_BYTES = 2**19  # of one array in a block; measured at 1e7 parameters
+# Bytes of one array in a block, measured at 1e7 parameters. Threads take turns at the interpreter lock, so
+# where they share the blocks a call must be long; they do so only for arrays of THREAD_BYTES or more.
+BLOCK_BYTES = 2**19
+SHARED_BLOCK_BYTES = 2**20
+THREAD_BYTES = 2**22
 
 _UFUNCS = {"abs": "absolute", "pow": "power"}
+_NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}  # on the right of any number
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,35 @@ class Call:
         return Call(self.function, sources, new if self.target == old else self.target)
 
 
+def wanted_uniforms(graph: Graph) -> tuple[int, ...]:
+    """The nodes, no constants, that are the same for every element and go into what is not."""
+    nodes = graph.nodes
+    read = [argument for node in nodes if not node.uniform for argument in node.arguments]
+    found = [number for number in (*read, *graph.outputs) if nodes[number].uniform]
+    return tuple(dict.fromkeys(number for number in found if nodes[number].operation != "constant"))
+
+
+def without_idle(graph: Graph, values: Mapping[int, float]) -> Graph:
+    """`graph` without the operations that change nothing, as some uniform nodes have these `values`.
+
+    So a decay of 0, or a small number to be added elsewhere, costs no pass over the arrays.
+    """
+    same = list(range(len(graph.nodes)))
+    nodes: list[Node] = []
+    for number, node in enumerate(graph.nodes):
+        arguments = tuple([same[argument] for argument in node.arguments])
+        if node.operation in _NEUTRAL and not node.uniform:
+            neutral = _NEUTRAL[node.operation]
+            if values.get(arguments[1]) == neutral:
+                same[number] = arguments[0]
+            elif values.get(arguments[0]) == neutral and node.operation in ("add", "multiply"):
+                same[number] = arguments[1]
+        idle = same[number] != number
+        nodes.append(Node("none", uniform=True) if idle else replace(node, arguments=arguments))
+    outputs = tuple([same[number] for number in graph.outputs])
+    return Graph(graph.name, graph.arrays, graph.scalars, nodes, outputs)
+
+
 def compile_program(graph: Graph, aliases: Sequence[tuple[int, ...]]) -> Program:
     """Writes the calls of `graph`; `aliases[k]` are the inputs that output `k` overwrites."""
     nodes = graph.nodes
@@ -69,19 +105,13 @@ def compile_program(graph: Graph, aliases: Sequence[tuple[int, ...]]) -> Program
         last_use[number] = len(nodes)
 
     place: dict[int, str] = {}  # where the value of a node lies
-    uniforms: list[int] = []
+    uniforms = wanted_uniforms(graph)
     for number, node in enumerate(nodes):
         if node.operation == "array":
             place[number] = f"a{node.value}"
         elif node.operation == "constant":
             place[number] = f"({node.value!r})" if np.isfinite(node.value) else f"float('{node.value}')"
-    for number in (
-        *(argument for node in nodes if not node.uniform for argument in node.arguments),
-        *graph.outputs,
-    ):
-        if nodes[number].uniform and number not in place:
-            place[number] = f"u{len(uniforms)}"
-            uniforms.append(number)
+    place |= {number: f"u{k}" for k, number in enumerate(uniforms)}
 
     buffers = {False: _Buffers("t", "dtype"), True: _Buffers("b", "bool")}
     calls: list[Call] = []
@@ -145,7 +175,7 @@ def compile_program(graph: Graph, aliases: Sequence[tuple[int, ...]]) -> Program
     names = {name: getattr(np, name) for name in (*map(_ufunc, OPERATIONS), "empty", "copyto")}
     names["where"] = _where
     exec(compile(text, f"<xpnet rule {graph.name}>", "exec"), names)
-    return Program(names["block"], tuple(uniforms), text)
+    return Program(names["block"], uniforms, text)
 
 
 class _Buffers:
@@ -261,21 +291,31 @@ def uniform_values(
 
 
 def run(
-    graph: Graph,
     program: Program,
     arrays: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
-    scalars: Mapping[str, Any],
+    uniforms: Mapping[int, Any],
 ) -> None:
-    """Computes the rule of `graph` on `arrays` into `outputs`, all of one dtype."""
+    """Runs `program` on `arrays`, into `outputs`, all of one dtype, with the values of uniform nodes."""
     first = outputs[0]
-    uniforms = uniform_values(graph, program.uniforms, scalars, first.dtype) if program.uniforms else ()
+    # NumPy takes an array of no dimension in half the time that it needs for a Python number
+    numbers = [
+        np.array(value, first.dtype) if type(value) is float else value
+        for value in [uniforms[number] for number in program.uniforms]
+    ]
     if first.nbytes <= BLOCK_BYTES:
-        program.run(*arrays, *outputs, *uniforms)
+        program.run(*arrays, *outputs, *numbers)
         return
-    values = [*arrays, *outputs, *uniforms]
-    for block in _blocks(first.shape, BLOCK_BYTES // first.itemsize):
-        program.run(*[_part(value, block, first.ndim) for value in values])
+    values, state = [*arrays, *outputs, *numbers], np.geterr()
+
+    def compute(block: tuple[slice, ...]) -> None:
+        with np.errstate(**state):  # those of this thread
+            program.run(*[_part(value, block, first.ndim) for value in values])
+
+    threads = available() if first.nbytes >= THREAD_BYTES else 1
+    most = BLOCK_BYTES if threads == 1 else SHARED_BLOCK_BYTES
+    blocks = _blocks(first.shape, most // first.itemsize)
+    run_all([functools.partial(compute, block) for block in blocks], threads)
 
 
 def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:

@@ -42,9 +42,9 @@ class Graph:
     name: str
     arrays: tuple[str, ...]
     scalars: tuple[str, ...]
-    samplewise: bool = False
     nodes: list[Node] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
+    samplewise: bool = False
     _numbers: dict[tuple[Node, str], int] = field(default_factory=dict)
 
     def add(self, node: Node) -> int:
@@ -70,7 +70,7 @@ def trace(
         TraceError: the function does something else than the operations of `OPERATIONS`.
     """
     name = getattr(function, "__name__", "rule")
-    graph = Graph(name, tuple(arrays), tuple(scalars), samplewise)
+    graph = Graph(name, tuple(arrays), tuple(scalars), samplewise=samplewise)
     arguments = [
         _Symbol(graph, graph.add(Node("array", value=position))) for position in range(len(graph.arrays))
     ]

@@ -75,4 +75,7 @@ class Dense(Layer):
         accumulate.add_product("weights", dz, inputs.mT)
         if self.bias:
             accumulate.add_sum("bias", dz)
-        return parameters["weights"].mT @ dz if input_gradient else None
+        if not input_gradient:
+            return None
+        weights = parameters["weights"].mT
+        return weights * dz if self.units == 1 else weights @ dz  # outer products are slow in BLAS

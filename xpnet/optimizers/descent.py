@@ -82,11 +82,11 @@ class Descent(Optimizer):
         rows = xp.asarray(plain[:, None] if w.ndim > 1 else plain, device=backend.device)
         # along the gradient where the direction does not descend; NaN goes there too
         rows = rows | ~(slope < 0.0)
-        direction = xp.where(rows, -gradient, direction)
         norm = dot(gradient, gradient)
-        slope = xp.where(rows, -norm, slope)
         plain = backend.to_numpy(rows).reshape(-1)
         if plain.any():
+            direction = xp.where(rows, -gradient, direction)
+            slope = xp.where(rows, -norm, slope)
             self.forget(state, rows)
         if any(problems):
             state["active"] = state["active"] & host.array([problem is None for problem in problems])

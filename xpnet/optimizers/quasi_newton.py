@@ -136,17 +136,17 @@ class LBFGS(Descent):
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
     ) -> tuple[Array, tuple[Problem | None, ...]]:
-        s, y, rho = state["s"], state["y"], state["rho"]
-        last = state["learned"]
+        xp, last = array_api_compat.array_namespace(gradient), state["learned"]
         order = [number % self.pairs for number in range(max(0, last - self.pairs), last)]
-        alpha, q = {}, gradient
-        for k in reversed(order):
-            alpha[k] = rho[k, ...] * dot(s[k, ...], q)
-            q = q - alpha[k] * y[k, ...]
-        q = state["scale"] * q
-        for k in order:
-            q = q + (alpha[k] - rho[k, ...] * dot(y[k, ...], q)) * s[k, ...]
-        return -q, ()
+        pairs = [tuple(state[name][k, ...] for name in ("s", "y", "rho")) for k in order]
+        alphas, q = [], -gradient
+        for s, y, rho in reversed(pairs):
+            alphas.append(rho * xp.vecdot(s, q)[..., None])
+            q -= alphas[-1] * y
+        q *= state["scale"]
+        for s, y, rho in pairs:
+            q += (alphas.pop() - rho * xp.vecdot(y, q)[..., None]) * s
+        return q, ()
 
     def forget(self, state: State, rows: Array) -> None:
         xp = array_api_compat.array_namespace(state["rho"])

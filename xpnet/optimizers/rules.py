@@ -54,8 +54,10 @@ def adam(xp, w, gradient, mean, square, *, rate, beta1, beta2, decay, seen1, see
     """`seen1 = 1 - beta1^k`, `seen2 = 1 - beta2^k` at step k; `decay` is decoupled from the gradient."""
     mean = beta1 * mean + (1.0 - beta1) * gradient
     square = beta2 * square + (1.0 - beta2) * gradient * gradient
-    move = (mean / seen1) / (xp.sqrt(square / seen2 + inside) + outside)
-    return w - rate * (decay * w + move), mean, square
+    # as move = (mean / seen1) / (sqrt(square / seen2 + inside) + outside), in fewer passes
+    root = seen2**0.5
+    move = mean / (xp.sqrt(square + seen2 * inside) + root * outside)
+    return (1.0 - rate * decay) * w - rate * root / seen1 * move, mean, square
 
 
 @elementwise
