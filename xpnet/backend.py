@@ -392,7 +392,7 @@ def _upload(
 
 
 def _sent(own: Any, wanted: np.dtype) -> np.dtype:
-    """The dtype in which numbers go to the device: their own where that is the smaller."""
+    """The dtype in which numbers go to the device: their own unless that is larger."""
     own = np.dtype(own).newbyteorder("=")
     return own if own.kind in "biuf" and own.itemsize <= wanted.itemsize else wanted
 

@@ -71,13 +71,10 @@ class Data:
         _check_shape(targets, self.samples, network.outputs)
         self.labels = False
         if len(targets.shape) == 1:  # little beside the data
-            targets = backend.asarray(targets[0 : self.samples], name="targets")
+            targets = backend.asarray(_whole(targets), name="targets")
             self.labels = network.outputs > 1
-            targets = (
-                backend.xp.astype(_check_labels(backend, targets, network.outputs), dtype)
-                if self.labels
-                else targets[:, None]
-            )
+            targets = _check_labels(backend, targets, network.outputs) if self.labels else targets[:, None]
+            targets = backend.xp.astype(targets, dtype, copy=False)
 
         self.streamed = self._choose({"X": X} if self.labels else {"X": X, "targets": targets}, resident)
         self.X, self.targets = X, targets
@@ -200,9 +197,14 @@ class Data:
         return rows
 
 
+def _whole(values: Any) -> Any:
+    """`values`, read at once if they are such as are read in parts."""
+    return values[0 : values.shape[0]] if on_host(values) else values
+
+
 def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
     xp = backend.xp
-    weights = backend.asarray(weights, dtype, name="sample_weight")
+    weights = backend.asarray(_whole(weights), dtype, name="sample_weight")
     if tuple(weights.shape) != (samples,):
         raise ValueError(
             f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"

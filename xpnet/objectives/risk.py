@@ -147,6 +147,7 @@ class EmpiricalRisk(Objective):
         self._wanted_chunk, self._wanted_threads = chunk, threads
         self._ones: Array = None
         self._plan()
+        self.backend.synchronize()  # so that it can be used on any stream
 
     @property
     def X(self) -> Array:
