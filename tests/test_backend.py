@@ -12,6 +12,7 @@ import pytest
 
 import xpnet
 from xpnet import BackendError
+from xpnet.backend import backends
 
 
 class CUDARuntimeError(Exception):
@@ -86,6 +87,13 @@ def test_auto_says_once_what_it_chose(monkeypatch, no_cupy, caplog):
         xpnet.backend("auto")
         xpnet.backend("auto")
     assert [record.getMessage()[:26] for record in caplog.records] == ["backend 'auto' chose numpy"]
+
+
+def test_backends_are_all_there_are(monkeypatch):
+    fake_cupy(monkeypatch, 2)
+    assert [getattr(place.device, "id", place.name) for place in backends()] == ["numpy", 0, 1]
+    fake_cupy(monkeypatch, None)
+    assert [place.name for place in backends()] == ["numpy"]
 
 
 def test_the_current_device_unless_another_is_named(monkeypatch):

@@ -10,6 +10,7 @@ import xpnet
 from xpnet import (
     L1,
     L2,
+    BinaryCrossEntropy,
     CrossEntropy,
     Dense,
     EmpiricalRisk,
@@ -54,6 +55,27 @@ def test_hessian_equals_differences(make, device):
     assert_array_equal(H, H.T)
     v = device.asarray(np.random.default_rng(5).standard_normal(w.size))
     assert_allclose(H @ v, objective.hessian_product(w, v), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activation", "divergence"),
+    [
+        ("sigmoid", BinaryCrossEntropy()),
+        ("sigmoid", SquaredError()),
+        ("softplus", SquaredError()),
+        ("tanh", SquaredError()),
+    ],
+    ids=str,
+)
+def test_hessians_where_all_units_are_at_zero(activation, divergence, device):
+    """Where a network for a convex problem starts, and where formulas change sides."""
+    network = Network(3, Dense(1, activation, initialiser="zeros"))
+    targets = np.random.default_rng(4).integers(0, 2, 30)
+    objective = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
+    w = start(objective)
+    H = to_numpy(objective.hessian(w))
+    assert abs(H).max() > 0.01
+    assert_allclose(H, difference_hessian(objective, w), atol=1e-9)
 
 
 def test_hessian_equals_pytorch(torch, device):

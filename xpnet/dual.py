@@ -182,7 +182,12 @@ class Namespace:
         return self._chain(x, "atan", lambda x, y: 1.0 / (1.0 + x * x))
 
     def abs(self, x: Any) -> Any:
-        return self._chain(x, "abs", lambda x, y: self.xp.sign(x))
+        # at 0 the slope from the right: with a slope of 0, sigmoid would have no derivative there
+        return self._chain(x, "abs", lambda x, y: self._side(x))
+
+    def _side(self, x: Array) -> Array:
+        ones = self.xp.ones_like(x)
+        return self.xp.where(x < 0.0, -ones, ones)
 
     def sign(self, x: Any) -> Any:
         return self.xp.sign(value_of(x))

@@ -156,10 +156,12 @@ def sigmoid(xp: Any, z: Any) -> Any:
 
 def softplus(xp: Any, z: Any) -> Any:
     """`log(1 + exp(z))`, from an exponential that cannot overflow."""
-    small = xp.exp(-xp.abs(z))
+    size = xp.abs(z)
+    small = xp.exp(-size)
     whole = 1.0 + small
     # log1p(small) by its definition: NumPy's own takes thirty times as long
-    return xp.maximum(z, 0.0) + (xp.log(whole) + (small - (whole - 1.0)) / whole)
+    # 0.5 (z + |z|) is max(z, 0), and as |z| differentiable from the right at 0
+    return 0.5 * (z + size) + (xp.log(whole) + (small - (whole - 1.0)) / whole)
 
 
 def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:

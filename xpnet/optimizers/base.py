@@ -11,7 +11,7 @@ import array_api_compat
 from .. import checks
 from ..backend import Array, Namespace
 from ..objectives import Objective
-from ..schedules import Rate, as_schedule
+from ..schedules import Rate, checked_schedule
 
 State = dict[str, Any]
 
@@ -79,10 +79,10 @@ class FirstOrder(Optimizer):
     def initialise(self, objective: Objective, w: Array) -> State:
         checks.per_replica("rate", self.rate, w)
         xp = array_api_compat.array_namespace(w)
-        return {"step": 0} | as_schedule(self.rate).initialise(w) | self.memory(xp, w)
+        return {"step": 0} | checked_schedule(self.rate).initialise(w) | self.memory(xp, w)
 
     def step(self, objective: Objective, w: Array, state: State) -> Record:
-        schedule, step = as_schedule(self.rate), state["step"]
+        schedule, step = checked_schedule(self.rate), state["step"]
         value, gradient = objective.value_and_gradient(state.get("ahead", w))
         record = Record(step, value, gradient, schedule.rate(step, state))
         self.update(array_api_compat.array_namespace(w), w, record, state)

@@ -17,7 +17,7 @@ from .. import checks
 from ..backend import Array, backend_of, host
 from ..linear import dot
 from ..objectives import Objective
-from ..schedules import Rate, as_schedule
+from ..schedules import Rate, as_schedule, checked_schedule
 from .base import Problem
 
 NOT_LOWER = Problem("no lower value found along the gradient: as far as rounding lets it go", sound=True)
@@ -187,7 +187,7 @@ class Fixed(Search):
 
     def initialise(self, objective: Objective, w: Array) -> dict[str, Any]:
         checks.per_replica("rate", self.rate, w)
-        return as_schedule(self.rate).initialise(w)
+        return checked_schedule(self.rate).initialise(w)
 
     def along(
         self,
@@ -199,7 +199,7 @@ class Fixed(Search):
         first: Any,
         state: dict[str, Any],
     ) -> Move:
-        schedule = as_schedule(self.rate)
+        schedule = checked_schedule(self.rate)
         rate = schedule.rate(state["step"], state)
         schedule.observe(value, state)
         replicas = 1 if w.ndim == 1 else w.shape[0]
