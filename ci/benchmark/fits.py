@@ -1,8 +1,9 @@
-"""The suite of fits: a regression network trained by second-order methods until its loss is GOAL_LOSS.
+"""The suite of fits: a regression network trained by second-order methods until its loss is at most 1e-3.
 
-Everyone starts from the same weights; a "step" is a whole fit. PyTorch, and SciPy on PyTorch's gradient,
-stop in the very evaluation that reaches the loss; xpnet at the end of the step that does; scikit-learn,
-which asks nobody in between, after the number of iterations that it needs, found beforehand.
+The loss is half the mean square error, and begins at .36. Everyone starts from the same weights; a "step"
+is a whole fit. PyTorch, and SciPy on PyTorch's gradient, stop in the very evaluation that reaches the loss;
+xpnet at the end of the step that does; scikit-learn, which asks nobody in between, after the number of
+iterations that it needs, found beforehand.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import numpy as np
 
 WARM_UP = 1
 WORKLOADS = ["float32", "float64"]
-GOAL_LOSS = 1e-3  # half the mean square error; it begins at .36
+GOAL_LOSS = 1e-3
 GOAL = 0.7
 UNITS = [10, 30, 30, 1]
 SAMPLES = 5_000
