@@ -156,12 +156,11 @@ def sigmoid(xp: Any, z: Any) -> Any:
 
 def softplus(xp: Any, z: Any) -> Any:
     """`log(1 + exp(z))`, from an exponential that cannot overflow."""
-    size = xp.abs(z)
-    small = xp.exp(-size)
+    small = xp.exp(-xp.abs(z))
     whole = 1.0 + small
     # log1p(small) by its definition: NumPy's own takes thirty times as long
-    # 0.5 (z + |z|) is max(z, 0), and as |z| differentiable from the right at 0
-    return 0.5 * (z + size) + (xp.log(whole) + (small - (whole - 1.0)) / whole)
+    # the maximum's slope at a tie is that of the second: at 0 the one from the right, as that of |z|
+    return xp.maximum(0.0, z) + (xp.log(whole) + (small - (whole - 1.0)) / whole)
 
 
 def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
