@@ -3,9 +3,10 @@
 A classifier, 200 of scikit-learn's digits, 64-4-10 tanh, to a cross-entropy of 0.05; and a regression, 200
 points of a function of two variables, 2-10-10-1 tanh, to half a mean squared error of 1e-3. A cell is the
 number of evaluations (values, gradients and products with second derivatives alike, so that a whole Hessian
-is as many as there are parameters), the seconds of processor time, and the rate; or a dash where it
-did not get there in 5,000 evaluations. First-order optimizers have a rate to choose: five are tried as replicas, which
-is not counted, and the best is shown. `python examples/choose.py` is how ci/results/networks.txt is made.
+is as many as there are parameters), the seconds of processor time, and the rate; or a dash where it did not
+get there in 5,000 evaluations. First-order optimizers have a rate to choose: five are tried as replicas,
+which is not counted, and the best is shown. `python examples/choose.py` is how ci/results/networks.txt is
+made.
 """
 
 from __future__ import annotations
