@@ -467,7 +467,7 @@ def test_the_budget_is_hard_and_the_best_point_comes_back(device):
             counted.calls, counted.least = 0, np.inf
             stop = evaluations(limit) | after(10_000)
             w = device.asarray([-1.2, 1.0])
-            run = minimize(counted, method, w, stop=stop, check_every=1)
+            run = minimize(counted, method, w, stop=stop)
             assert counted.calls == sum(run.evaluations.values()) <= limit
             if run.reason == f"{limit} evaluations made":
                 assert run.value == pytest.approx(run.best_value, rel=1e-14)

@@ -22,7 +22,7 @@ from .stopping import Progress, Rule
 
 logger = logging.getLogger("xpnet")
 
-CHECK_EVERY = {"cupy": 20}  # steps between looks at the device; 1 for the others
+CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
 
 
 class NonFiniteError(ArithmeticError):
@@ -111,7 +111,7 @@ def iterate(
         w: where to start, `(P,)` or `(R, P)`.
         state: to go on from a state that an earlier run left; it is updated in place.
         check_every: steps between tests that all numbers are finite, each of which waits for the
-            device; 1 by default, and 20 on CuPy.
+            device; 1 by default, and 20 on CuPy for the methods of first order.
 
     Raises:
         TypeError, ValueError: arguments of the wrong kind, `w` read-only or not finite, before any step.
@@ -160,7 +160,8 @@ def minimize(
         held_out: a risk on other data, evaluated every `held_out_every` steps.
         progress: whether to show a progress bar (needs tqdm: `pip install xpnet[progress]`).
         check_every: steps between looks at the device, at which history is kept, rules are checked and
-            the best point is kept; 1 by default, and 20 on CuPy so that the device stays busy.
+            the best point is kept; 1 by default, and 20 on CuPy for the methods of first order, so
+            that the device stays busy.
 
     Raises:
         TypeError, ValueError: as `iterate`; a rule that needs a held-out risk where none is given.
@@ -349,7 +350,7 @@ class _Loop:
             raise TypeError(f"w must be float32 or float64, got {w.dtype}")
         checks.writeable("w", w)
         if check_every is None:
-            check_every = CHECK_EVERY.get(self.backend.name, 1)
+            check_every = 1 if optimizer.waits else CHECK_EVERY.get(self.backend.name, 1)
         self.check_every = checks.count("check_every", check_every)
         self.optimizer, self.w = optimizer, w
         with self.backend.quiet():

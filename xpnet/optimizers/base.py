@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import array_api_compat
 
@@ -48,7 +48,13 @@ class Record:
 
 
 class Optimizer(ABC):
-    """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum."""
+    """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum.
+
+    Attributes:
+        waits: whether a step reads the device, so that looking at it once more costs little.
+    """
+
+    waits: ClassVar[bool] = True
 
     @abstractmethod
     def initialise(self, objective: Objective, w: Array) -> State:
@@ -66,6 +72,7 @@ class FirstOrder(Optimizer):
     `state["ahead"]` where there is such an entry, at `w` otherwise.
     """
 
+    waits = False
     rate: Rate
 
     @abstractmethod

@@ -32,6 +32,8 @@ class Minibatch(Optimizer):
         ValueError: `size` below 1, a negative seed.
     """
 
+    waits = False
+
     optimizer: FirstOrder
     size: int = 32
     seed: int = 0
