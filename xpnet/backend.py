@@ -86,6 +86,7 @@ class Backend:
         Raises:
             TypeError: `values` are not numbers, or lie on another device; the message says `name`.
         """
+        _refuse_half(values, name)
         if on_host(values):
             _require_numbers(values, name)
             return values
