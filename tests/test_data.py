@@ -23,9 +23,10 @@ from xpnet import (
     Network,
     SquaredError,
     after,
+    hostdata,
     minimize,
 )
-from xpnet.backend import on_host, take
+from xpnet.hostdata import on_host, take
 from xpnet.objectives import data as data_module
 from xpnet.objectives import risk as risk_module
 
@@ -490,13 +491,13 @@ def test_copies_and_work_are_ordered_by_events_and_no_more(cupy, monkeypatch, ow
     user = Stream(non_blocking=True) if own_stream else Stream(null=True)
     monkeypatch.setattr(cupy.cuda, "Event", Event)
     monkeypatch.setattr(cupy.cuda, "Stream", Copying)
-    reading = xpnet.backend.__globals__["_read"]
+    reading = hostdata.read
 
     def read(*arguments):
         log.append(("read", len([e for e in log if e[0] == "read"]), frozenset(before.get("host", ()))))
         reading(*arguments)
 
-    monkeypatch.setitem(xpnet.backend.__globals__, "_read", read)
+    monkeypatch.setattr(hostdata, "read", read)
     forward = Network.forward
 
     def compute(self, *arguments):

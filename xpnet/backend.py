@@ -1,8 +1,8 @@
 """The backend: which array library computes, and on which device.
 
 A `Backend` is a frozen value that says where arrays live and moves data there and back. It is passed
-to whatever needs it and never ambient: two backends can be used side by side in one program. This file
-is the only place, with `elementwise/`, where NumPy and CuPy are named.
+to whatever needs it and never ambient: two backends can be used side by side in one program. NumPy and
+CuPy are named here, in `hostdata.py`, `upload.py` and `elementwise/`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import contextlib
 import difflib
 import functools
 import logging
-import math
-import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +19,9 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from . import checks
+from . import checks, hostdata
 from .threads import ahead
+from .upload import upload
 
 logger = logging.getLogger("xpnet")
 
@@ -60,20 +59,20 @@ class Backend:
             TypeError: `values` are not numbers (objects, strings), or in half precision; the message
                 says `name`.
         """
-        _refuse_half(values, name)
+        hostdata.refuse_half(values, name)
         if array_api_compat.is_cupy_array(values) and self.name != "cupy":
             values = values.get()
         if not array_api_compat.is_array_api_obj(values):
-            values = _host_array(values, name)
+            values = hostdata.host_array(values, name)
         elif array_api_compat.is_numpy_array(values):
-            _require_numbers(values, name)
+            hostdata.require_numbers(values, name)
         with self.quiet():
             xp_dtype = None if dtype is None else self.dtype(dtype)
             foreign = not isinstance(values, np.ndarray) and (
                 array_api_compat.array_namespace(values) is not self.xp
             )
             if foreign:
-                values = _host_array(values, name)
+                values = hostdata.host_array(values, name)
             if xp_dtype is None and isinstance(values, np.ndarray) and values.dtype == np.float64:
                 xp_dtype = self.accumulator  # as near to it as the device has
             if self.name == "cupy":
@@ -86,9 +85,9 @@ class Backend:
         Raises:
             TypeError: `values` are not numbers, or lie on another device; the message says `name`.
         """
-        _refuse_half(values, name)
-        if on_host(values):
-            _require_numbers(values, name)
+        hostdata.refuse_half(values, name)
+        if hostdata.on_host(values):
+            hostdata.require_numbers(values, name)
             return values
         if array_api_compat.is_cupy_array(values) and self.name != "cupy":
             values = values.get()
@@ -96,7 +95,7 @@ class Backend:
         if own and array_api_compat.array_namespace(values) is self.xp:
             checks.same_place(self, name, values, values.dtype)
             return self.asarray(values, name=name)
-        return _host_array(values, name)
+        return hostdata.host_array(values, name)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """A NumPy array with the values of `array`; waits until they have been computed."""
@@ -183,13 +182,13 @@ class Backend:
         are. On CuPy the arrays are valid until the next are asked for.
         """
         if self.name == "cupy":
-            return _upload(self, sources, parts, np.dtype(dtype))
+            return upload(_import_cupy(), self.quiet, sources, parts, np.dtype(dtype))
 
         def fetch(part: slice) -> list[Array]:
             arrays = []
             for name, source in sources.items():
                 rows = np.empty((part.stop - part.start, *source.shape[1:]), checks.dtype_name(dtype))
-                _read(name, source, part, rows)
+                hostdata.read(name, source, part, rows)
                 arrays.append(self.asarray(rows))
             return arrays
 
@@ -283,137 +282,9 @@ def _numpy_backend() -> Backend:
     return Backend("numpy", array_api_compat.numpy, "cpu")
 
 
-def on_host(values: Any) -> bool:
-    """Whether `values` are better read in parts: a memory map, or no array but sliced like one.
-
-    The latter have `shape`, `dtype`, and `values[start:stop]`, as the data sets of h5py and zarr have.
-    """
-    if isinstance(values, np.ndarray):
-        return _mapping(values) is not None
-    if array_api_compat.is_array_api_obj(values) or not hasattr(values, "__getitem__"):
-        return False
-    try:
-        np.dtype(values.dtype)
-        return isinstance(values.shape, tuple)
-    except (AttributeError, TypeError):
-        return False
-
-
-def _read(name: str, source: Any, part: slice, rows: np.ndarray) -> None:
-    """Writes the samples `part` of what lies on the host into `rows`.
-
-    A memory map's pages are let go of at once, so that it takes no more memory than what is asked of it.
-    """
-    values = _host_array(source[part.start : part.stop], name)
-    if values.shape != rows.shape:
-        raise ValueError(
-            f"{name}[{part.start}:{part.stop}] must have shape {rows.shape}, got {values.shape}"
-        )
-    with np.errstate(all="ignore"):  # what overflows is found by the checks
-        rows[...] = values
-    mapping = _mapping(values)
-    # a private map would lose what has been written to it
-    if mapping is not None and getattr(source, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED"):
-        low, high = np.lib.array_utils.byte_bounds(values)
-        begin = np.frombuffer(mapping, np.uint8).ctypes.data
-        start = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
-        mapping.madvise(mmap.MADV_DONTNEED, start, high - begin - start)
-
-
-def take(name: str, source: Any, numbers: np.ndarray) -> np.ndarray:
-    """The samples of these numbers, of what lies on the host; neighbours are read together."""
-    if isinstance(source, np.ndarray) and _mapping(source) is None:
-        return source[numbers]
-    order = np.argsort(numbers, kind="stable")
-    rows = np.empty((len(numbers), *source.shape[1:]), source.dtype)
-    for run in np.split(order, np.flatnonzero(np.diff(numbers[order]) > 1) + 1):
-        part = slice(int(numbers[run[0]]), int(numbers[run[-1]]) + 1)
-        near = np.empty((part.stop - part.start, *rows.shape[1:]), rows.dtype)
-        _read(name, source, part, near)
-        rows[run] = near[numbers[run] - part.start]
-    return rows
-
-
-def _mapping(values: Any) -> mmap.mmap | None:
-    """The memory map that an array is a view of, if it is one."""
-    while isinstance(values, np.ndarray):
-        values = values.base
-    return values if isinstance(values, mmap.mmap) else None
-
-
-class _Slot:
-    """Page-locked memory of the host and memory of the device for one part of each of some sources."""
-
-    def __init__(self, cupy: Any, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
-        self.host, self.device = [], []
-        for shape, dtype in zip(shapes, dtypes, strict=True):
-            count = math.prod(shape)
-            memory = cupy.cuda.alloc_pinned_memory(count * dtype.itemsize)
-            self.host.append(np.frombuffer(memory, dtype, count).reshape(shape))
-            self.device.append(cupy.empty(shape, dtype))
-        self.copied = cupy.cuda.Event(block=True, disable_timing=True)
-        self.used = cupy.cuda.Event(disable_timing=True)
-        self.used.record()  # what the device's memory was before
-
-
-def _upload(
-    backend: Backend, sources: Mapping[str, Any], parts: Sequence[slice], dtype: np.dtype
-) -> Iterator[list[Array]]:
-    """`Backend.stream` on CuPy: two slots take turns, filled on a stream of their own.
-
-    Only events order that stream and the current one. The host waits for nothing but that a slot's last
-    copy has been made, before it writes there again.
-    """
-    cupy = _import_cupy()
-    most = max(part.stop - part.start for part in parts)
-    shapes = [(most, *source.shape[1:]) for source in sources.values()]
-    dtypes = [_sent(source.dtype, dtype) for source in sources.values()]
-    with backend.quiet():
-        copying = cupy.cuda.Stream(non_blocking=True)
-        slots = [_Slot(cupy, shapes, dtypes) for _ in parts[:2]]
-    try:
-        for number, part in enumerate(parts):
-            slot, count = slots[number % 2], part.stop - part.start
-            arrays = [array[:count] for array in slot.device]
-            slot.copied.synchronize()
-            for (name, source), rows in zip(sources.items(), slot.host, strict=True):
-                _read(name, source, part, rows[:count])
-            with backend.quiet():
-                copying.wait_event(slot.used)
-                for rows, array in zip(slot.host, arrays, strict=True):
-                    array.set(rows[:count], stream=copying)
-                slot.copied.record(copying)
-                cupy.cuda.get_current_stream().wait_event(slot.copied)
-            yield arrays
-            with backend.quiet():
-                slot.used.record()
-    finally:
-        for slot in slots:
-            slot.copied.synchronize()
-
-
-def _sent(own: Any, wanted: np.dtype) -> np.dtype:
-    """The dtype in which numbers go to the device: their own unless that is larger."""
-    own = np.dtype(own).newbyteorder("=")
-    return own if own.kind in "biuf" and own.itemsize <= wanted.itemsize else wanted
-
-
 def host_generator(seed: int | tuple[int, ...]) -> np.random.Generator:
     """The random generator of the host, from which every backend gets the same numbers."""
     return np.random.default_rng(seed)
-
-
-def _host_array(values: Any, name: str) -> np.ndarray:
-    """`values`, of any library on the host, as a NumPy array of numbers."""
-    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
-        result = np.from_dlpack(values)
-    else:
-        try:
-            result = np.asarray(values)
-        except (ValueError, TypeError) as error:
-            raise TypeError(f"{name} cannot be made an array of numbers: {error}") from error
-    _require_numbers(result, name)
-    return result
 
 
 @functools.cache
@@ -426,23 +297,6 @@ def _keep_freed_memory() -> None:
     never touched, so it costs no memory. Elsewhere this does nothing.
     """
     np.empty(2**25 - 2**16, np.uint8)
-
-
-def _refuse_half(values: Any, name: str) -> None:
-    dtype = checks.dtype_name(getattr(values, "dtype", None))
-    if dtype in ("float16", "bfloat16"):
-        raise TypeError(
-            f"{name} must not be in half precision, got {dtype}: convert it to float32, which xpnet "
-            "computes in, such as by .astype('float32')"
-        )
-
-
-def _require_numbers(values: np.ndarray, name: str) -> None:
-    _refuse_half(values, name)
-    if values.dtype.kind not in "biuf":
-        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers"}
-        got = kind.get(values.dtype.kind, str(values.dtype))
-        raise TypeError(f"{name} must hold real numbers, got an array of {got}")
 
 
 @functools.cache

@@ -7,7 +7,6 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
@@ -71,6 +70,8 @@ def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Res
 
     The thread belongs to this iterator alone, so that threads which iterate do not wait for each other.
     """
+    from concurrent.futures import ThreadPoolExecutor  # not needed by most, and slow to import
+
     with ThreadPoolExecutor(1, "xpnet-reader") as reader:
         coming = reader.submit(read, items[0])
         for item in items[1:]:

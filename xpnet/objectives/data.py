@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .. import checks
-from ..backend import Array, Backend, on_host, take
+from ..backend import Array, Backend
 from ..divergences import Divergence
+from ..hostdata import on_host, take
 from ..network import Network
 from .terms import one_hot
 

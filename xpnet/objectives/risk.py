@@ -9,6 +9,7 @@ threads there are.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import logging
@@ -144,6 +145,7 @@ class EmpiricalRisk(Objective):
             isinstance(item, L2) for item in penalties
         )
 
+        self._hold = contextlib.nullcontext if self.backend.name == "cupy" else hold_blas
         self._wanted_chunk, self._wanted_threads = chunk, threads
         self._ones: Array = None
         self._plan()
@@ -177,13 +179,13 @@ class EmpiricalRisk(Objective):
 
     def value(self, w: Array) -> Array:
         parameters = self._parameters(w)
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             value = self._sum_over_groups(self._group_value, parameters)[0]
             return self._with_penalties(value, w)
 
     def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
         parameters = self._parameters(w)
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             value, gradient = self._sum_over_groups(self._group_gradient, parameters, tuple(w.shape))
             for penalty, mask in self.penalties:
                 penalty.add_gradient(self.backend.xp, gradient, w, mask)
@@ -198,7 +200,7 @@ class EmpiricalRisk(Objective):
         checks.direction(self.backend, w, v)
         dual = Namespace(self.backend.xp)
         parameters = self._network.parameters(Dual(w, v), dual)
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             product = self._sum_over_groups(self._group_hessian, dual, parameters, tuple(v.shape))[0]
             return self._with_penalty_products(product, v)
 
@@ -212,7 +214,7 @@ class EmpiricalRisk(Objective):
         checks.direction(self.backend, w, v)
         dual = Namespace(self.backend.xp)
         duals = self._network.parameters(Dual(w, v), dual)
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             product = self._sum_over_groups(
                 self._group_gauss_newton, dual, parameters, duals, tuple(v.shape)
             )[0]
@@ -224,7 +226,7 @@ class EmpiricalRisk(Objective):
         """
         self._require_squares()
         parameters = self._parameters(w)
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             parts = self._in_memory(lambda: self._all_residuals(parameters))
             parts += [factor * w for factor in self._penalty_factors()]
             return self.backend.xp.concat(parts, axis=-1)
@@ -240,7 +242,7 @@ class EmpiricalRisk(Objective):
         lead = tuple(w.shape[:-1])
         matrix = xp.empty((*lead, rows, size), dtype=self.dtype, device=self.backend.device)
         row = 0
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             parts = self._slices(self._jacobian_step(w), 0, self.samples)
             for chunk in self.data.walk(parts):
                 _, block = self._jacobian_block(parameters, chunk, lead)
@@ -266,7 +268,7 @@ class EmpiricalRisk(Objective):
             )
             for k in range(groups)
         ]
-        with self.backend.quiet(), hold_blas():
+        with self.backend.quiet(), self._hold():
             parts = run_all(tasks, min(groups, self._threads_for(self._work * size)))
             value, gradient, matrix = [_sum(part) for part in zip(*parts, strict=True)]
             for penalty, mask in self.penalties:
