@@ -13,7 +13,7 @@ from .divergences import (
     KullbackLeibler,
     SquaredError,
 )
-from .elementwise import Elementwise, TraceError, elementwise
+from .elementwise import Elementwise, Samplewise, TraceError, elementwise, samplewise
 from .layers import Activation, Dense, Dropout, ElementwiseActivation, Layer, LayerNorm
 from .layers.activations import leaky_relu
 from .network import Network
@@ -143,6 +143,8 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "Run",
+    "samplewise",
+    "Samplewise",
     "schedules",
     "Search",
     "SquaredError",

@@ -35,7 +35,7 @@ class Divergence(ABC):
     def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
         """The same, and its gradient with respect to the outputs, a new array of their shape.
 
-        What keeps to the operations of `xpnet.elementwise.samplewise` is one launch on CuPy.
+        What keeps to the operations of `xpnet.samplewise` is one launch on CuPy.
         """
 
     def __repr__(self) -> str:
