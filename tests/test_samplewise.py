@@ -206,6 +206,7 @@ def test_a_divergence_that_cannot_be_a_kernel_is_called_as_it_is(backend, dtype,
         (lambda xp, a: xp.sum(xp.sum(a, axis=-2), axis=-2), "'xp.sum' takes numbers and axis=-2"),
         (lambda xp, a: xp.squeeze(a, axis=-2), "'xp.squeeze' takes what was reduced with keepdims=True"),
         (lambda xp, a: xp.mean(a), "there is no 'xp.mean' for kernels"),
+        (lambda xp, a: xp.sum(a, axis=-2, keepdims=True), "a value for each sample with keepdims=True"),
     ],
 )
 def test_what_cannot_be_traced_is_named(function, message):

@@ -95,6 +95,8 @@ def trace(
         symbol = _symbol(graph, output, "return")
         if symbol.node.boolean:
             raise TraceError(f"{name} returns a comparison; use xp.where to make numbers of it")
+        if symbol.node.per_sample and not symbol.flat:
+            raise TraceError(f"{name} returns a value for each sample with keepdims=True; squeeze it")
         numbers.append(symbol.number)
     graph.outputs = tuple(numbers)
     return graph
