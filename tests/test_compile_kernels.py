@@ -107,12 +107,15 @@ def test_kernels_that_spill_or_compute_in_float64_are_named_and_an_error(tmp_pat
     assert lines[3].split() == ["kernel", "dtype", "forms", "sm_70", "sm_80", "sm_90", "spills"]
     assert lines[5].split() == ["xpnet_adam", "float64", "1", "35", "40", "45", "8"]
     assert lines[-2] == "spilling: xpnet_adam float64"
-    assert lines[-1] == "computing in float64 on float32: none"
+    assert lines[-1] == "computing in float64 on float32, but for sums: none"
     assert capsys.readouterr().out.endswith(report.read_text())
     (other := tmp_path / "other").mkdir()
     sources(other, ("xpnet_tanh", "float"))
     assert tool.main([str(other)]) == 1
-    assert capsys.readouterr().out.endswith("computing in float64 on float32: xpnet_tanh float32\n")
+    assert capsys.readouterr().out.endswith("on float32, but for sums: xpnet_tanh float32\n")
+    (sums := tmp_path / "sums").mkdir()
+    sources(sums, ("xpnet_tanh_sum", "float"))
+    assert tool.main([str(sums)]) == 0
 
 
 def test_what_is_missing_is_named(tmp_path):
