@@ -160,6 +160,15 @@ def test_cupy_gives_the_reference(rule, shape, dtype, cupy_backend):
             np.testing.assert_allclose(own.get(), expected, rtol=tolerance, atol=tolerance)
 
 
+def test_any_of_the_arrays_may_be_the_larger_one(cupy_backend):
+    """As of a Gauss-Newton product in several directions: one output, several gradients."""
+    random = np.random.default_rng(0)
+    y, gradient = random.dirichlet(np.ones(4), 5).T, random.standard_normal((3, 4, 5))
+    want = activations.softmax_backward.function(xp, y, gradient)
+    got = activations.softmax_backward(cupy_backend.xp, *map(cupy_backend.asarray, (y, gradient)))
+    np.testing.assert_allclose(got.get(), want, rtol=1e-12, atol=1e-14)
+
+
 def test_kernels_let_nan_through_and_depend_on_no_order(counter, cupy_backend):
     z = np.random.default_rng(0).standard_normal((5, 300))
     z[2, 7], z[0, 8], z[4, 9] = np.nan, np.nan, np.nan

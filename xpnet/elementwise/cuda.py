@@ -262,7 +262,7 @@ def run_samplewise(
     """Launches the kernel once, on `arrays`; results that belong to a sample lack the axis of units."""
     import cupy
 
-    shape, dtype = arrays[0].shape, arrays[0].dtype
+    shape, dtype = np.broadcast_shapes(*[array.shape for array in arrays]), arrays[0].dtype
     units, width = shape[-2:]
     samples = (*shape[:-2], width)
     outputs = [
