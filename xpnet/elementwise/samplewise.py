@@ -25,8 +25,8 @@ class Samplewise:
     """A rule `function(xp, *arrays, **numbers)` that yields one array, or a tuple of arrays.
 
     `arrays` broadcast against each other. On CuPy it is one launch; there a function that cannot become a
-    kernel is called as it is, and a log message says so. Elsewhere every function is: on NumPy the arrays of
-    one chunk lie in the cache, and nothing is gained by fusing.
+    kernel is called as it is, and a log message says so. Elsewhere every function is: on NumPy the arrays
+    of one chunk lie in the cache, and nothing is gained by fusing.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
