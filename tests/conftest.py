@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from copy import deepcopy
 
 import hypothesis
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from array_api_compat import is_array_api_obj
 
 import xpnet
-from xpnet import checks
+from xpnet import checks, iterate
 
 hypothesis.settings.register_profile("xpnet", deadline=None)  # machines are shared
 hypothesis.settings.load_profile("xpnet")
@@ -123,6 +124,20 @@ def torch():
 def to_numpy(values):
     """`values` on the host if they are an array, of any library."""
     return xpnet.backend("numpy").to_numpy(values) if is_array_api_obj(values) else values
+
+
+def assert_resumes(objective, method, w) -> None:
+    """A run that goes on from a copy of point and state takes the same steps, bit for bit."""
+    state = method.initialise(objective, w)
+    for _ in range(5):
+        method.step(objective, w, state)
+    later, later_state = deepcopy((w, state))
+    for _ in range(5):
+        method.step(objective, w, state)
+    steps = iterate(objective, method, later, state=later_state)
+    for _ in range(5):
+        next(steps)
+    assert later.tobytes() == w.tobytes()
 
 
 def assert_allclose(got, want, **options) -> None:

@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import assert_array_equal
+from conftest import assert_array_equal, assert_resumes
 from test_first_order import NETWORK, OPTIMIZERS, risk
 
 import xpnet
@@ -112,18 +112,8 @@ def test_every_backend_takes_the_same_steps(backend, dtype, tolerance):
 
 
 def test_snapshot_and_resume_bit_for_bit(device):
-    objective, method = risk(device), Minibatch(Adam(0.01), 16)
     w = NETWORK.initialise(0, device, "float64")
-    state = method.initialise(objective, w)
-    for _ in range(5):
-        method.step(objective, w, state)
-    later, later_state = copy.deepcopy((w, state))
-    for _ in range(5):
-        method.step(objective, w, state)
-    steps = iterate(objective, method, later, state=later_state)
-    for _ in range(5):
-        next(steps)
-    assert later.tobytes() == w.tobytes()
+    assert_resumes(risk(device), Minibatch(Adam(0.01), 16), w)
 
 
 def test_replicas_equal_single_runs():

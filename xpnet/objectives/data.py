@@ -37,6 +37,7 @@ class Data:
     """Inputs, targets and weights of the samples that a network learns from; arguments as of the risk.
 
     Attributes:
+        item: the bytes of a number of `dtype`.
         samples: their number.
         X: `(samples, features)`.
         targets: `(outputs, samples)`, or labels `(samples,)`; `(samples, outputs)` while on the host.

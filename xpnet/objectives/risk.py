@@ -327,8 +327,7 @@ class EmpiricalRisk(Objective):
 
     def _jacobian_step(self, w: Array) -> int:
         """Samples in a block of rows of the Jacobian."""
-        item = 8 if self.dtype == self.backend.xp.float64 else 4
-        return max(16, JACOBIAN_BYTES // (w.size * self.network.outputs * item))
+        return max(16, JACOBIAN_BYTES // (w.size * self.network.outputs * self.data.item))
 
     def _slices(self, step: int, start: int, stop: int) -> list[slice]:
         return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
@@ -502,7 +501,7 @@ class EmpiricalRisk(Objective):
         return mask
 
     def _default_chunk(self) -> int:
-        item = 8 if self.dtype == self.backend.xp.float64 else 4
+        item = self.data.item
         sample = self.network.activation_size * item
         if self.backend.name == "cupy":
             fits = min(max(1, self.backend.free_memory() // (4 * sample)), self.data.most)
