@@ -49,7 +49,7 @@ PROBLEMS = {"digits": digits, "regression": regression}
 
 def best_rate(objective: xpnet.EmpiricalRisk, target: float, optimizer: xpnet.FirstOrder) -> float:
     """The rate that is first to reach `target`; if none does, the one that comes nearest."""
-    w = np.tile(objective.network.initialise(0, "numpy", "float64"), (len(RATES), 1))
+    w = np.tile(objective.network.initialize(0, "numpy", "float64"), (len(RATES), 1))
     stop = xpnet.value_below(target) | xpnet.after(500)
     run = xpnet.minimize(objective, dataclasses.replace(optimizer, rate=RATES[:, None]), w, stop=stop)
     reached = run.history.value <= target
@@ -64,7 +64,7 @@ def reach(problem: str, name: str) -> tuple[int | None, float, float | None]:
     if isinstance(optimizer, xpnet.FirstOrder):
         rate = best_rate(objective, target, optimizer)
         optimizer = dataclasses.replace(optimizer, rate=rate)
-    w = objective.network.initialise(0, "numpy", "float64")
+    w = objective.network.initialize(0, "numpy", "float64")
     start = time.process_time()
     stop = xpnet.value_below(target) | xpnet.evaluations(LIMIT) | xpnet.after(LIMIT)
     run = xpnet.minimize(objective, optimizer, w, stop=stop)

@@ -30,7 +30,7 @@ network = xpnet.Network(64, xpnet.Dense(256, "relu"), xpnet.Dense(10, "softmax")
 divergence = xpnet.CrossEntropy()
 risk = xpnet.EmpiricalRisk(network, divergence, X, d, penalty=xpnet.L2(1e-3), backend=backend)
 held_out = xpnet.EmpiricalRisk(network, divergence, X_test, d_test, backend=backend)
-w = network.initialise(options.seed, backend)
+w = network.initialize(options.seed, backend)
 
 print(network.describe(), "\n")
 run = xpnet.minimize(

@@ -52,12 +52,12 @@ def train(name: str, steps: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
     objective = risk(training, training=True, penalty=penalty)
     optimizer = Nesterov(0.2, 0.9)
-    if objective.random:  # new masks at each step
+    if xpnet.Offers.REDRAW in objective.offers:  # new masks at each step
         optimizer = Minibatch(optimizer, size=objective.samples)
     run = xpnet.minimize(
         objective,
         optimizer,
-        network.initialise(0, "numpy", replicas=STARTS),
+        network.initialize(0, "numpy", replicas=STARTS),
         held_out=risk(stopping),
         stop=xpnet.after(steps),
     )

@@ -73,10 +73,10 @@ def evaluations(problem, optimizer: xpnet.Optimizer) -> int | None:
     state = None
     try:
         with np.errstate(all="ignore"):
-            state = optimizer.initialise(watched, w)
+            state = optimizer.initialize(watched, w)
             while watched.count < LIMIT:
                 record = optimizer.step(watched, w, state)
-                if record.problems and all(record.problems):
+                if record.endings and all(record.endings):
                     break
     except Solved:
         return watched.count
@@ -92,7 +92,7 @@ class Watched(xpnet.Objective):
 
     def __init__(self, problem) -> None:
         self.problem, self.inner, self.count = problem, problem.objective("numpy"), 0
-        self.squares = self.inner.squares
+        self.lacks = ~self.inner.offers
 
     def _told(self, value):
         self.count += 1

@@ -128,7 +128,7 @@ def to_numpy(values):
 
 def assert_resumes(objective, method, w) -> None:
     """A run that goes on from a copy of point and state takes the same steps, bit for bit."""
-    state = method.initialise(objective, w)
+    state = method.initialize(objective, w)
     for _ in range(5):
         method.step(objective, w, state)
     later, later_state = deepcopy((w, state))

@@ -111,7 +111,7 @@ def risk():
 
 @pytest.fixture
 def w():
-    return NETWORK.initialise(0, "numpy")
+    return NETWORK.initialize(0, "numpy")
 
 
 def test_points(risk, w):
@@ -207,8 +207,8 @@ def test_unknown_names_list_the_close_ones():
         Dense(3, "thanh")
     with pytest.raises(ValueError, match="unknown activation 'swish'; use one of"):
         Dense(3, "swish")
-    with pytest.raises(ValueError, match="unknown initialiser 'glorott'; did you mean 'glorot'"):
-        Dense(3, initialiser="glorott")
+    with pytest.raises(ValueError, match="unknown initializer 'glorott'; did you mean 'glorot'"):
+        Dense(3, initializer="glorott")
     with pytest.raises(ValueError, match="units must be at least 1, got 0"):
         Dense(0)
     with pytest.raises(ValueError, match="strength must be .* got -1"):
@@ -235,7 +235,7 @@ def test_what_is_no_objective_optimizer_or_rule(risk, w):
 
 
 def test_a_rate_for_other_replicas(risk):
-    w = NETWORK.initialise(0, "numpy", replicas=2)
+    w = NETWORK.initialize(0, "numpy", replicas=2)
     with pytest.raises(ValueError, match="rate must be .* w has 2 replicas, rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w)
     with pytest.raises(ValueError, match="w has no replicas, rate has 3 rows"):
@@ -261,7 +261,7 @@ def test_half_precision_of_pytorch_is_refused(torch, device):
 
 def test_points_in_half_precision_are_refused(device):
     risk = EmpiricalRisk(NETWORK, CrossEntropy(), X, LABELS, backend=device)
-    w = device.xp.asarray(NETWORK.initialise(0, device), dtype="float16")
+    w = device.xp.asarray(NETWORK.initialize(0, device), dtype="float16")
     with pytest.raises(TypeError, match="w must be float32, as the data, got float16"):
         risk.value(w)
     with pytest.raises(TypeError, match="w must be float32 or float64, got float16"):
@@ -272,7 +272,7 @@ def test_points_in_half_precision_are_refused(device):
 
 def test_a_rate_elsewhere_than_w(cupy_backend):
     risk = EmpiricalRisk(NETWORK, CrossEntropy(), X, LABELS, backend=cupy_backend)
-    w = NETWORK.initialise(0, cupy_backend, replicas=2)
+    w = NETWORK.initialize(0, cupy_backend, replicas=2)
     column = np.full((2, 1), 0.1)
     for optimizer, name in ((GradientDescent(column), "rate"), (Momentum(0.1, column), "momentum")):
         message = rf"{name} must be .* got a numpy.ndarray where w is a cupy.ndarray; move it with"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import assert_allclose, assert_array_equal, read_only, to_numpy
+from conftest import assert_allclose, assert_array_equal, to_numpy
+from oracles import DIVERGENCES, data
 
 import xpnet
 from xpnet import (
@@ -24,18 +25,8 @@ from xpnet.divergences import (
 )
 from xpnet.testing import check_divergence, check_gradient
 
-DIVERGENCES = [SquaredError(), CrossEntropy(), BinaryCrossEntropy(), KullbackLeibler()]
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
 OWN = ElementwiseActivation("cube", lambda xp, z: z**3 + z, lambda xp, z: 3.0 * z * z + 1.0, of="input")
-
-
-def data(divergence, samples=9, outputs=3, seed=0):
-    random = np.random.default_rng(seed)
-    X = random.standard_normal((samples, 4))
-    targets = random.random((samples, outputs))
-    if divergence.targets == "distribution":
-        targets /= targets.sum(axis=1, keepdims=True)
-    return read_only(X, targets)
 
 
 def torch_activation(torch, name):
@@ -96,7 +87,7 @@ def test_risk_equals_pytorch(torch, divergence, activation, bias, hidden, device
     X, targets = data(divergence)
     network = Network(4, Dense(5, hidden, bias=bias), Dense(3, activation, bias=bias))
     risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
-    w = network.initialise(1, "numpy", "float64")
+    w = network.initialize(1, "numpy", "float64")
     w += 0.1 * np.random.default_rng(2).standard_normal(w.size)  # biases too
     point = device.asarray(w)
     value, gradient = risk.value_and_gradient(point)
@@ -118,7 +109,7 @@ def test_risk_equals_differences(divergence, activation, device):
     X, targets = data(divergence, seed=3)
     network = Network(4, *layers)
     risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
-    check_gradient(risk, network.initialise(5, device, "float64"))
+    check_gradient(risk, network.initialize(5, device, "float64"))
 
 
 @pytest.mark.parametrize("divergence", DIVERGENCES, ids=str)
@@ -204,7 +195,7 @@ def test_every_backend(backend, dtype, tolerance):
             values = []
             for own in (backend, xpnet.backend("numpy")):
                 risk = EmpiricalRisk(network, divergence, X, targets, backend=own, dtype=dtype)
-                value, gradient = risk.value_and_gradient(network.initialise(0, own, dtype))
+                value, gradient = risk.value_and_gradient(network.initialize(0, own, dtype))
                 assert gradient.dtype == own.dtype(dtype)
                 assert value.dtype == own.accumulator
                 values.append((float(value), own.to_numpy(gradient)))

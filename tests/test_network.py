@@ -25,7 +25,7 @@ def test_parameters_are_views_in_reading_order(device):
 def test_predict_is_the_formula(backend, dtype):
     network = Network(2, Dense(3, "tanh"), Dense(2, "softmax"))
     X = np.random.default_rng(0).standard_normal((300_000, 2))  # more than one chunk
-    w = network.initialise(0, backend, dtype)
+    w = network.initialize(0, backend, dtype)
     got = network.predict(w, X)
     assert backend.owns(got)
     assert got.dtype == w.dtype
@@ -65,7 +65,7 @@ def test_what_is_no_network_is_refused():
 
 def test_bad_predictions_are_refused(device):
     network = Network(2, Dense(1))
-    w = network.initialise(0, device)
+    w = network.initialize(0, device)
     with pytest.raises(ValueError, match=r"X must be \(samples, 2\).*got shape \(4, 3\)"):
         network.predict(w, np.zeros((4, 3)))
     with pytest.raises(TypeError, match="w must be an array"):

@@ -1,4 +1,4 @@
-"""Layout and initialisers."""
+"""Layout and initializers."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_wrong_vectors_are_refused():
 @pytest.mark.parametrize(
     ("name", "variance"), [("glorot", 2 / 500), ("he", 2 / 300), ("lecun", 1 / 300), ("zeros", 0)]
 )
-def test_initialisers_have_their_variance(name, variance):
-    w = Network(300, Dense(200, initialiser=name)).initialise(3, "numpy", "float64")
+def test_initializers_have_their_variance(name, variance):
+    w = Network(300, Dense(200, initializer=name)).initialize(3, "numpy", "float64")
     weights, bias = w[:-200], w[-200:]
     assert weights.var() == pytest.approx(variance, rel=0.03)
     assert abs(weights.mean()) <= 4 * math.sqrt(variance / weights.size)
@@ -60,44 +60,44 @@ def test_initialisers_have_their_variance(name, variance):
 
 
 def test_uniform_stays_within_its_limit():
-    w = Network(300, Dense(200, initialiser=xpnet.uniform(0.2))).initialise(0, "numpy", "float64")
+    w = Network(300, Dense(200, initializer=xpnet.uniform(0.2))).initialize(0, "numpy", "float64")
     assert 0.199 < np.abs(w).max() <= 0.2
     with pytest.raises(ValueError, match="limit must be a positive number, got -1"):
         xpnet.uniform(-1)
 
 
 @pytest.mark.parametrize(
-    ("activation", "initialiser"),
+    ("activation", "initializer"),
     [("relu", "he"), ("leaky_relu", "he"), ("softplus", "he"), ("identity", "lecun")]
     + [(name, "glorot") for name in ("tanh", "sigmoid", "softmax")],
 )
-def test_the_initialiser_suits_the_activation(activation, initialiser):
-    assert Dense(3, activation).initialiser.name == initialiser
+def test_the_initializer_suits_the_activation(activation, initializer):
+    assert Dense(3, activation).initializer.name == initializer
 
 
 def test_every_backend_starts_from_the_same_bits(backend):
     network = Network(5, Dense(4, "tanh"), Dense(2))
-    want = network.initialise(7, "numpy", "float64")
-    w = network.initialise(7, backend, "float32")
+    want = network.initialize(7, "numpy", "float64")
+    w = network.initialize(7, backend, "float32")
     assert w.dtype == backend.xp.float32
     np.testing.assert_array_equal(backend.to_numpy(w), want.astype(np.float32))
-    assert not np.array_equal(network.initialise(8, "numpy", "float64"), want)
+    assert not np.array_equal(network.initialize(8, "numpy", "float64"), want)
 
 
 def test_replicas_start_from_consecutive_seeds(device):
     network = Network(5, Dense(4, "tanh"), Dense(2))
-    w = network.initialise(7, device, replicas=3)
+    w = network.initialize(7, device, replicas=3)
     for r in range(3):
-        assert_array_equal(w[r], network.initialise(7 + r, "numpy"))
+        assert_array_equal(w[r], network.initialize(7 + r, "numpy"))
 
 
 def test_bad_seeds_and_replicas():
     network = Network(2, Dense(1))
     with pytest.raises(TypeError, match="seed must be an integer, got 0.5"):
-        network.initialise(0.5)
+        network.initialize(0.5)
     with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
-        network.initialise(-1)
+        network.initialize(-1)
     with pytest.raises(ValueError, match="replicas must be at least 1, got 0"):
-        network.initialise(0, "numpy", replicas=0)
+        network.initialize(0, "numpy", replicas=0)
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'float16'"):
-        network.initialise(0, "numpy", "float16")
+        network.initialize(0, "numpy", "float16")

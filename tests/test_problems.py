@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import to_numpy
+from oracles import ROOT, example
 
 import xpnet
 from xpnet import PROBLEMS, LevenbergMarquardt, after, evaluations, minimize
 from xpnet.testing import check_gradient
 
-ROOT = Path(__file__).parent.parent
 NAMES = [problem.name for problem in PROBLEMS]
-
-
-def example(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 nist, table = example("nist"), example("problems")

@@ -4,28 +4,21 @@ The names below are the public interface; README.md shows them at work. Importin
 array-api-compat and the standard library only.
 """
 
-from . import analysis, linear, optimizers, schedules
-from .backend import Backend, BackendError, backend
-from .divergences import (
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Divergence,
-    KullbackLeibler,
-    SquaredError,
-)
-from .elementwise import Elementwise, Samplewise, TraceError, elementwise, samplewise
+from . import analysis, linear, optimizers
+from .device.backend import Backend, BackendError
+from .device.select import backend
+from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
 from .layers import Activation, Dense, Dropout, ElementwiseActivation, Layer, LayerNorm
 from .layers.activations import leaky_relu
 from .network import Network
 from .objectives import (
     L1,
     L2,
-    PROBLEMS,
     EmpiricalRisk,
     LeastSquares,
     Objective,
+    Offers,
     Penalty,
-    Problem,
     Quadratic,
     ThresholdUnit,
     difference_hessian,
@@ -52,6 +45,7 @@ from .optimizers import (
     NewtonCG,
     NonlinearCG,
     Optimizer,
+    Outcome,
     Perceptron,
     QuickProp,
     Record,
@@ -61,9 +55,13 @@ from .optimizers import (
     SteepestDescent,
     StrongWolfe,
     TrustRegion,
+    schedules,
 )
-from .parameters import Initialiser, Layout, uniform
-from .stopping import (
+from .parameters import Initializer, Layout, uniform
+from .problems import PROBLEMS, Problem
+from .rules import Elementwise, Samplewise, TraceError, elementwise, samplewise
+from .training import History, NonFiniteError, Run, iterate, minimize
+from .training.stopping import (
     after,
     change_below,
     evaluations,
@@ -72,7 +70,6 @@ from .stopping import (
     time_limit,
     value_below,
 )
-from .training import History, NonFiniteError, Run, iterate, minimize
 
 __all__ = [
     "Activation",
@@ -106,7 +103,7 @@ __all__ = [
     "gradient_below",
     "GradientDescent",
     "History",
-    "Initialiser",
+    "Initializer",
     "iterate",
     "KullbackLeibler",
     "L1",
@@ -130,6 +127,8 @@ __all__ = [
     "NonFiniteError",
     "NonlinearCG",
     "Objective",
+    "Offers",
+    "Outcome",
     "Optimizer",
     "optimizers",
     "patience",

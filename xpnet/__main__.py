@@ -15,9 +15,11 @@ from importlib import metadata
 import xpnet
 
 from . import testing
-from .backend import Array, Backend, backend, backends, host, host_generator
-from .elementwise import Elementwise
+from .device.arrays import Array, host, host_generator
+from .device.backend import Backend
+from .device.select import backend, backends
 from .layers import ElementwiseActivation
+from .rules import Elementwise
 
 PACKAGES = ("xpnet", "numpy", "array-api-compat", "threadpoolctl", "cupy", "cupy-cuda12x", "cupy-cuda13x")
 NETWORK = xpnet.Network(3, xpnet.Dense(5, "tanh"), xpnet.Dense(3, "softmax"))
@@ -59,7 +61,7 @@ def check_rules(place: Backend) -> None:
 
 def check_gradient(place: Backend) -> None:
     """The gradient of a small network's risk is the one by central differences."""
-    testing.check_gradient(_risk(place), NETWORK.initialise(0, place, "float64"))
+    testing.check_gradient(_risk(place), NETWORK.initialize(0, place, "float64"))
 
 
 def check_training(place: Backend) -> None:
@@ -83,7 +85,7 @@ def _risk(place: Backend) -> xpnet.EmpiricalRisk:
 
 
 def _train(place: Backend) -> xpnet.Run:
-    w = NETWORK.initialise(0, place, "float64")
+    w = NETWORK.initialize(0, place, "float64")
     return xpnet.minimize(_risk(place), xpnet.Nesterov(0.3), w, stop=xpnet.after(60))
 
 

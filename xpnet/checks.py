@@ -67,20 +67,6 @@ def writeable(name: str, array: Any) -> None:
         raise ValueError(f"{name} is read-only, and the optimizer moves it in place; pass a copy")
 
 
-def same_place(backend: Any, name: str, array: Any, dtype: Any) -> None:
-    """Raises TypeError unless `array` lives on `backend` and has `dtype`; both are named."""
-    if not backend.owns(array):
-        kind = type(array)
-        place = f"on {array.device}" if hasattr(array, "device") else ""
-        raise TypeError(
-            f"{name} must be an array of backend {backend.name!r} on {backend.device}, got a "
-            f"{kind.__module__.split('.')[0]}.{kind.__name__} {place}".rstrip()
-            + "; move it with backend.asarray"
-        )
-    if array.dtype != dtype:
-        raise TypeError(f"{name} must be {dtype_name(dtype)}, as the data, got {dtype_name(array.dtype)}")
-
-
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype of any library, such as "float32"."""
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
@@ -102,11 +88,3 @@ def per_replica(name: str, value: Any, w: Any) -> None:
             f"{name} must be a number or have a row for each replica: w has {replicas}, "
             f"{name} has {shape[0]} rows"
         )
-
-
-def direction(backend: Any, w: Any, v: Any) -> None:
-    """Raises unless `v` is like `w`, or several such, on one more axis in front."""
-    same_place(backend, "v", v, w.dtype)
-    shape = tuple(w.shape)
-    if tuple(v.shape) != shape and tuple(v.shape[1:]) != shape:
-        raise ValueError(f"v must be {shape} like w, or (K, *{shape}), got shape {tuple(v.shape)}")

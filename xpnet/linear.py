@@ -14,7 +14,8 @@ from typing import Any
 import array_api_compat
 
 from . import checks
-from .backend import Array, backend_of, host_generator
+from .device.arrays import Array, host_generator
+from .device.select import backend_of
 
 Product = Callable[[Array], Array]
 

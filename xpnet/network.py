@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import checks
-from .backend import Array, Backend, Namespace, backend_of, host_generator
-from .backend import backend as choose_backend
+from .device.arrays import Array, Namespace, host_generator
+from .device.backend import Backend
+from .device.select import backend as choose_backend
+from .device.select import backend_of
 from .layers import Accumulate, Dense, Dropout, Layer
 from .parameters import Layout
 
@@ -54,7 +56,7 @@ class Network:
         self.outputs = self._units[-1]
         self.has_dropout = any(isinstance(layer, Dropout) for layer in layers)
 
-    def initialise(
+    def initialize(
         self,
         seed: int = 0,
         backend: Backend | str | None = None,
@@ -64,7 +66,7 @@ class Network:
         """Parameters to start from: `(P,)`, or `(R, P)` for `replicas=R`.
 
         They are drawn on the host in double precision, so that a seed gives the same numbers on every
-        backend. Replica r starts from what `initialise(seed + r)` gives.
+        backend. Replica r starts from what `initialize(seed + r)` gives.
 
         Raises:
             TypeError, ValueError: a seed that is no integer or negative; replicas below 1.
@@ -80,7 +82,7 @@ class Network:
         random = host_generator(seed)
         flat = 0.0 * random.random(self.size)
         for number, (layer, units) in enumerate(zip(self.layers, self._units, strict=False)):
-            for name, values in layer.initialise(random, units).items():
+            for name, values in layer.initialize(random, units).items():
                 flat[self.layout.slice(f"{number}.{name}")] = values.ravel()
         return flat
 

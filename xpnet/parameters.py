@@ -13,7 +13,7 @@ from typing import Any
 
 import array_api_compat
 
-from .backend import Array, Namespace
+from .device.arrays import Array, Namespace
 
 Shape = tuple[int, ...]
 
@@ -79,11 +79,11 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Initialiser:
+class Initializer:
     """Draws the weights that a layer starts from.
 
     Attributes:
-        name: as `Dense(initialiser=...)` takes it.
+        name: as `Dense(initializer=...)` takes it.
         draw: from a generator with NumPy's interface and a shape `(outputs, inputs)` to an array.
     """
 
@@ -110,7 +110,7 @@ def lecun(random: Any, shape: Shape) -> Any:
     return random.standard_normal(shape) * math.sqrt(1.0 / shape[1])
 
 
-def uniform(limit: float) -> Initialiser:
+def uniform(limit: float) -> Initializer:
     """Uniform in +-`limit`.
 
     Raises:
@@ -118,7 +118,7 @@ def uniform(limit: float) -> Initialiser:
     """
     if not (isinstance(limit, int | float) and 0 < limit < math.inf):
         raise ValueError(f"limit must be a positive number, got {limit!r}")
-    return Initialiser(f"uniform({limit:g})", lambda random, shape: _uniform(random, shape, limit))
+    return Initializer(f"uniform({limit:g})", lambda random, shape: _uniform(random, shape, limit))
 
 
 def zeros(random: Any, shape: Shape) -> Any:
@@ -130,6 +130,6 @@ def _uniform(random: Any, shape: Shape, limit: float) -> Any:
     return random.uniform(-limit, limit, shape)
 
 
-INITIALISERS = {
-    function.__name__: Initialiser(function.__name__, function) for function in (glorot, he, lecun, zeros)
+INITIALIZERS = {
+    function.__name__: Initializer(function.__name__, function) for function in (glorot, he, lecun, zeros)
 }

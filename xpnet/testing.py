@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .backend import Array, backend, backend_of, host, host_generator
+from .device.arrays import Array, host, host_generator
+from .device.select import backend, backend_of
 from .divergences import Divergence
 from .layers import Activation, ElementwiseActivation, Layer
 from .objectives import Objective

@@ -35,7 +35,7 @@ def xpnet(workload, **options):
 
     risk, w, backend = xpnet_risk(workload, **options)
     optimizer = xpnet.Nesterov(RATE, MOMENTUM)
-    state = optimizer.initialise(risk, w)
+    state = optimizer.initialize(risk, w)
 
     def steps(n):
         for _ in range(n):
@@ -65,7 +65,8 @@ def iterate(workload):
 
 def floor(workload):
     """xpnet's own matrix products alone: the same shapes, chunks and threads, nothing else."""
-    from xpnet.threads import hold_blas, run_all
+    from xpnet.device.blas import hold_blas
+    from xpnet.device.threads import run_all
 
     risk, _, backend = xpnet_risk(workload)
     X, chunks, threads = backend.asarray(workload.X), math.ceil(risk.samples / risk.chunk), risk.threads

@@ -183,7 +183,7 @@ def xpnet_update(method, size):
 
     w = cupy.zeros(size, cupy.float32)
     objective = Given()
-    state = optimizer.initialise(objective, w)
+    state = optimizer.initialize(objective, w)
 
     def work(n):
         for _ in range(n):

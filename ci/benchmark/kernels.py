@@ -45,7 +45,7 @@ def xpnet(workload):
             return 0.0, gradients[state["step"] % 2]
 
     backend, objective = xpnet.backend("numpy"), Given()
-    state = optimizer.initialise(objective, w)
+    state = optimizer.initialize(objective, w)
 
     def steps(n):
         for _ in range(n):

@@ -77,9 +77,9 @@ def count_xpnet(layers):
     hidden = [xpnet.Dense(units, "tanh") for units in sizes(layers)[1:-1]]
     network = xpnet.Network(UNITS, *hidden, xpnet.Dense(CLASSES, "softmax"))
     risk = xpnet.EmpiricalRisk(network, xpnet.CrossEntropy(), *data(), backend=backend)
-    w = network.initialise(seed=0, backend=backend)
+    w = network.initialize(seed=0, backend=backend)
     optimizer = xpnet.Nesterov(RATE, MOMENTUM)
-    state = optimizer.initialise(risk, w)
+    state = optimizer.initialize(risk, w)
     for _ in range(3):
         optimizer.step(risk, w, state)
     with module.count() as counted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..backend import host
+from ..device.arrays import host
 
 ROUNDING = 1e-12  # how near to 0 or 1 a factor counts as it
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import checks
-from ..elementwise import elementwise, samplewise
+from ..rules import elementwise, samplewise
 
 
 class Activation(ABC):
     """The function `y = f(z + bias)` at the end of a layer; `z` is `(..., units, samples)`."""
 
     name: str
-    initialiser: str  # the one that suits it, by name
+    initializer: str  # the one that suits it, by name
 
     @abstractmethod
     def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
@@ -43,7 +43,7 @@ class ElementwiseActivation(Activation):
         function: `f(xp, z)`, a function that `@elementwise` can trace.
         derivative: `f'` as a function `(xp, z)` of the input or `(xp, y)` of the output.
         of: "input" or "output": what `derivative` takes. "output" saves memory and is often shorter.
-        initialiser: the weights' initialiser that suits it: "glorot", "he", "lecun" or "zeros".
+        initializer: the weights' initializer that suits it: "glorot", "he", "lecun" or "zeros".
 
     A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
 
@@ -65,11 +65,11 @@ class ElementwiseActivation(Activation):
         derivative: Callable[..., Any],
         *,
         of: str = "input",
-        initialiser: str = "glorot",
+        initializer: str = "glorot",
     ) -> None:
         if of not in ("input", "output"):
             raise ValueError(f"of must be 'input' or 'output', got {of!r}")
-        self.name, self.of, self.initialiser = name, of, initialiser
+        self.name, self.of, self.initializer = name, of, initializer
         self.function, self.derivative = function, derivative
 
         def forward(xp: Any, z: Any) -> Any:
@@ -106,7 +106,7 @@ class Identity(Activation):
     """`y = z`."""
 
     name = "identity"
-    initialiser = "lecun"
+    initializer = "lecun"
 
     def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
         if bias is not None:
@@ -121,7 +121,7 @@ class Softmax(Activation):
     """`y_i = exp(z_i) / sum_j exp(z_j)` over the units of each sample."""
 
     name = "softmax"
-    initialiser = "glorot"
+    initializer = "glorot"
 
     def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
         y = softmax(xp, z) if bias is None else biased_softmax(xp, z, bias)
@@ -175,7 +175,7 @@ def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
         lambda xp, z: xp.maximum(z, slope * z),
         lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), slope),
         of="output",
-        initialiser="he",
+        initializer="he",
     )
 
 
@@ -204,11 +204,11 @@ ACTIVATIONS: dict[str, Activation] = {
             lambda xp, z: xp.maximum(z, 0.0),
             lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), 0.0),
             of="output",
-            initialiser="he",
+            initializer="he",
         ),
         leaky_relu(),
         ElementwiseActivation(
-            "softplus", softplus, lambda xp, y: -xp.expm1(-y), of="output", initialiser="he"
+            "softplus", softplus, lambda xp, y: -xp.expm1(-y), of="output", initializer="he"
         ),
         Softmax(),
     )

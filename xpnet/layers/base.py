@@ -40,7 +40,7 @@ class Layer(ABC):
         """The shape of each parameter of the layer on `inputs` input units."""
 
     @abstractmethod
-    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
+    def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
         """Values for each parameter, drawn from a host generator with NumPy's interface."""
 
     @abstractmethod

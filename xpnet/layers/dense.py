@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..parameters import INITIALISERS, Initialiser
+from ..parameters import INITIALIZERS, Initializer
 from .activations import ACTIVATIONS, Activation
 from .base import Accumulate, Layer
 
@@ -21,38 +21,38 @@ class Dense(Layer):
         activation: `f`, by name ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus",
             "softmax") or as an `Activation`.
         bias: whether there is a `b`; it starts at zero.
-        initialiser: of the weights, by name ("glorot", "he", "lecun", "zeros"), as an `Initialiser`
+        initializer: of the weights, by name ("glorot", "he", "lecun", "zeros"), as an `Initializer`
             such as `uniform(0.1)`, or None for the one that suits the activation.
 
     Backward (Rumelhart, Hinton, Williams 1986): `dz = J_f(z)' dy`, `dW = dz y'`, `db = dz`, summed
     over samples, and `W' dz` for the layer below.
 
     Raises:
-        ValueError: `units` below 1; an unknown activation or initialiser.
+        ValueError: `units` below 1; an unknown activation or initializer.
         TypeError: `units` or `activation` of another type.
     """
 
     units: int
     activation: Any = "identity"
     bias: bool = True
-    initialiser: Any = None
+    initializer: Any = None
 
     def __post_init__(self) -> None:
         checks.count("units", self.units)
-        activation, initialiser = self.activation, self.initialiser
+        activation, initializer = self.activation, self.initializer
         if not isinstance(activation, Activation):
             activation = ACTIVATIONS[checks.choice("activation", activation, ACTIVATIONS)]
             object.__setattr__(self, "activation", activation)
-        if not isinstance(initialiser, Initialiser):
-            name = checks.choice("initialiser", initialiser or activation.initialiser, INITIALISERS)
-            object.__setattr__(self, "initialiser", INITIALISERS[name])
+        if not isinstance(initializer, Initializer):
+            name = checks.choice("initializer", initializer or activation.initializer, INITIALIZERS)
+            object.__setattr__(self, "initializer", INITIALIZERS[name])
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         weights = {"weights": (self.units, inputs)}
         return weights | {"bias": (self.units,)} if self.bias else weights
 
-    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
-        return {"weights": self.initialiser.draw(random, (self.units, inputs))}
+    def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
+        return {"weights": self.initializer.draw(random, (self.units, inputs))}
 
     def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
         z = parameters["weights"] @ inputs

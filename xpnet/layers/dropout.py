@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..backend import host_generator
+from ..device.arrays import host_generator
 from .base import Accumulate, Layer
 
 
@@ -42,7 +42,7 @@ class Dropout(Layer):
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {}
 
-    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
+    def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
         return {}
 
     def mask(self, xp: Any, units: int, samples: Any, dtype: Any, *, place: int = 0, draw: int = 0) -> Any:

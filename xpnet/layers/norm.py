@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..backend import host
+from ..device.arrays import host
 from .base import Accumulate, Layer
 
 
@@ -21,7 +21,7 @@ class LayerNorm(Layer):
 
     There is no batch normalization: it makes a sample's output depend on all other samples, so that the
     risk is no sum over samples any more, which chunks, threads, and exact derivatives rest on. Over the
-    full batch, standardising the inputs and a suitable initialiser do most of what it is used for.
+    full batch, standardising the inputs and a suitable initializer do most of what it is used for.
 
     Attributes:
         epsilon: keeps the root from zero, positive.
@@ -38,7 +38,7 @@ class LayerNorm(Layer):
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {"scale": (inputs,), "bias": (inputs,)}
 
-    def initialise(self, random: Any, inputs: int) -> dict[str, Any]:
+    def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
         return {"scale": host.ones(inputs)}
 
     def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:

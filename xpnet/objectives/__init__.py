@@ -2,21 +2,19 @@
 
 from .base import Objective, difference_hessian
 from .least_squares import LeastSquares
-from .penalties import L1, L2, Penalty
-from .problems import PROBLEMS, Problem
+from .offers import Offers
 from .quadratic import Quadratic
-from .risk import EmpiricalRisk
+from .risk import L1, L2, EmpiricalRisk, Penalty
 from .threshold import ThresholdUnit
 
 __all__ = [
     "L1",
     "L2",
-    "PROBLEMS",
     "EmpiricalRisk",
     "LeastSquares",
     "Objective",
+    "Offers",
     "Penalty",
-    "Problem",
     "Quadratic",
     "ThresholdUnit",
     "difference_hessian",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from abc import ABC, abstractmethod
 
-from ..backend import Array, backend_of
+from ..device.arrays import Array, Matrix, Scalar, Vector
+from ..device.backend import Backend
+from ..device.select import backend_of
+from .offers import Offers, closure
 
 MEMORY_FRACTION = 0.5  # of the free memory that dense matrices may take
 BLOCK = 2**22  # numbers in a block of directions whose products are taken at once
@@ -13,68 +18,102 @@ BLOCK = 2**22  # numbers in a block of directions whose products are taken at on
 class Objective(ABC):
     """A differentiable function of `w`, `(P,)`; or of `R` replicas at once, `(R, P)`.
 
-    A subclass defines `value` and `value_and_gradient`, which `xpnet.testing.check_gradient` tests; and
-    what it has of the rest: each raises an error that names it where it is missing.
+    A subclass defines `value` and `value_and_gradient`, which `xpnet.testing.check_gradient` tests, and
+    what it has of the rest. What follows from that is derived here: the Hessian from its products and they
+    from it, the Gauss-Newton matrix and the normal equations from residuals and Jacobian. What it has not
+    raises NotImplementedError; `offers` says beforehand what there is.
 
     Attributes:
-        squares: whether the value is half the sum of the squares of `residuals`.
         samples: how many there are to choose a `subset` from; 0 if none.
-        random: whether something in it is drawn at random, which `redraw` draws anew.
+        lacks: methods that its class has, and this one has not, as it was made.
     """
 
-    squares: bool = False
     samples: int = 0
-    random: bool = False
+    lacks: Offers = Offers.NOTHING
+
+    @property
+    def offers(self) -> Offers:
+        """What it has beside value and gradient."""
+        return closure(_defined(type(self)) & ~self.lacks)
 
     @abstractmethod
-    def value(self, w: Array) -> Array:
+    def value(self, w: Vector) -> Scalar:
         """The value at `w`: 0-d, or `(R,)`."""
 
     @abstractmethod
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         """The value at `w`, and the gradient, a new array of the shape and dtype of `w`."""
 
-    def hessian_product(self, w: Array, v: Array) -> Array:
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v` with the Hessian `H` at `w`; `v` has the shape of `w`, or one more axis in front.
 
         Raises:
-            NotImplementedError: the objective has no such product.
+            NotImplementedError: the objective has neither such products nor a Hessian.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no hessian_product")
+        self._require(Offers.HESSIAN_PRODUCT)
+        return _times(self.hessian(w), v)
 
-    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+    def hessian(self, w: Vector) -> Matrix:
+        """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.
+
+        Raises:
+            NotImplementedError: the objective has no `hessian_product`.
+            MemoryError: it would not fit; the message gives its size.
+        """
+        self._require(Offers.HESSIAN)
+        return dense("Hessian", self.hessian_product, w)
+
+    def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v`: `J` the Jacobian of the outputs, `H_L` the Hessian of the divergence in them.
 
         Raises:
-            NotImplementedError: the objective has no such product.
+            NotImplementedError: the objective has no such product, and no residuals.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no gauss_newton_product")
+        self._require(Offers.GAUSS_NEWTON_PRODUCT)
+        if Offers.JACOBIAN in self.offers:
+            J = self.jacobian(w)
+            return _times(J.mT, _times(J, v))
+        return _times(self.gauss_newton(w), v)
 
-    def residuals(self, w: Array) -> Array:
+    def gauss_newton(self, w: Vector) -> Matrix:
+        """The Gauss-Newton matrix, dense: `(P, P)` or `(R, P, P)`, made symmetric.
+
+        Raises:
+            NotImplementedError: the objective has no `gauss_newton_product`, and no residuals.
+            MemoryError: it would not fit; the message gives its size.
+        """
+        self._require(Offers.GAUSS_NEWTON)
+        if Offers.NORMAL_EQUATIONS in self.offers:
+            return self.normal_equations(w)[2]
+        return dense("Gauss-Newton matrix", self.gauss_newton_product, w)
+
+    def residuals(self, w: Vector) -> Vector:
         """`r(w)`, `(N,)` or `(R, N)`, where the value is `1/2 r'r`.
 
         Raises:
             NotImplementedError: the objective is no such sum of squares.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no residuals")
+        raise self._lacking(Offers.RESIDUALS)
 
-    def jacobian(self, w: Array) -> Array:
+    def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, `(N, P)` or `(R, N, P)`.
 
         Raises:
             NotImplementedError: the objective has no residuals.
             MemoryError: it would not fit; the message gives its size.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no jacobian")
+        raise self._lacking(Offers.JACOBIAN)
 
-    def normal_equations(self, w: Array) -> tuple[Array, Array, Array]:
-        """The value, the gradient `J'r`, and `J'J`, without holding the whole `J`.
+    def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
+        """The value, the gradient `J'r`, and `J'J`, without holding the whole `J` where it can.
 
         Raises:
             NotImplementedError: the objective has no residuals.
             MemoryError: `J'J` would not fit; the message gives its size.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no normal_equations")
+        self._require(Offers.NORMAL_EQUATIONS)
+        r, J = self.residuals(w), self.jacobian(w)
+        return 0.5 * (r[..., None, :] @ r[..., None])[..., 0, 0], _times(J.mT, r), J.mT @ J
 
     def subset(self, samples: Array) -> Objective:
         """The objective on some of its samples, given by their numbers.
@@ -82,7 +121,7 @@ class Objective(ABC):
         Raises:
             NotImplementedError: the objective has no samples.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no samples to choose from")
+        raise self._lacking(Offers.SUBSET)
 
     def redraw(self, draw: int) -> Objective:
         """The objective with another draw of what is random in it; it is 0 at first.
@@ -90,25 +129,32 @@ class Objective(ABC):
         Raises:
             NotImplementedError: nothing is random in the objective.
         """
-        raise NotImplementedError(f"{type(self).__name__} has nothing random to draw anew")
+        raise self._lacking(Offers.REDRAW)
 
-    def hessian(self, w: Array) -> Array:
-        """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.
+    def _require(self, offer: Offers) -> None:
+        if offer not in self.offers:
+            raise self._lacking(offer)
 
-        Raises:
-            NotImplementedError: the objective has no `hessian_product`.
-            MemoryError: it would not fit; the message gives its size.
-        """
-        return dense("Hessian", self.hessian_product, w)
+    def _lacking(self, offer: Offers) -> NotImplementedError:
+        hint = "; xpnet.difference_hessian gives one by differences" if offer is Offers.HESSIAN else ""
+        return NotImplementedError(f"{type(self).__name__} has no {offer.method}{hint}")
 
-    def gauss_newton(self, w: Array) -> Array:
-        """The Gauss-Newton matrix, dense: `(P, P)` or `(R, P, P)`, made symmetric.
 
-        Raises:
-            NotImplementedError: the objective has no `gauss_newton_product`.
-            MemoryError: it would not fit; the message gives its size.
-        """
-        return dense("Gauss-Newton matrix", self.gauss_newton_product, w)
+def _defined(kind: type[Objective]) -> Offers:
+    """The optional methods that a class defines itself."""
+    own = [offer for offer in Offers if getattr(kind, offer.method) is not getattr(Objective, offer.method)]
+    return functools.reduce(operator.or_, own, Offers.NOTHING)
+
+
+def _times(matrix: Matrix, v: Vector) -> Vector:
+    return (matrix @ v[..., None])[..., 0]
+
+
+def require(objective: Objective, offer: Offers, what: str) -> None:
+    """Raises TypeError unless `objective` offers what `what` needs."""
+    if offer not in objective.offers:
+        name = type(objective).__name__
+        raise TypeError(f"objective must have a {offer.method} for {what}; {name} has none")
 
 
 def require_memory(name: str, w: Array, *shape: int, copies: int = 2) -> None:
@@ -170,3 +216,11 @@ def difference_hessian(objective: Objective, w: Array) -> Array:
         matrix[k, ...] = (above - below) / (high - low)[..., None]
     matrix = matrix if w.ndim == 1 else xp.moveaxis(matrix, 0, 1)
     return 0.5 * (matrix + matrix.mT)
+
+
+def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
+    """Raises unless `v` is like `w`, or several such, on one more axis in front."""
+    backend.check("v", v, w.dtype)
+    shape = tuple(w.shape)
+    if tuple(v.shape) != shape and tuple(v.shape[1:]) != shape:
+        raise ValueError(f"v must be {shape} like w, or (K, *{shape}), got shape {tuple(v.shape)}")

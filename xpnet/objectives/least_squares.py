@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import checks
-from ..backend import Array, Backend
-from ..backend import backend as choose_backend
+from ..device.arrays import Array
+from ..device.backend import Backend
+from ..device.select import backend as choose_backend
 from ..dual import Dual, Namespace
-from .base import Objective, require_memory
+from .base import Objective, check_direction, require_memory
 
 
 class LeastSquares(Objective):
@@ -24,8 +24,6 @@ class LeastSquares(Objective):
 
     The derivatives are exact, and cost about P evaluations: this is for few parameters.
     """
-
-    squares = True
 
     def __init__(
         self,
@@ -50,7 +48,7 @@ class LeastSquares(Objective):
     def hessian_product(self, w: Array, v: Array) -> Array:
         """`H v`: dual numbers of dual numbers, for one direction after the other."""
         xp = self.backend.xp
-        checks.direction(self.backend, self._check(w), v)
+        check_direction(self.backend, self._check(w), v)
         if v.ndim > w.ndim:
             return xp.stack([self.hessian_product(w, v[k, ...]) for k in range(v.shape[0])])
         outer = Namespace(xp)
@@ -59,7 +57,7 @@ class LeastSquares(Objective):
 
     def gauss_newton_product(self, w: Array, v: Array) -> Array:
         """`J'J v`."""
-        checks.direction(self.backend, w, v)
+        check_direction(self.backend, w, v)
         J = self.jacobian(w)
         return ((J @ v[..., None]).mT @ J)[..., 0, :]
 
@@ -100,7 +98,7 @@ class LeastSquares(Objective):
             return 0.5 * self.backend.xp.sum(r * r, axis=-1, dtype=self.backend.accumulator)
 
     def _check(self, w: Array) -> Array:
-        checks.same_place(self.backend, "w", w, self.dtype)
+        self.backend.check("w", w, self.dtype)
         if w.ndim not in (1, 2):
             raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
         require_memory("Jacobian", w, w.shape[-1])

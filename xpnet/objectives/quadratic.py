@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..backend import Array, Backend
-from ..backend import backend as choose_backend
-from .base import Objective
+from ..device.arrays import Array
+from ..device.backend import Backend
+from ..device.select import backend as choose_backend
+from .base import Objective, check_direction
 
 
 class Quadratic(Objective):
@@ -66,7 +67,7 @@ class Quadratic(Objective):
     def hessian_product(self, w: Array, v: Array) -> Array:
         """`A v`."""
         self._check(w)
-        checks.direction(self.backend, w, v)
+        check_direction(self.backend, w, v)
         return self._times(v)
 
     def gauss_newton_product(self, w: Array, v: Array) -> Array:
@@ -81,7 +82,7 @@ class Quadratic(Objective):
         return (self.A @ v[..., None])[..., 0]
 
     def _check(self, w: Array) -> None:
-        checks.same_place(self.backend, "w", w, self.A.dtype)
+        self.backend.check("w", w, self.A.dtype)
         size = self.A.shape[-1]
         if w.ndim not in (1, 2) or w.shape[-1] != size:
             raise ValueError(f"w must be ({size},) or (R, {size}), got shape {tuple(w.shape)}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..backend import Array, Backend
-from ..backend import backend as choose_backend
+from ..device.arrays import Array
+from ..device.backend import Backend
+from ..device.select import backend as choose_backend
 from .base import Objective
 
 
@@ -46,7 +47,7 @@ class ThresholdUnit(Objective):
 
     def margins(self, w: Array) -> Array:
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
-        checks.same_place(self.backend, "w", w, self.dtype)
+        self.backend.check("w", w, self.dtype)
         if w.ndim not in (1, 2) or w.shape[-1] != self.size:
             raise ValueError(f"w must be ({self.size},) or (R, {self.size}), got shape {tuple(w.shape)}")
         return (self.signed @ w[..., None])[..., 0]

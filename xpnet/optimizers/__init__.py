@@ -3,11 +3,12 @@
 from types import MappingProxyType
 
 from .adaptive import Adadelta, Adagrad, Adam, RMSprop
-from .base import FirstOrder, Optimizer, Problem, Record
+from .base import FirstOrder, Optimizer, Record
 from .descent import Descent, NonlinearCG, SteepestDescent
 from .first_order import GradientDescent, Momentum, Nesterov
 from .minibatch import Minibatch
 from .newton import GaussNewton, Newton, NewtonCG
+from .outcome import Ending, Outcome
 from .perceptron import Perceptron
 from .quasi_newton import BFGS, LBFGS
 from .searches import Backtracking, Exact, Fixed, LineSearch, Search
@@ -52,6 +53,7 @@ __all__ = [
     "Adam",
     "Backtracking",
     "Descent",
+    "Ending",
     "Exact",
     "FirstOrder",
     "Fixed",
@@ -67,8 +69,8 @@ __all__ = [
     "NewtonCG",
     "NonlinearCG",
     "Optimizer",
+    "Outcome",
     "Perceptron",
-    "Problem",
     "QuickProp",
     "RMSprop",
     "Record",

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import checks
-from ..backend import Array, Namespace
-from ..schedules import Rate, as_schedule
+from ..device.arrays import Namespace, Vector
+from ..device.backend import Backend
+from ..objectives import Objective
 from . import rules
 from .base import FirstOrder, Record, State
+from .schedules import Rate, as_schedule
 
 
 def _places(epsilon: float, inside: bool) -> dict[str, float]:
@@ -43,10 +45,10 @@ class RMSprop(FirstOrder):
         checks.number("decay", self.decay, 0.0, 1.0, open=")")
         checks.number("epsilon", self.epsilon, 0.0)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        return {"square": xp.zeros_like(w)}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        return {"square": backend.xp.zeros_like(w)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         rules.rmsprop.write(
             xp,
             (w, state["square"]),
@@ -82,10 +84,10 @@ class Adagrad(FirstOrder):
         checks.number("accumulator", self.accumulator, 0.0)
         checks.number("epsilon", self.epsilon, 0.0)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        return {"square": xp.full_like(w, self.accumulator)}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        return {"square": backend.xp.full_like(w, self.accumulator)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         rules.adagrad.write(
             xp,
             (w, state["square"]),
@@ -134,10 +136,10 @@ class Adam(FirstOrder):
         checks.number("decay", self.decay, 0.0)
         checks.number("epsilon", self.epsilon, 0.0)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        return {"mean": xp.zeros_like(w), "square": xp.zeros_like(w)}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        return {"mean": backend.xp.zeros_like(w), "square": backend.xp.zeros_like(w)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         mean, square, k = state["mean"], state["square"], record.step + 1
         seen2 = 1.0 - self.beta2**k
         epsilon = self.epsilon / seen2**0.5 if self.epsilon_hat else self.epsilon
@@ -181,10 +183,10 @@ class Adadelta(FirstOrder):
         checks.number("decay", self.decay, 0.0, 1.0, open=")")
         checks.number("epsilon", self.epsilon, 0.0, open="(")
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        return {"square": xp.zeros_like(w), "moved": xp.zeros_like(w)}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        return {"square": backend.xp.zeros_like(w), "moved": backend.xp.zeros_like(w)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         square, moved = state["square"], state["moved"]
         rules.adadelta.write(
             xp,

@@ -6,22 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import array_api_compat
-
 from .. import checks
-from ..backend import Array, Namespace
+from ..device.arrays import Array, Namespace, Vector
+from ..device.backend import Backend
+from ..device.select import backend_of
 from ..objectives import Objective
-from ..schedules import Rate, checked_schedule
+from .outcome import Ending
+from .schedules import Rate, checked_schedule
 
 State = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why an optimizer cannot go on; `sound` if only because rounding does not let it get any lower."""
-
-    text: str
-    sound: bool = False
+Endings = tuple[Ending | None, ...]  # one for each replica; or empty, where all go on
 
 
 @dataclass(frozen=True)
@@ -37,18 +31,20 @@ class Record:
         gradient: its gradient there, `(P,)` or `(R, P)`.
         rate: the learning rate of the step, or the length of the step along its direction, or the radius
             or damping that it was found with; a number or an array.
-        problems: empty; or for each replica (one, where there are none) None or why it did not move.
+        endings: empty; or for each replica (one, where there are none) None or why it cannot go on.
     """
 
     step: int
     value: Array
     gradient: Array
     rate: Any
-    problems: tuple[Problem | None, ...] = ()
+    endings: Endings = ()
 
 
 class Optimizer(ABC):
     """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum.
+
+    A subclass defines `begin` and `advance`, which are handed the backend that `w` lives on.
 
     Attributes:
         waits: whether a step reads the device, so that looking at it once more costs little.
@@ -56,13 +52,31 @@ class Optimizer(ABC):
 
     waits: ClassVar[bool] = True
 
-    @abstractmethod
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def initialize(self, objective: Objective, w: Vector) -> State:
         """The state before the first step: numbers and arrays by name, to be kept by the caller."""
+        return self.begin(backend_of(w), objective, w)
+
+    def step(self, objective: Objective, w: Vector, state: State) -> Record:
+        """Takes one step: moves `w` and updates `state`, both in place."""
+        backend = backend_of(w)
+        with backend.working():
+            return self.advance(backend, objective, w, state)
 
     @abstractmethod
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        """Takes one step: moves `w` and updates `state`, both in place."""
+    def begin(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        """As `initialize`; raises whatever can be known to be wrong before the first step."""
+
+    @abstractmethod
+    def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
+        """Makes a state that an earlier run left fit `w` and `objective`, where either may have changed.
+
+        What it knows of the point or the objective is kept only if it still holds, so that the first value
+        is that of `objective` at `w`; and going on without a change is bit for bit as if never stopped.
+        """
+
+    @abstractmethod
+    def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
+        """As `step`."""
 
 
 class FirstOrder(Optimizer):
@@ -76,23 +90,26 @@ class FirstOrder(Optimizer):
     rate: Rate
 
     @abstractmethod
-    def memory(self, xp: Namespace, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         """What the method remembers from step to step, at the start."""
 
     @abstractmethod
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         """Moves `w` and updates `state` by one rule, given the record of the step."""
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def begin(self, backend: Backend, objective: Objective, w: Vector) -> State:
         checks.per_replica("rate", self.rate, w)
-        xp = array_api_compat.array_namespace(w)
-        return {"step": 0} | checked_schedule(self.rate).initialise(w) | self.memory(xp, w)
+        schedule = checked_schedule(self.rate)
+        return {"step": 0} | schedule.initialize(backend, w) | self.memory(backend, objective, w)
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
+    def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
+        pass
+
+    def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         schedule, step = checked_schedule(self.rate), state["step"]
         value, gradient = objective.value_and_gradient(state.get("ahead", w))
         record = Record(step, value, gradient, schedule.rate(step, state))
-        self.update(array_api_compat.array_namespace(w), w, record, state)
-        schedule.observe(value, state)
+        self.update(backend.xp, w, record, state)
+        schedule.observe(backend, value, state)
         state["step"] = step + 1
         return record

@@ -9,11 +9,13 @@ from typing import Any
 import array_api_compat
 
 from .. import checks
-from ..backend import Array, backend_of, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
 from ..linear import dot
 from ..objectives import Objective
 from . import searches
-from .base import Optimizer, Problem, Record, State
+from .base import Optimizer, Record, State
+from .outcome import Ending
 from .searches import Search
 from .wolfe import StrongWolfe
 
@@ -34,7 +36,7 @@ class Descent(Optimizer):
     search: Search
 
     @abstractmethod
-    def memory(self, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
         """What the method remembers from step to step, at the start."""
 
     @abstractmethod
@@ -44,7 +46,7 @@ class Descent(Optimizer):
     @abstractmethod
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         """The direction at `w`, and for each replica None or why there is none (empty: no problems)."""
 
     @abstractmethod
@@ -55,7 +57,7 @@ class Descent(Optimizer):
     def first_lengths(self, state: State, value: Any, slope: Any, norm: Any) -> Any:
         """The lengths to try first, `(R,)` on the host, given numbers `(R,)` of the host."""
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         rows = (w.shape[0] if w.ndim > 1 else 1,)
         state = {
             "step": 0,
@@ -64,10 +66,12 @@ class Descent(Optimizer):
             "plain": host.zeros(rows, dtype=bool),  # those that go along the negative gradient next
             "earlier": host.full(rows, host.nan),  # the value before the last step
         }
-        return state | self.search.initialise(objective, w) | self.memory(objective, w)
+        return state | self.search.initialize(backend, objective, w) | self.memory(backend, objective, w)
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        backend = backend_of(w)
+    def resume(self, backend: Backend, objective: Objective, w: Array, state: State) -> None:
+        pass
+
+    def advance(self, backend: Backend, objective: Objective, w: Array, state: State) -> Record:
         xp, step = backend.xp, state["step"]
         if "gradient" not in state:
             state["value"], state["gradient"] = objective.value_and_gradient(w)
@@ -155,7 +159,7 @@ class SteepestDescent(Descent):
     def __post_init__(self) -> None:
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
         return {}
 
     def learn(self, state: State, gradient: Array) -> None:
@@ -163,7 +167,7 @@ class SteepestDescent(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         return -gradient, ()
 
     def forget(self, state: State, rows: Array) -> None:
@@ -199,7 +203,7 @@ class NonlinearCG(Descent):
         checks.choice("formula", self.formula, FORMULAS)
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
         xp = array_api_compat.array_namespace(w)
         return {"direction": xp.zeros_like(w), "beta": xp.zeros_like(w[..., :1])}
 
@@ -218,7 +222,7 @@ class NonlinearCG(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         xp = array_api_compat.array_namespace(w)
         d = state["beta"] * state["direction"] - gradient
         state["direction"] = xp.where(dot(gradient, d) < 0.0, d, -gradient)

@@ -8,10 +8,12 @@ from typing import Any
 import array_api_compat
 
 from .. import checks
-from ..backend import Array, Namespace
-from ..schedules import Rate, as_schedule
+from ..device.arrays import Namespace, Vector
+from ..device.backend import Backend
+from ..objectives import Objective
 from . import rules
 from .base import FirstOrder, Record, State
+from .schedules import Rate, as_schedule
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class GradientDescent(FirstOrder):
     def __post_init__(self) -> None:
         as_schedule(self.rate)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         rules.gradient_descent.write(xp, (w,), w, record.gradient, rate=record.rate)
 
 
@@ -60,11 +62,11 @@ class Momentum(FirstOrder):
         as_schedule(self.rate)
         _check_momentum(self.momentum)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         checks.per_replica("momentum", self.momentum, w)
-        return {"velocity": xp.zeros_like(w)}
+        return {"velocity": backend.xp.zeros_like(w)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         velocity = state["velocity"]
         rule = rules.momentum if self.rate_inside else rules.momentum_outside
         rule.write(
@@ -103,11 +105,11 @@ class Nesterov(FirstOrder):
         as_schedule(self.rate)
         _check_momentum(self.momentum)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         checks.per_replica("momentum", self.momentum, w)
-        return {"velocity": xp.zeros_like(w), "ahead": xp.asarray(w, copy=True)}
+        return {"velocity": backend.xp.zeros_like(w), "ahead": backend.xp.asarray(w, copy=True)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         ahead, velocity = state["ahead"], state["velocity"]
         rule = rules.nesterov if self.rate_inside else rules.nesterov_outside
         rule.write(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import checks
-from ..backend import Array, backend_of, host_generator
-from ..objectives import Objective
+from ..device.arrays import Array, host_generator
+from ..device.backend import Backend
+from ..objectives import Objective, Offers
+from ..objectives.base import require
 from .base import FirstOrder, Optimizer, Record, State
-from .searches import require
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,28 @@ class Minibatch(Optimizer):
         checks.count("size", self.size)
         checks.count("seed", self.seed, 0)
 
-    def initialise(self, objective: Objective, w: Array) -> State:
-        require(objective, "subset", "Minibatch")
-        return self.optimizer.initialise(objective, w) | {
+    def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
+        require(objective, Offers.SUBSET, "Minibatch")
+        return self.optimizer.begin(backend, objective, w) | {
             "order": self._order(objective, 0),
             "place": 0,
             "epoch": 0,
         }
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
+    def resume(self, backend: Backend, objective: Objective, w: Array, state: State) -> None:
+        self.optimizer.resume(backend, objective, w, state)
+
+    def advance(self, backend: Backend, objective: Objective, w: Array, state: State) -> Record:
         if self.size >= objective.samples:
-            whole = objective.redraw(state["step"]) if objective.random else objective
-            return self.optimizer.step(whole, w, state)
+            whole = objective.redraw(state["step"]) if Offers.REDRAW in objective.offers else objective
+            return self.optimizer.advance(backend, whole, w, state)
         if state["place"] >= objective.samples:
             state["place"], state["epoch"] = 0, state["epoch"] + 1
             state["order"] = self._order(objective, state["epoch"])
         end = state["place"] + self.size
-        batch = backend_of(w).asarray(state["order"][state["place"] : end])
-        whole = objective.redraw(state["epoch"]) if objective.random else objective
-        record = self.optimizer.step(whole.subset(batch), w, state)
+        batch = backend.asarray(state["order"][state["place"] : end])
+        whole = objective.redraw(state["epoch"]) if Offers.REDRAW in objective.offers else objective
+        record = self.optimizer.advance(backend, whole.subset(batch), w, state)
         state["place"] = end
         return record
 

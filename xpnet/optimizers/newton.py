@@ -8,12 +8,16 @@ from typing import Any
 import array_api_compat
 
 from .. import checks, linear
-from ..backend import Array, backend_of, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
+from ..device.select import backend_of
 from ..linear import dot
-from ..objectives import Objective
-from .base import Problem, State
+from ..objectives import Objective, Offers
+from ..objectives.base import require
+from .base import State
 from .descent import Descent, check_search
-from .searches import Search, require
+from .outcome import Ending
+from .searches import Search
 from .wolfe import StrongWolfe
 
 INDEFINITE = ("absolute", "damp", "error")
@@ -51,8 +55,8 @@ class Newton(Descent):
         check_search(self.search)
         checks.number("damping", self.damping, 0.0, 1.0, open="()")
 
-    def memory(self, objective: Objective, w: Array) -> State:
-        require(objective, "hessian_product", "Newton")
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+        require(objective, Offers.HESSIAN_PRODUCT, "Newton")
         return {}
 
     def learn(self, state: State, gradient: Array) -> None:
@@ -60,7 +64,7 @@ class Newton(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         xp = array_api_compat.array_namespace(w)
         values, vectors, problems = eigen("Hessian", objective.hessian(w))
         size = xp.max(xp.abs(values), axis=-1, keepdims=True)
@@ -105,8 +109,8 @@ class NewtonCG(Descent):
             checks.count("iterations", self.iterations)
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
-        require(objective, "hessian_product", "NewtonCG")
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+        require(objective, Offers.HESSIAN_PRODUCT, "NewtonCG")
         return {}
 
     def learn(self, state: State, gradient: Array) -> None:
@@ -114,7 +118,7 @@ class NewtonCG(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         solution = linear.conjugate_gradient(
             lambda v: objective.hessian_product(w, v),
             -gradient,
@@ -150,8 +154,8 @@ class GaussNewton(Descent):
     def __post_init__(self) -> None:
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
-        require(objective, "gauss_newton_product", "GaussNewton")
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+        require(objective, Offers.GAUSS_NEWTON_PRODUCT, "GaussNewton")
         return {}
 
     def learn(self, state: State, gradient: Array) -> None:
@@ -159,15 +163,14 @@ class GaussNewton(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         if self.matrix_free:
             solution = linear.conjugate_gradient(
                 lambda v: objective.gauss_newton_product(w, v), -gradient, tolerance=forcing(gradient)
             )
             return solution.x, ()
         xp = array_api_compat.array_namespace(w)
-        squares = objective.squares
-        matrix = objective.normal_equations(w)[2] if squares else objective.gauss_newton(w)
+        matrix = objective.gauss_newton(w)
         scale = diagonal(matrix)
         scale = xp.where(scale > 0.0, scale, 1.0) ** 0.5
         matrix = matrix / (scale[..., :, None] * scale[..., None, :])
@@ -198,20 +201,20 @@ def diagonal(matrix: Array) -> Array:
     return xp.sum(xp.where(eye > 0.0, matrix, 0.0), axis=-1)
 
 
-def eigen(name: str, matrix: Array) -> tuple[Array, Array, tuple[Problem | None, ...]]:
+def eigen(name: str, matrix: Array) -> tuple[Array, Array, tuple[Ending | None, ...]]:
     """Eigenvalues and eigenvectors, and a problem for each replica whose matrix is not finite."""
     xp = array_api_compat.array_namespace(matrix)
     sound = xp.all(xp.isfinite(matrix), axis=(-2, -1))
-    problems: tuple[Problem | None, ...] = ()
+    problems: tuple[Ending | None, ...] = ()
     if not bool(xp.all(sound)):
         matrix = xp.where(sound[..., None, None], matrix, 0.0)
         flags = backend_of(matrix).to_numpy(sound).reshape(-1)
-        problems = tuple(None if flag else Problem(f"the {name} is not finite") for flag in flags)
+        problems = tuple(None if flag else Ending(f"the {name} is not finite") for flag in flags)
     values, vectors = xp.linalg.eigh(matrix)
     return values, vectors, problems
 
 
-def _not_definite(name: str, least: Array, floor: Array | float = 0.0) -> tuple[Problem | None, ...]:
+def _not_definite(name: str, least: Array, floor: Array | float = 0.0) -> tuple[Ending | None, ...]:
     flags = backend_of(least).to_numpy(least > floor).reshape(-1)
     if flags.all():
         return ()
@@ -219,7 +222,7 @@ def _not_definite(name: str, least: Array, floor: Array | float = 0.0) -> tuple[
     return tuple(
         None
         if flag
-        else Problem(f"the {name} is not positive definite: its least eigenvalue is {value:.3g}")
+        else Ending(f"the {name} is not positive definite: its least eigenvalue is {value:.3g}")
         for flag, value in zip(flags, values, strict=True)
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..backend import Array, backend_of, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
 from ..objectives import Objective
-from .base import Optimizer, Problem, Record, State
+from .base import Optimizer, Record, State
+from .outcome import Ending, Outcome
 
-SEPARATED = Problem("every sample is on its own side", sound=True)
+SEPARATED = Ending("every sample is on its own side", Outcome.CONVERGED)
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,16 @@ class Perceptron(Optimizer):
         TypeError: an objective that is no `ThresholdUnit`.
     """
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         if not hasattr(objective, "margins"):
             raise TypeError(f"objective must be a ThresholdUnit for the perceptron rule, got {objective!r}")
         rows = (w.shape[0], 1) if w.ndim > 1 else (1,)
         return {"step": 0, "next": host.zeros(rows, dtype=int)}
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        backend = backend_of(w)
+    def resume(self, backend: Backend, objective: Objective, w: Array, state: State) -> None:
+        pass
+
+    def advance(self, backend: Backend, objective: Objective, w: Array, state: State) -> Record:
         xp, signed = backend.xp, objective.signed  # type: ignore[attr-defined]
         value, gradient = objective.value_and_gradient(w)
         wrong = backend.to_numpy(objective.margins(w) <= 0.0)  # type: ignore[attr-defined]

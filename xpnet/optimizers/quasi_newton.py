@@ -12,12 +12,14 @@ from typing import Any
 import array_api_compat
 
 from .. import checks
-from ..backend import Array, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
 from ..linear import dot
 from ..objectives import Objective
 from ..objectives.base import require_memory
-from .base import Problem, State
+from .base import State
 from .descent import Descent, check_search, nocedal_wright
+from .outcome import Ending
 from .searches import Search
 from .wolfe import StrongWolfe
 
@@ -37,7 +39,7 @@ class BFGS(Descent):
 
     Raises:
         TypeError: no search.
-        MemoryError: in `initialise`, if `H` would not fit.
+        MemoryError: in `initialize`, if `H` would not fit.
     """
 
     search: Search = field(default_factory=StrongWolfe)
@@ -46,7 +48,7 @@ class BFGS(Descent):
     def __post_init__(self) -> None:
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
         require_memory("inverse Hessian of BFGS", w, w.shape[-1], w.shape[-1], copies=4)
         xp = array_api_compat.array_namespace(w)
         return {"inverse": _identity(w), "fresh": xp.ones_like(w[..., :1])}
@@ -69,7 +71,7 @@ class BFGS(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         return -_times(state["inverse"], gradient), ()
 
     def forget(self, state: State, rows: Array) -> None:
@@ -109,7 +111,7 @@ class LBFGS(Descent):
         checks.choice("scaling", self.scaling, SCALINGS)
         check_search(self.search)
 
-    def memory(self, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
         xp = array_api_compat.array_namespace(w)
         device = array_api_compat.device(w)
         pairs = xp.zeros((self.pairs, *w.shape), dtype=w.dtype, device=device)
@@ -135,7 +137,7 @@ class LBFGS(Descent):
 
     def direction(
         self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, tuple[Ending | None, ...]]:
         xp, last = array_api_compat.array_namespace(gradient), state["learned"]
         order = [number % self.pairs for number in range(max(0, last - self.pairs), last)]
         pairs = [tuple(state[name][k, ...] for name in ("s", "y", "rho")) for k in order]

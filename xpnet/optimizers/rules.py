@@ -1,6 +1,6 @@
 """The updates of the first-order optimizers, each one kernel over all parameters."""
 
-from ..elementwise import elementwise
+from ..rules import elementwise
 
 
 @elementwise

@@ -14,20 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..backend import Array, backend_of, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
+from ..device.select import backend_of
 from ..linear import dot
-from ..objectives import Objective
-from ..schedules import Rate, as_schedule, checked_schedule
-from .base import Problem
+from ..objectives import Objective, Offers
+from ..objectives.base import require
+from .outcome import Ending, Outcome
+from .schedules import Rate, as_schedule, checked_schedule
 
-NOT_LOWER = Problem("no lower value found along the gradient: as far as rounding lets it go", sound=True)
-NON_FINITE = Problem("no lower value found, and some that were tried were not finite")
-STATIONARY = Problem("the gradient is zero", sound=True)
-NOT_CONVEX = Problem("no minimum along the direction, where the curvature is not positive")
+NOT_LOWER = Ending(
+    "no lower value found along the gradient: as far as rounding lets it go", Outcome.CONVERGED
+)
+NON_FINITE = Ending("no lower value found, and some that were tried were not finite")
+STATIONARY = Ending("the gradient is zero", Outcome.CONVERGED)
+NOT_CONVEX = Ending("no minimum along the direction, where the curvature is not positive")
 
 ROUNDING = 4.0  # units in the last place by which a value may be off
 
-Walk = Generator[float, tuple[float, float], tuple[float, Problem | None]]
+Walk = Generator[float, tuple[float, float], tuple[float, Ending | None]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Move:
 
     w: Array
     lengths: Any
-    problems: tuple[Problem | None, ...]
+    problems: tuple[Ending | None, ...]
     value: Array | None = None
     gradient: Array | None = None
 
@@ -58,7 +63,7 @@ class Search(ABC):
     """A way to go from a point along a direction."""
 
     @abstractmethod
-    def initialise(self, objective: Objective, w: Array) -> dict[str, Any]:
+    def initialize(self, backend: Backend, objective: Objective, w: Array) -> dict[str, Any]:
         """What it remembers from step to step."""
 
     @abstractmethod
@@ -84,7 +89,7 @@ class LineSearch(Search):
     def walk(self, line: Line) -> Walk:
         """Yields trial lengths, is sent `(value, slope)`; returns `(length, None)` or `(0, problem)`."""
 
-    def initialise(self, objective: Objective, w: Array) -> dict[str, Any]:
+    def initialize(self, backend: Backend, objective: Objective, w: Array) -> dict[str, Any]:
         return {}
 
     def along(
@@ -103,7 +108,7 @@ class LineSearch(Search):
         slopes = backend.to_numpy(dot(gradient, direction)).reshape(-1)
         eps = float(backend.xp.finfo(w.dtype).eps)
         lengths = host.zeros(len(values))
-        problems: list[Problem | None] = [None] * len(values)
+        problems: list[Ending | None] = [None] * len(values)
         walks: dict[int, Walk] = {}
         for r, going in enumerate(state["active"].reshape(-1)):
             if going and not slopes[r] < 0.0:
@@ -185,9 +190,9 @@ class Fixed(Search):
     def __post_init__(self) -> None:
         as_schedule(self.rate)
 
-    def initialise(self, objective: Objective, w: Array) -> dict[str, Any]:
+    def initialize(self, backend: Backend, objective: Objective, w: Array) -> dict[str, Any]:
         checks.per_replica("rate", self.rate, w)
-        return checked_schedule(self.rate).initialise(w)
+        return checked_schedule(self.rate).initialize(backend, w)
 
     def along(
         self,
@@ -201,7 +206,7 @@ class Fixed(Search):
     ) -> Move:
         schedule = checked_schedule(self.rate)
         rate = schedule.rate(state["step"], state)
-        schedule.observe(value, state)
+        schedule.observe(backend_of(w), value, state)
         replicas = 1 if w.ndim == 1 else w.shape[0]
         lengths = host.broadcast_to(backend_of(w).to_numpy(rate).reshape(-1), (replicas,))
         return Move(w + rate * direction, lengths, (None,) * replicas)
@@ -214,8 +219,8 @@ class Exact(Search):
     Where the curvature along the direction is not positive there is no such minimum, and it says so.
     """
 
-    def initialise(self, objective: Objective, w: Array) -> dict[str, Any]:
-        require(objective, "hessian_product", "the exact search")
+    def initialize(self, backend: Backend, objective: Objective, w: Array) -> dict[str, Any]:
+        require(objective, Offers.HESSIAN_PRODUCT, "the exact search")
         return {}
 
     def along(
@@ -244,9 +249,3 @@ class Exact(Search):
             )
         )
         return Move(w + t * direction, backend.to_numpy(t).reshape(-1), problems)
-
-
-def require(objective: Objective, method: str, what: str) -> None:
-    """Raises TypeError unless `objective` defines `method`."""
-    if getattr(type(objective), method) is getattr(Objective, method):
-        raise TypeError(f"objective must have a {method} for {what}; {type(objective).__name__} has none")

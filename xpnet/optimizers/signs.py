@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 from .. import checks
-from ..backend import Array, Namespace, backend_of
-from ..schedules import Rate, as_schedule
+from ..device.arrays import Namespace, Vector
+from ..device.backend import Backend
+from ..objectives import Objective
 from . import rules
 from .base import FirstOrder, Record, State
+from .schedules import Rate, as_schedule
 
 VARIANTS = ("RPROP+", "RPROP-", "iRprop+", "iRprop-")
 
@@ -51,17 +53,18 @@ class Rprop(FirstOrder):
         checks.number("smallest", self.smallest, 0.0)
         checks.number("largest", self.largest, self.smallest)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        state = {"last": xp.zeros_like(w), "size": xp.zeros_like(w) + self.rate}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        state = {"last": backend.xp.zeros_like(w), "size": backend.xp.zeros_like(w) + self.rate}
         if self.variant.endswith("+"):
-            state["move"] = xp.zeros_like(w)
+            state["move"] = backend.xp.zeros_like(w)
         if self.variant == "iRprop+":
-            backend = backend_of(w)
             shape = (w.shape[0], 1) if w.ndim > 1 else ()
-            state["before"] = xp.full(shape, math.inf, dtype=backend.accumulator, device=backend.device)
+            state["before"] = backend.xp.full(
+                shape, math.inf, dtype=backend.accumulator, device=backend.device
+            )
         return state
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         limits = {"up": self.up, "down": self.down, "smallest": self.smallest, "largest": self.largest}
         last, size = state["last"], state["size"]
         if self.variant.endswith("-"):
@@ -107,10 +110,10 @@ class QuickProp(FirstOrder):
         checks.number("growth", self.growth, 1.0, open="(")
         checks.number("decay", self.decay, 0.0)
 
-    def memory(self, xp: Namespace, w: Array) -> State:
-        return {"last": xp.zeros_like(w), "move": xp.zeros_like(w)}
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
+        return {"last": backend.xp.zeros_like(w), "move": backend.xp.zeros_like(w)}
 
-    def update(self, xp: Namespace, w: Array, record: Record, state: State) -> None:
+    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         last, move = state["last"], state["move"]
         arrays = (w, record.gradient, last, move)
         if self.guards:

@@ -15,15 +15,19 @@ from typing import Any
 import array_api_compat
 
 from .. import checks, linear
-from ..backend import Array, backend_of, host
+from ..device.arrays import Array, host
+from ..device.backend import Backend
+from ..device.select import backend_of
 from ..linear import dot
-from ..objectives import Objective
-from .base import Optimizer, Problem, Record, State
+from ..objectives import Objective, Offers
+from ..objectives.base import require
+from .base import Optimizer, Record, State
 from .newton import diagonal, eigen, forcing
-from .searches import NON_FINITE, STATIONARY, require
+from .outcome import Ending, Outcome
+from .searches import NON_FINITE, STATIONARY
 
 GAIN = 1e-4  # the least gain ratio of a step that is taken
-ROUNDED = Problem("no lower value within reach: as far as rounding lets it go", sound=True)
+ROUNDED = Ending("no lower value within reach: as far as rounding lets it go", Outcome.CONVERGED)
 
 # from radii or dampings (R,) to steps (..., P), and promised decreases and lengths (R,) on the host
 Propose = Callable[[Any], tuple[Array, Any, Any]]
@@ -38,13 +42,13 @@ class GainRatio(Optimizer):
     trials: int
 
     @abstractmethod
-    def memory(self, objective: Objective, w: Array) -> tuple[State, float]:
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> tuple[State, float]:
         """What the method remembers, and the radius or damping at the start."""
 
     @abstractmethod
     def model(
         self, objective: Objective, w: Array, state: State
-    ) -> tuple[Array, Array, Propose, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, Array, Propose, tuple[Ending | None, ...]]:
         """Value and gradient at `w`, how to propose steps, and what problems there are."""
 
     @abstractmethod
@@ -55,14 +59,16 @@ class GainRatio(Optimizer):
     def exhausted(self, control: Any) -> Any:
         """Whether a radius or damping is beyond its limit."""
 
-    def initialise(self, objective: Objective, w: Array) -> State:
+    def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         rows = (w.shape[0] if w.ndim > 1 else 1,)
-        memory, control = self.memory(objective, w)
+        memory, control = self.memory(backend, objective, w)
         state = {"step": 0, "control": host.full(rows, control), "active": host.ones(rows, dtype=bool)}
         return state | memory
 
-    def step(self, objective: Objective, w: Array, state: State) -> Record:
-        backend = backend_of(w)
+    def resume(self, backend: Backend, objective: Objective, w: Array, state: State) -> None:
+        pass
+
+    def advance(self, backend: Backend, objective: Objective, w: Array, state: State) -> Record:
         xp, step = backend.xp, state["step"]
         eps = float(xp.finfo(w.dtype).eps)
         value, gradient, propose, found = self.model(objective, w, state)
@@ -97,7 +103,7 @@ class GainRatio(Optimizer):
             pending = pending & ~good & ~over
         w += taken
         for r in host.nonzero(pending)[0]:
-            problems[r] = Problem(f"no good step in {self.trials} trials")
+            problems[r] = Ending(f"no good step in {self.trials} trials")
         state["control"], state["step"] = control, step + 1
         state["active"] = state["active"] & host.array([problem is None for problem in problems])
         rate = used[:, None] if w.ndim > 1 else float(used[0])
@@ -138,13 +144,13 @@ class TrustRegion(GainRatio):
         checks.number("largest", self.largest, self.radius)
         checks.count("trials", self.trials)
 
-    def memory(self, objective: Objective, w: Array) -> tuple[State, float]:
-        require(objective, "hessian_product", "TrustRegion")
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> tuple[State, float]:
+        require(objective, Offers.HESSIAN_PRODUCT, "TrustRegion")
         return {}, self.radius
 
     def model(
         self, objective: Objective, w: Array, state: State
-    ) -> tuple[Array, Array, Propose, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, Array, Propose, tuple[Ending | None, ...]]:
         backend = backend_of(w)
         value, gradient = objective.value_and_gradient(w)
 
@@ -272,14 +278,14 @@ class LevenbergMarquardt(GainRatio):
                 "the diagonal is not known"
             )
 
-    def memory(self, objective: Objective, w: Array) -> tuple[State, float]:
-        require(objective, "gauss_newton_product", "LevenbergMarquardt")
+    def memory(self, backend: Backend, objective: Objective, w: Array) -> tuple[State, float]:
+        require(objective, Offers.GAUSS_NEWTON_PRODUCT, "LevenbergMarquardt")
         xp = array_api_compat.array_namespace(w)
         return ({"scale": xp.zeros_like(w)} if self.scaling == "diagonal" else {}), self.damping
 
     def model(
         self, objective: Objective, w: Array, state: State
-    ) -> tuple[Array, Array, Propose, tuple[Problem | None, ...]]:
+    ) -> tuple[Array, Array, Propose, tuple[Ending | None, ...]]:
         backend = backend_of(w)
         xp = backend.xp
 
@@ -305,7 +311,7 @@ class LevenbergMarquardt(GainRatio):
         if self.matrix_free:
             value, gradient = objective.value_and_gradient(w)
             return value, gradient, free, ()
-        if objective.squares:
+        if Offers.NORMAL_EQUATIONS in objective.offers:
             value, gradient, matrix = objective.normal_equations(w)
         else:
             value, gradient = objective.value_and_gradient(w)

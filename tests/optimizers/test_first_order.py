@@ -1,0 +1,227 @@
+"""Gradient descent, momentum, Nesterov: against PyTorch, against theory, on every backend."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from conftest import assert_allclose, to_numpy
+from oracles import NETWORK, OPTIMIZERS, quadratic, risk, torch_sgd
+
+import xpnet
+from xpnet import (
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    Quadratic,
+    iterate,
+    schedules,
+)
+from xpnet.rules import Elementwise
+
+RATES = [
+    0.1,
+    schedules.Constant(0.1),
+    schedules.LinearDecay(0.3),
+    schedules.QuadraticDecay(0.3),
+    schedules.ExponentialDecay(0.3, 0.1),
+    schedules.Plateau(0.3, patience=1, threshold=0.1),
+]
+
+
+def problems(device):
+    objective, w = quadratic(10, backend=device)
+    return [(objective, w / 10), (risk(device), NETWORK.initialize(1, device, "float64"))]
+
+
+@pytest.mark.parametrize("problem", [0, 1], ids=["quadratic", "network"])
+def test_trajectories_equal_pytorch(torch, problem, device):
+    objective, start = problems(device)[problem]
+    for ours, options in (
+        (GradientDescent(0.05), {}),
+        (Momentum(0.05, 0.9), {"momentum": 0.9}),
+        (Nesterov(0.05, 0.9), {"momentum": 0.9, "nesterov": True}),
+    ):
+        w = start.copy()
+        state = ours.initialize(objective, w)
+        theirs = torch_sgd(torch, objective, start, [0.05] * 100, **options)
+        for want in theirs:
+            ours.step(objective, w, state)
+            point = state["ahead"] if isinstance(ours, Nesterov) else w
+            assert_allclose(point, want, rtol=1e-12, atol=1e-12)
+
+
+def test_momentum_carries_its_rate(device):
+    objective, start = quadratic(10, backend=device)
+    rates = [0.05, 0.05, 0.005, 0.005]
+    w, velocity, got = start.copy(), 0.0 * start, start.copy()
+    steps = iterate(objective, Momentum(lambda step: rates[step], 0.9), got)
+    for rate in rates:
+        velocity = 0.9 * velocity - rate * objective.value_and_gradient(w)[1]
+        w += velocity
+        next(steps)
+        assert_allclose(got, w, rtol=1e-13)
+
+
+def test_nesterov_is_the_rule_of_the_lecture(device):
+    objective, start = quadratic(10, backend=device)
+    w, delta, got = start.copy(), 0.0 * start, start.copy()
+    steps = iterate(objective, Nesterov(0.05, 0.9), got)
+    for _ in range(50):
+        w += 0.9 * delta
+        gradient = objective.value_and_gradient(w)[1]
+        w -= 0.05 * gradient
+        delta = 0.9 * delta - 0.05 * gradient
+        next(steps)
+        assert_allclose(got, w, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("relative", "factor"), [(0.5, 0.5), (1, 0), (1.5, -0.5), (2, -1), (2.1, -1.1)])
+def test_error_factors_in_one_dimension(relative, factor, device):
+    a, b = 3.0, -2.0
+    objective, w = Quadratic([[a]], [b], backend=device), device.asarray([5.0])
+    optimum = -b / a
+    steps = iterate(objective, GradientDescent(relative / a), w)
+    error = float(w[0]) - optimum
+    for _ in range(5):
+        next(steps)
+        assert float(w[0]) - optimum == pytest.approx(factor * error, rel=1e-12, abs=1e-12)
+        error = float(w[0]) - optimum
+
+
+def iterations(optimizer, kappa, size=2):
+    """Steps until the distance to the minimum is a millionth of what it was."""
+    w = np.ones(size)
+    start = np.linalg.norm(w)
+    objective = Quadratic(np.diag(np.linspace(1, kappa, size)), backend="numpy")
+    for count, _ in enumerate(iterate(objective, optimizer, w), 1):
+        if np.linalg.norm(w) <= 1e-6 * start:
+            return count
+
+
+def test_iteration_counts_of_the_lecture():
+    for kappa, descent, polyak, nesterov in ((100, 691, 93, 155), (1000, 6908, 315, 508)):
+        root = np.sqrt(kappa)
+        beta = (root - 1) / (root + 1)
+        assert iterations(GradientDescent(2 / (1 + kappa)), kappa) == descent
+        assert iterations(Momentum(4 / (root + 1) ** 2, beta**2), kappa) == polyak
+        assert iterations(Nesterov(1 / kappa, beta), kappa) == nesterov
+    # at kappa 10 the customary momentum of .9 makes the heavy ball slower than gradient descent
+    assert iterations(GradientDescent(1 / 10), 10) == 128
+    assert iterations(Momentum(1 / 10, 0.9), 10) == 240
+    assert iterations(Nesterov(1 / 10, 0.9), 10) == 114
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_every_backend_takes_the_same_steps(optimizer, backend, dtype, tolerance):
+    points = []
+    # without guards a secant makes much of a last digit
+    count = 5 if optimizer == xpnet.QuickProp(0.1, guards=False) else 20
+    for own in (backend, xpnet.backend("numpy")):
+        w = NETWORK.initialize(2, own, dtype)
+        steps = iterate(risk(own, dtype), optimizer, w)
+        records = [next(steps) for _ in range(count)]
+        assert w.dtype == own.dtype(dtype)
+        points.append(own.to_numpy(w))
+        assert [record.step for record in records] == list(range(count))
+    np.testing.assert_allclose(points[0], points[1], atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_snapshot_and_resume_bit_for_bit(optimizer, rate, dtype, device):
+    if not isinstance(optimizer, xpnet.Rprop):  # which has no schedule
+        optimizer = dataclasses.replace(optimizer, rate=rate)
+    objective, w = risk(device, dtype), NETWORK.initialize(0, device, dtype)
+    state = optimizer.initialize(objective, w)
+    for _ in range(7):
+        optimizer.step(objective, w, state)
+    saved = pickle.loads(pickle.dumps((w, state)))
+    assert all(isinstance(to_numpy(value), int | float | np.ndarray) for value in saved[1].values())
+    for _ in range(7):
+        optimizer.step(objective, w, state)
+    later, later_state = copy.deepcopy(saved)
+    steps = iterate(objective, optimizer, later, state=later_state)
+    for _ in range(7):
+        next(steps)
+    assert later.tobytes() == w.tobytes()
+    assert state.keys() == later_state.keys()
+    assert all(np.array_equal(state[name], later_state[name]) for name in state)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_replicas_with_rates_of_their_own_equal_single_runs(optimizer, backend, dtype, tolerance):
+    def kind(rate):
+        return dataclasses.replace(optimizer, rate=rate)
+
+    rates, objective = [0.1, 0.3, 0.01], risk(backend, dtype)
+    column = backend.asarray(np.array(rates)[:, None], dtype)
+    w = NETWORK.initialize(0, backend, dtype, replicas=3)
+    singles = [NETWORK.initialize(r, backend, dtype) for r in range(3)]
+    many = iterate(objective, kind(column), w)
+    ones = [iterate(objective, kind(rate), own) for rate, own in zip(rates, singles, strict=True)]
+    for _ in range(10):
+        for steps in (many, *ones):
+            next(steps)
+    for r, own in enumerate(singles):
+        np.testing.assert_allclose(
+            backend.to_numpy(w)[r], backend.to_numpy(own), rtol=10 * tolerance, atol=10 * tolerance
+        )
+
+
+def test_momenta_of_their_own(device):
+    objective, start = quadratic(10, backend=device)
+    momenta = [0.0, 0.5, 0.9]
+    for kind in (Momentum, Nesterov):
+        w = device.xp.tile(start, (3, 1))
+        steps = iterate(objective, kind(0.05, device.asarray(np.array(momenta)[:, None])), w)
+        for _ in range(20):
+            next(steps)
+        for r, momentum in enumerate(momenta):
+            alone = start.copy()
+            steps = iterate(objective, kind(0.05, momentum), alone)
+            for _ in range(20):
+                next(steps)
+            assert_allclose(w[r], alone, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_an_update_is_one_kernel(optimizer, monkeypatch, device):
+    objective, w = quadratic(10, backend=device)
+    state = optimizer.initialize(objective, w)
+    calls = []
+    write = Elementwise.write
+    monkeypatch.setattr(
+        Elementwise, "write", lambda self, *a, **k: (calls.append(self), write(self, *a, **k))
+    )
+    optimizer.step(objective, w, state)
+    assert len(calls) == 1
+
+
+def test_settings_are_frozen_and_shown():
+    with pytest.raises(AttributeError):
+        Nesterov().rate = 1.0
+    assert repr(Nesterov(0.5, 0.9)) == "Nesterov(rate=0.5, momentum=0.9, rate_inside=True)"
+
+
+def test_a_user_s_own_optimizer():
+    class SignDescent(xpnet.Optimizer):
+        def begin(self, backend, objective, w):
+            return {"step": 0}
+
+        def resume(self, backend, objective, w, state):
+            pass
+
+        def advance(self, backend, objective, w, state):
+            value, gradient = objective.value_and_gradient(w)
+            w -= 0.1 * np.sign(gradient)
+            state["step"] += 1
+            return xpnet.Record(state["step"] - 1, value, gradient, 0.1)
+
+    objective, w = quadratic(1)
+    run = xpnet.minimize(objective, SignDescent(), w, stop=xpnet.after(30))
+    assert run.best_value < 0.1

@@ -1,0 +1,211 @@
+"""Learning rates that change: closed forms, and the plateau rule against PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+from conftest import to_numpy
+from oracles import feed, losses
+
+from xpnet import GradientDescent, LeastSquares, Nesterov, Quadratic, RMSprop, minimize, schedules
+from xpnet import after as steps_taken
+
+
+def rates_of(rate, steps=6, backend="numpy"):
+    objective = Quadratic([[1.0]], backend=backend)
+    run = minimize(
+        objective,
+        GradientDescent(rate),
+        objective.backend.asarray([1.0]),
+        stop=steps_taken(steps),
+        check_every=1,
+    )
+    return run.history.rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "formula"),
+    [
+        (0.1, lambda k: 0.1),
+        (schedules.Constant(0.1), lambda k: 0.1),
+        (schedules.LinearDecay(0.1), lambda k: 0.1 / (k + 1)),
+        (schedules.QuadraticDecay(0.1), lambda k: 0.1 / (k + 1) ** 2),
+        (schedules.ExponentialDecay(0.1, 0.5), lambda k: 0.1 * math.exp(-0.5 * k)),
+        (lambda k: 0.1 / (1 + k % 2), lambda k: 0.1 / (1 + k % 2)),
+        (schedules.Cosine(0.1, 4, 0.02), lambda k: 0.02 + 0.04 * (1 + math.cos(math.pi * min(k, 4) / 4))),
+        (schedules.Restarts(schedules.LinearDecay(0.1), 2), lambda k: 0.1 / (k % 2 + 1)),
+        (schedules.WarmUp(0.1, 4), lambda k: 0.1 * min(1, (k + 1) / 4)),
+        (schedules.WarmUp(schedules.LinearDecay(0.1), 3), lambda k: 0.1 / (k + 1) * min(1, (k + 1) / 3)),
+    ],
+    ids=str,
+)
+def test_closed_forms(rate, formula, device):
+    np.testing.assert_allclose(rates_of(rate, backend=device), [formula(k) for k in range(6)], rtol=1e-15)
+
+
+@pytest.mark.parametrize("patience", [0, 3, 10])
+@pytest.mark.parametrize("minimum", [0.0, 0.002])
+@pytest.mark.parametrize("seed", range(3))
+def test_plateau_is_pytorch_s(torch, patience, minimum, seed, device):
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.5)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.1, patience=patience, threshold=1e-4, min_lr=minimum, eps=0
+    )
+    values, want = losses(150, seed), []
+    for value in values:
+        theirs.step(value)
+        want.append(optimizer.param_groups[0]["lr"])
+    plateau = schedules.Plateau(0.5, 0.1, patience, 1e-4, minimum)
+    got = feed(plateau, map(device.asarray, map(np.asarray, values)), device.xp.ones(3))
+    np.testing.assert_allclose([to_numpy(rate) for rate in got], want, rtol=1e-13)
+    assert len(set(want)) > 1
+
+
+def test_plateau_for_each_replica_on_every_backend(backend, dtype):
+    plateau = schedules.Plateau(0.5, 0.5, 2, 1e-3)
+    values = np.stack([losses(40, seed) for seed in range(3)], axis=1)
+    w = backend.asarray(np.zeros((3, 2)), dtype)
+    got = feed(plateau, (backend.asarray(row, dtype) for row in values), w)
+    singles = [feed(plateau, map(np.float64, values[:, r]), np.zeros(2)) for r in range(3)]
+    for step in range(40):
+        assert tuple(got[step].shape) == (3, 1)
+        want = [[float(single[step])] for single in singles]
+        np.testing.assert_allclose(backend.to_numpy(got[step]), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "name"),
+    [
+        (schedules.Constant, {"initial": 0}, "initial"),
+        (schedules.LinearDecay, {"initial": -1}, "initial"),
+        (schedules.QuadraticDecay, {"initial": math.nan}, "initial"),
+        (schedules.ExponentialDecay, {"initial": 1, "decay": 0}, "decay"),
+        (schedules.Cosine, {"initial": 1, "steps": 0}, "steps"),
+        (schedules.Cosine, {"initial": 1, "steps": 3, "minimum": 2}, "minimum"),
+        (schedules.Restarts, {"schedule": schedules.Constant(1), "period": 0}, "period"),
+        (schedules.WarmUp, {"schedule": 0.1, "steps": 0}, "steps"),
+        (schedules.WarmUp, {"schedule": -1, "steps": 1}, "rate"),
+        (schedules.Plateau, {"initial": 1, "factor": 1}, "factor"),
+        (schedules.Plateau, {"initial": 1, "patience": -1}, "patience"),
+        (schedules.Plateau, {"initial": 1, "threshold": math.inf}, "threshold"),
+        (schedules.Plateau, {"initial": 1, "minimum": -0.1}, "minimum"),
+    ],
+)
+def test_settings_outside_their_range(kind, settings, name):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        kind(**settings)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(AttributeError):
+        schedules.Plateau(0.1).initial = 1
+
+
+@pytest.mark.parametrize("growth", [1, 2, 3])
+def test_cosine_with_warm_restarts_is_pytorch_s(torch, growth):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 4, growth, eta_min=0.01)
+    want = []
+    for _ in range(50):
+        want.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    schedule = schedules.Restarts(schedules.Cosine(0.5, 4, 0.01), 4, growth)
+    np.testing.assert_allclose([schedule.rate(k, {}) for k in range(50)], want, rtol=1e-12)
+
+
+def test_restarts_need_a_formula():
+    with pytest.raises(TypeError, match="schedule must be a formula"):
+        schedules.Restarts(schedules.Plateau(0.1), 5)
+
+
+EVERY = [
+    schedules.Constant(0.1),
+    schedules.LinearDecay(0.1),
+    schedules.QuadraticDecay(0.1),
+    schedules.ExponentialDecay(0.1, 0.2),
+    schedules.Cosine(0.1, 7, 0.01),
+    schedules.Restarts(schedules.Cosine(0.1, 7), 7, 2),
+    schedules.WarmUp(schedules.Plateau(0.1, patience=2, watch="held_out"), 5),
+    schedules.WarmUp(0.1, 5),
+    schedules.Plateau(0.1, 0.5, 3, 1e-3, 1e-5),
+]
+
+
+@pytest.mark.parametrize("schedule", EVERY, ids=str)
+def test_serialisation(schedule):
+    text = json.dumps(schedules.to_dict(schedule))
+    assert schedules.from_dict(json.loads(text)) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+
+
+def test_serialisation_covers_every_kind_and_refuses_the_rest():
+    assert {type(schedule) for schedule in EVERY} == set(schedules.KINDS)
+    with pytest.raises(TypeError, match="must be one of xpnet.schedules to be serialised"):
+        schedules.to_dict(schedules.WarmUp(lambda step: 0.1, 5))
+    with pytest.raises(ValueError, match="unknown kind 'LinearDeca'; did you mean 'LinearDecay'"):
+        schedules.from_dict({"kind": "LinearDeca", "initial": 1})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'slope'"):
+        schedules.from_dict({"kind": "LinearDecay", "initial": 1, "slope": 2})
+
+
+class Steps(Quadratic):
+    """A held-out risk that stagnates."""
+
+    def value(self, w):
+        return self.backend.asarray(1.0)
+
+
+def test_plateau_on_the_held_out_risk(torch, device):
+    objective, held_out = Quadratic([[1.0]], backend=device), Steps([[1.0]], backend=device)
+    for optimizer in (GradientDescent, Nesterov, RMSprop):
+        rate = schedules.Plateau(0.01, 0.5, 2, watch="held_out")
+        run = minimize(
+            objective,
+            optimizer(rate),
+            device.asarray([1.0]),
+            held_out=held_out,
+            held_out_every=3,
+            stop=steps_taken(30),
+            check_every=1,
+        )
+        assert (np.diff(run.history.value) < 0).all()  # so a plateau on the value would never end
+        assert np.isfinite(run.history.held_out).sum() == 10
+        # the rates that PyTorch gives for the same sequence of held-out risks
+        sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01)
+        theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.5, patience=2, eps=0)
+        want = []
+        for _ in range(10):
+            theirs.step(1.0)
+            want.append(sgd.param_groups[0]["lr"])
+        # evaluated at steps 0, 3, 6, ..., seen in the step after
+        np.testing.assert_allclose(run.history.rate[2::3], want, rtol=1e-12)
+
+
+def test_plateau_on_the_held_out_risk_needs_one():
+    rate = schedules.Plateau(0.01, watch="held_out")
+    with pytest.raises(ValueError, match="schedule watches the held-out risk, so held_out must be given"):
+        minimize(Quadratic([[1.0]], backend="numpy"), GradientDescent(rate), np.ones(1))
+
+
+def test_a_large_rate_that_decays_escapes_a_poor_minimum():
+    """Row 28: `(w^2 - 1)^2 + .3 w`, from the outer slope of the poor well at w = +1."""
+
+    def wells(xp, w):
+        # with .5 more it is half a sum of two squares
+        return [(w[..., 0] ** 2 - 1.0) * 2**0.5, (0.6 * w[..., 0] + 1.0) ** 0.5]
+
+    objective = LeastSquares(wells, backend="numpy")
+    w = np.linspace(-1.5, 1.5, 7)[:, None]
+    want = (w[:, 0] ** 2 - 1) ** 2 + 0.3 * w[:, 0] + 0.5
+    np.testing.assert_allclose(objective.value(w), want, rtol=1e-12)
+    best, _, poor = np.sort(np.roots([4, 0, -4, 0.3]).real)
+    starts = np.linspace(1.25, 1.4, 7)[:, None]
+    for rate, end in ((0.01, poor), (schedules.ExponentialDecay(0.4, 0.1), best)):
+        run = minimize(objective, GradientDescent(rate), starts.copy(), stop=steps_taken(1000))
+        np.testing.assert_allclose(run.w[:, 0], end, atol=1e-6)

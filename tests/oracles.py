@@ -1,0 +1,154 @@
+"""Problems, and the other libraries' answers to them, that several tests ask for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from conftest import read_only, to_numpy
+
+import xpnet
+from xpnet import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    EmpiricalRisk,
+    GradientDescent,
+    KullbackLeibler,
+    Momentum,
+    Nesterov,
+    Network,
+    Quadratic,
+    SquaredError,
+    elementwise,
+)
+from xpnet.device import blas
+from xpnet.device.select import backend_of
+from xpnet.optimizers.signs import VARIANTS
+
+ROOT = Path(__file__).parent.parent
+
+NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
+REGRESSION = Network(2, Dense(3, "tanh"), Dense(1))
+
+OPTIMIZERS = [
+    GradientDescent(0.3),
+    Momentum(0.1, 0.9),
+    Nesterov(0.1, 0.8),
+    Momentum(0.1, 0.9, rate_inside=False),
+    Nesterov(0.1, 0.8, rate_inside=False),
+    xpnet.RMSprop(0.01),
+    xpnet.Adagrad(0.1),
+    xpnet.Adam(0.01, decay=0.1),
+    xpnet.Adadelta(),
+    *(xpnet.Rprop(variant, 0.01) for variant in VARIANTS),
+    xpnet.QuickProp(0.1),
+    xpnet.QuickProp(0.1, guards=False),
+]
+
+DIVERGENCES = [SquaredError(), CrossEntropy(), BinaryCrossEntropy(), KullbackLeibler()]
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -3.25, 90.0, -90.0, np.inf, -np.inf, np.nan]
+
+
+def risk(backend="numpy", dtype="float64"):
+    random = np.random.default_rng(0)
+    X, labels = random.standard_normal((40, 4)), random.integers(0, 3, 40)
+    return EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, backend=backend, dtype=dtype)
+
+
+def quadratic(kappa, size=8, seed=0, backend="numpy"):
+    """A rotated quadratic with eigenvalues from 1 to `kappa`, minimum 0 at the origin."""
+    random = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(random.standard_normal((size, size)))
+    values = np.geomspace(1, kappa, size)
+    A = rotation * values @ rotation.T
+    objective = Quadratic((A + A.T) / 2, backend=backend)
+    return objective, objective.backend.asarray(random.standard_normal(size))
+
+
+def torch_gradient(torch, objective, variable):
+    """The gradient of `objective` at PyTorch's `variable`."""
+    _, gradient = objective.value_and_gradient(objective.backend.asarray(variable.detach().numpy()))
+    return torch.tensor(to_numpy(gradient))
+
+
+def torch_sgd(torch, objective, w, rates, **options):
+    """The iterates of PyTorch's SGD on the same gradients, one rate for each step."""
+    variable = torch.nn.Parameter(torch.tensor(to_numpy(w)))
+    optimizer = torch.optim.SGD([variable], lr=rates[0], **options)
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        variable.grad = torch_gradient(torch, objective, variable)
+        optimizer.step()
+        yield variable.detach().numpy().copy()
+
+
+@elementwise
+def everything(xp, a, b, *, p, q):
+    c = (a < b) & (b <= p) | ~(a >= 0.5) & (a != b) | (a == q) | (a > 2.0)
+    d = xp.where(c, a * b, xp.minimum(a, b) - q / (1.0 + b * b))
+    e = xp.tanh(d) + xp.exp(-xp.abs(a)) + xp.log1p(b * b) + xp.sqrt(xp.abs(b)) * xp.sign(a)
+    f = xp.maximum(e, p * 1.5) - xp.expm1(-a * a) + xp.log(1.0 + b * b) + (-b) ** 2 + 2.0**q
+    return d, e, f - xp.where(a > b, xp.zeros_like(a), 1.0)
+
+
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def torch_iterates(torch, objective, w, make, steps):
+    """The iterates of a PyTorch optimizer on the same gradients."""
+    variable = torch.nn.Parameter(torch.tensor(to_numpy(w)))
+    optimizer = make([variable])
+    for _ in range(steps):
+        variable.grad = torch_gradient(torch, objective, variable)
+        optimizer.step()
+        yield variable.detach().numpy().copy()
+
+
+def losses(count, seed=0):
+    random = np.random.default_rng(seed)
+    return 1 / (1 + 0.1 * np.arange(count)) + 0.05 * random.random(count)
+
+
+def feed(plateau, values, w):
+    place = backend_of(w)
+    memory = plateau.initialize(place, w)
+    seen = []
+    for step, value in enumerate(values):
+        plateau.observe(place, value, memory)
+        seen.append(plateau.rate(step + 1, memory))
+    return seen
+
+
+def regression(backend="numpy", dtype="float64"):
+    """A sum of squares on `REGRESSION`, a network of one output."""
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    targets = np.sin(3 * X[:, 0]) + X[:, 1] ** 2
+    penalty = xpnet.L2(1e-3, biases=True)  # without it the Gauss-Newton matrix may be singular
+    return EmpiricalRisk(
+        REGRESSION, SquaredError(), X, targets, backend=backend, dtype=dtype, penalty=penalty
+    )
+
+
+def data(divergence, samples=9, outputs=3, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.standard_normal((samples, 4))
+    targets = random.random((samples, outputs))
+    if divergence.targets == "distribution":
+        targets /= targets.sum(axis=1, keepdims=True)
+    return read_only(X, targets)
+
+
+def blas_threads():
+    """Of the libraries there were at the first hold; SciPy, which may come later, brings its own."""
+    return [library.get_num_threads() for library in blas._blas_libraries()]

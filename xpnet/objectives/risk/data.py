@@ -1,0 +1,274 @@
+"""The samples of an empirical risk, asked for part by part, wherever they are.
+
+What is resident lies on the device, and a part of it is a view. The rest stays on the host, in memory or
+in a file, and streams: the next part is under way while one is used, so that memory does not grow with
+the number of samples. All of it is checked once, when it is taken over, part by part too.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ... import checks
+from ...device.arrays import Array
+from ...device.backend import Backend
+from ...device.host_data import on_host, take
+from ...divergences import Divergence
+from ...network import Network
+from .terms import one_hot
+
+RESIDENT_FRACTION = 0.5  # of the free memory that data may take; the rest is for the work on it
+STREAM_BYTES = 2**26  # the most of one array in a part that is copied to a CUDA device
+READ_BYTES = 2**24  # of one array in a part that is read to be checked
+
+
+class Chunk(NamedTuple):
+    """Some samples, on the device, samples on the last axis."""
+
+    inputs: Array  # (features, samples)
+    targets: Array  # (outputs, samples), or labels (samples,)
+    weights: Array | None  # (samples,)
+    numbers: Array | None  # (samples,) uint32
+
+
+class Data:
+    """Inputs, targets and weights of the samples that a network learns from; arguments as of the risk.
+
+    Attributes:
+        item: the bytes of a number of `dtype`.
+        samples: their number.
+        X: `(samples, features)`.
+        targets: `(outputs, samples)`, or labels `(samples,)`; `(samples, outputs)` while on the host.
+        labels: whether the targets are labels, in the dtype of the rest.
+        classes: the numbers of the classes, `(outputs, 1)`.
+        weights: `(samples,)`, or None where all are 1.
+        total: the sum of the weights.
+        numbers: of the samples, where they are `numbered`, else None.
+        streamed: those of X and targets that stay on the host, by name.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        network: Network,
+        divergence: Divergence,
+        X: Any,
+        targets: Any,
+        weights: Any,
+        dtype: Any,
+        resident: bool | str,
+        *,
+        numbered: bool = False,
+    ) -> None:
+        if not isinstance(resident, bool) and resident != "auto":
+            raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
+        self.backend, self.dtype = backend, dtype
+        self.item = 8 if dtype == backend.xp.float64 else 4
+        X = backend.admit(X, name="X")
+        network.check_shape(X)
+        self.samples = int(X.shape[0])
+        targets = backend.admit(targets, name="targets")
+        _check_shape(targets, self.samples, network.outputs)
+        self.labels = False
+        if len(targets.shape) == 1:  # little beside the data
+            targets = backend.asarray(_whole(targets), name="targets")
+            self.labels = network.outputs > 1
+            targets = _check_labels(backend, targets, network.outputs) if self.labels else targets[:, None]
+            targets = backend.xp.astype(targets, dtype, copy=False)
+
+        self.streamed = self._choose({"X": X} if self.labels else {"X": X, "targets": targets}, resident)
+        self.X, self.targets = X, targets
+        if "X" not in self.streamed:
+            self.X = self._place("X", X)
+            checks.finite(backend.xp, "X", self.X)
+        if not self.labels and "targets" not in self.streamed:
+            self.targets = self._rows(self._place("targets", targets))
+            _check_targets(backend, divergence, self.targets)
+        xp = backend.xp
+        self.classes = xp.arange(network.outputs, dtype=dtype, device=backend.device)[:, None]
+        if self.labels and not self.streamed and 8 * network.outputs <= network.inputs:
+            self.targets = one_hot(xp, self.targets, self.classes, dtype)  # little beside the data
+            self.labels = False
+        self.numbers = None
+        if numbered:
+            self.numbers = xp.arange(self.samples, dtype=xp.uint32, device=backend.device)
+        self.weights, self.total = None, float(self.samples)
+        if weights is not None:
+            self.weights = _check_weights(backend, weights, self.samples, dtype)
+            self.total = float(xp.sum(self.weights, dtype=backend.accumulator))
+        if self.streamed:
+            for chunk in self.walk(self._reads(*self.streamed.values())):
+                if "X" in self.streamed:
+                    checks.finite(xp, "X", chunk.inputs)
+                if "targets" in self.streamed:
+                    _check_targets(backend, divergence, chunk.targets)
+
+    def walk(self, parts: Sequence[slice]) -> Iterator[Chunk]:
+        """Each of `parts` in turn; a chunk is valid until the next is asked for."""
+        if not self.streamed:
+            for part in parts:
+                yield self._part(part, {})
+            return
+        stream = self.backend.stream(self.streamed, parts, self.dtype)
+        for part, arrays in zip(parts, stream, strict=True):
+            yield self._part(part, dict(zip(self.streamed, arrays, strict=True)))
+
+    def subset(self, numbers: Array) -> Data:
+        """The samples of these numbers, all resident.
+
+        Raises:
+            ValueError: all their weights are 0.
+        """
+        xp, part = self.backend.xp, copy.copy(self)
+        part.samples, part.total, part.streamed = int(numbers.shape[0]), float(numbers.shape[0]), {}
+        came = {}
+        if self.streamed:
+            chosen = self.backend.to_numpy(numbers)
+            for name, source in self.streamed.items():
+                came[name] = self.backend.asarray(take(name, source, chosen), self.dtype)
+        part.X = came["X"] if "X" in came else xp.take(self.X, numbers, axis=0)
+        part.targets = (
+            self._rows(came["targets"]) if "targets" in came else xp.take(self.targets, numbers, axis=-1)
+        )
+        if self.numbers is not None:
+            part.numbers = xp.take(self.numbers, numbers)
+        if self.weights is not None:
+            part.weights = xp.take(self.weights, numbers)
+            part.total = float(xp.sum(part.weights, dtype=self.backend.accumulator))
+            if part.total == 0.0:
+                raise ValueError("samples must not all have the weight 0")
+        return part
+
+    @property
+    def most(self) -> int:
+        """The most samples that should be under way to a device at once; all that there are if resident."""
+        widths = [math.prod(source.shape[1:]) for source in self.streamed.values()]
+        return max(1, STREAM_BYTES // (max(widths) * self.item)) if widths else self.samples
+
+    def _choose(self, arrays: dict[str, Any], resident: bool | str) -> dict[str, Any]:
+        """Those of `arrays` that stream."""
+        backend = self.backend
+        own = {name: backend.owns(array) and not on_host(array) for name, array in arrays.items()}
+        able = {name: array for name, array in arrays.items() if backend.name == "numpy" or not own[name]}
+        if isinstance(resident, bool):
+            return {} if resident else able
+        needed = sum(
+            math.prod(array.shape) * self.item
+            for name, array in arrays.items()
+            if not own[name] or array.dtype != self.dtype
+        )
+        if needed and needed > RESIDENT_FRACTION * backend.free_memory():
+            return able
+        files = backend.name != "cupy"
+        return {name: array for name, array in able.items() if files and on_host(array)}
+
+    def _place(self, name: str, array: Any) -> Array:
+        """`array` on the device."""
+        xp, backend = self.backend.xp, self.backend
+        with backend.quiet():  # what overflows is found by the checks
+            if backend.owns(array) and not on_host(array):
+                return xp.astype(array, self.dtype, copy=False)
+            whole = xp.empty(tuple(array.shape), dtype=self.dtype, device=backend.device)
+            parts = self._reads(array)
+            for part, (block,) in zip(parts, backend.stream({name: array}, parts, self.dtype), strict=True):
+                whole[part, :] = block
+            return whole
+
+    def _reads(self, *arrays: Any) -> list[slice]:
+        """Parts of all samples, of a size to read at once."""
+        step = max(1, READ_BYTES // (self.item * max(int(array.shape[1]) for array in arrays)))
+        return [slice(k, min(k + step, self.samples)) for k in range(0, self.samples, step)]
+
+    def _part(self, part: slice, came: dict[str, Array]) -> Chunk:
+        xp = self.backend.xp
+        inputs = xp.astype(came["X"], self.dtype, copy=False) if "X" in came else self.X[part, :]
+        return Chunk(
+            inputs.mT,
+            self._rows(came["targets"]) if "targets" in came else self.targets[..., part],
+            None if self.weights is None else self.weights[part],
+            None if self.numbers is None else self.numbers[part],
+        )
+
+    def _rows(self, targets: Array) -> Array:
+        """`targets`, `(samples, outputs)`, turned so that those of an output lie together."""
+        shape = (int(targets.shape[1]), int(targets.shape[0]))
+        rows = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
+        rows[...] = targets.mT
+        return rows
+
+
+def _whole(values: Any) -> Any:
+    """`values`, read at once if they are such as are read in parts."""
+    return values[0 : values.shape[0]] if on_host(values) else values
+
+
+def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
+    xp = backend.xp
+    weights = backend.asarray(_whole(weights), dtype, name="sample_weight")
+    if tuple(weights.shape) != (samples,):
+        raise ValueError(
+            f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"
+        )
+    checks.finite(xp, "sample_weight", weights)
+    if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
+        raise ValueError("sample_weight must not be negative, and not all zero")
+    return weights
+
+
+def _check_shape(targets: Any, samples: int, outputs: int) -> None:
+    shape = tuple(targets.shape)
+    if len(shape) not in (1, 2) or shape[0] != samples:
+        raise ValueError(
+            f"targets must be ({samples},) or ({samples}, {outputs}), as X has {samples} samples "
+            f"and the network {outputs} outputs, got shape {shape}"
+        )
+    if len(shape) == 2 and shape[1] != outputs:
+        raise ValueError(
+            f"targets must be ({samples}, {outputs}), as the network has {outputs} outputs, "
+            f"got shape {shape}"
+        )
+
+
+def _check_targets(backend: Backend, divergence: Divergence, targets: Array) -> None:
+    """Raises ValueError unless `targets`, `(outputs, samples)`, are what `divergence` takes."""
+    xp = backend.xp
+    checks.finite(xp, "targets", targets)
+    if divergence.targets == "distribution" and targets.shape[0] == 1:
+        raise ValueError(
+            f"{divergence!r} needs a network of at least 2 outputs; "
+            "for one output use BinaryCrossEntropy() with 'sigmoid'"
+        )
+    if divergence.targets != "real":
+        low, high = float(xp.min(targets)), float(xp.max(targets))
+        if low < 0.0 or high > 1.0:
+            raise ValueError(
+                f"targets of {divergence!r} must lie in [0, 1], got values from {low:g} to {high:g}"
+            )
+    if divergence.targets == "distribution":
+        off = float(xp.max(xp.abs(xp.sum(targets, axis=0) - 1.0)))
+        if off > 1e-5:
+            raise ValueError(
+                f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
+                f"got a sum that is off by {off:g}"
+            )
+
+
+def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
+    xp = backend.xp
+    if xp.isdtype(labels.dtype, "real floating"):
+        checks.finite(xp, "targets", labels)
+        if not bool(xp.all(labels == xp.floor(labels))):
+            raise ValueError(
+                "targets of shape (samples,) are class labels and must be integers, got fractions"
+            )
+    labels = xp.astype(labels, xp.int32)
+    low, high = int(xp.min(labels)), int(xp.max(labels))
+    if low < 0 or high >= outputs:
+        raise ValueError(
+            f"targets must be labels from 0 to {outputs - 1}, as the network has {outputs} "
+            f"outputs, got labels from {low} to {high}"
+        )
+    return labels

@@ -1,0 +1,50 @@
+"""What each sample adds to a risk, as rules that are one launch each on CuPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...divergences import Divergence
+from ...rules import Samplewise, elementwise, samplewise
+
+
+def divergence_rules(
+    divergence: Divergence, *, labels: bool, weighted: bool
+) -> tuple[Samplewise, Samplewise]:
+    """The divergence of each sample; and it, with its gradient times `scale` and the sample's weight.
+
+    Both take outputs, targets, and `classes`; with `labels` the targets are the numbers of classes,
+    `(samples,)`, and `classes` all of them, `(outputs, 1)`. The second takes `weights` too, which count if
+    `weighted`.
+    """
+
+    def expected(xp: Any, outputs: Any, targets: Any, classes: Any) -> Any:
+        return one_hot(xp, targets, classes, outputs.dtype) if labels else targets
+
+    def value(xp: Any, outputs: Any, targets: Any, classes: Any) -> Any:
+        return divergence.value(xp, outputs, expected(xp, outputs, targets, classes))
+
+    def gradient(xp: Any, outputs: Any, targets: Any, classes: Any, weights: Any, *, scale: Any) -> Any:
+        targets = expected(xp, outputs, targets, classes)
+        values, change = divergence.value_and_gradient(xp, outputs, targets)
+        change *= scale * weights if weighted else scale
+        return values, change
+
+    for rule in (value, gradient):
+        rule.__name__ = f"{type(divergence).__name__}_{rule.__name__}"
+    return samplewise(value), samplewise(gradient)
+
+
+def one_hot(xp: Any, labels: Any, classes: Any, dtype: Any) -> Any:
+    """1 for the class of each sample, 0 for the others: `(outputs, samples)`."""
+    return xp.astype(labels == classes, dtype)
+
+
+@elementwise
+def total(xp, values):
+    return values
+
+
+@elementwise
+def weighted_total(xp, values, weights):
+    return values * weights
