@@ -17,8 +17,52 @@ from xpnet.training.stopping import Rule
 
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
-# the modules that may name an array library
-HOST_CODE = ("device/", "rules/")
+HOST_CODE = ("device/", "rules/")  # the rooms that may name an array library
+
+# What each room may import beside itself: imports point one way.
+BASE = {"checks", "device"}
+LAYERS = BASE | {"rules", "dual", "parameters"}
+OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear"}
+OPTIMIZERS = OBJECTIVES | {"objectives"}
+TRAINING = OPTIMIZERS | {"optimizers"}
+ROOMS = {
+    "checks": set(),
+    "device": {"checks"},
+    "rules": BASE,
+    "dual": BASE | {"rules"},
+    "parameters": BASE,
+    "linear": BASE,
+    "layers": LAYERS,
+    "divergences": LAYERS | {"layers"},
+    "network": LAYERS | {"layers"},
+    "objectives": OBJECTIVES,
+    "problems": OPTIMIZERS,
+    "optimizers": OPTIMIZERS,
+    "training": TRAINING,
+    "testing": OPTIMIZERS,
+    "analysis": TRAINING | {"training"},
+    "__main__": TRAINING | {"training", "testing", "analysis", "problems", "__init__"},
+}
+
+
+def room(name):
+    """The room that a module, by its path, is in."""
+    return Path(name).parts[0].removesuffix(".py")
+
+
+def imports(name, *, at_start=False):
+    """The modules, by their paths, that the module `name` imports: at its start, or at any time."""
+    tree, here = MODULES[name], Path(name)
+    for node in tree.body if at_start else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("xpnet.") for alias in node.names), name
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = here.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        for alias in node.names:
+            own = str(base / alias.name)
+            places = (f"{own}.py", f"{own}/__init__.py", f"{base}.py", str(base / "__init__.py"))
+            yield next(path for path in places if path in MODULES)
 
 
 def imported(tree):
@@ -44,36 +88,73 @@ def test_array_libraries_are_named_in_few_places(name):
     assert "out" not in options
 
 
-# each level may import those above it
-LEVELS = [
-    ["checks.py"],
-    ["device"],
-    ["rules", "dual.py", "parameters.py"],
-    ["layers", "divergences.py", "linear.py"],
-    ["network.py"],
-    ["objectives"],
-    ["problems.py", "optimizers"],
-    ["training", "testing.py"],
-    ["analysis"],
-    ["__main__.py"],
-]
-
-
-def level(part):
-    return next(n for n, parts in enumerate(LEVELS) if part in parts or part + ".py" in parts)
+def test_the_libraries_have_no_other_names_outside():
+    """What a room with array libraries hands on is no such library."""
+    for name in MODULES:
+        if name.startswith(HOST_CODE):
+            continue
+        package = ".".join(["xpnet", *Path(name).parts[:-1]])
+        for node in ast.walk(MODULES[name]):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                module = importlib.import_module("." * node.level + (node.module or ""), package)
+                for alias in node.names:
+                    kind = getattr(getattr(module, alias.name, None), "__name__", "")
+                    assert kind.partition(".")[0] not in ("numpy", "cupy"), f"{name}: {alias.name}"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "__init__.py"])
 def test_imports_point_one_way(name):
-    here = Path(name)
-    for node in ast.walk(MODULES[name]):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
+    for target in imports(name):
+        assert room(target) in ROOMS[room(name)] | {room(name)}, f"{name} imports {target}"
+
+
+def test_imports_make_no_circle():
+    """Within a room too; a package's `__init__` stands for what it imports."""
+    waiting = {name: {*imports(name, at_start=True)} - {name} for name in MODULES}
+    while waiting:
+        free = [name for name, needed in waiting.items() if not needed & waiting.keys()]
+        assert free, f"a circle among {sorted(waiting)}"
+        for name in free:
+            del waiting[name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_private_names_stay_in_their_file(name):
+    tree = MODULES[name]
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    own |= {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            used = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            used = [node.attr]
+        else:
             continue
-        base = [*here.parts[: len(here.parts) - node.level], *(node.module or "").split(".")]
-        targets = [p for p in base if p][:1] or [alias.name for alias in node.names]
-        for target in targets:
-            if target != here.parts[0]:
-                assert level(target) <= level(here.parts[0]), f"{name} imports {target}"
+        for used_name in used:
+            if used_name.startswith("_") and not used_name.startswith("__"):
+                assert used_name in own or used_name in OF_OTHER_LIBRARIES, f"{name}: {used_name}"
+
+
+# private by their look only
+OF_OTHER_LIBRARIES = {"_getframe"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_is_a_hall(name):
+    assert len((ROOT / name).read_text().splitlines()) <= 310
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_an_object_can_do_is_said_by_a_type(name):
+    if name.startswith(("device/", "checks")):  # where strangers' values come in
+        return
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "hasattr", f"{name}, line {node.lineno}"
 
 
 @pytest.mark.parametrize("name", MODULES)
