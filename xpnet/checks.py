@@ -27,6 +27,14 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool; it must be True or False, those of NumPy among them."""
+    own = dtype_name(getattr(value, "dtype", None)) == "bool" and getattr(value, "shape", None) == ()
+    if not isinstance(value, bool) and not own:
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def number(
     name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
 ) -> float:
@@ -74,17 +82,14 @@ def dtype_name(dtype: Any) -> str:
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
-    """Raises unless `value`, if it is an `(R, 1)` array, is one like `w` with a row for each replica."""
-    shape = getattr(value, "shape", ())
+    """Raises unless `value`, if it is an array, is one like `w`: `(R, 1)`, or `(P,)` without replicas."""
+    shape = tuple(getattr(value, "shape", ()))
     if shape and type(value) is not type(w):
         kinds = [f"{type(array).__module__.split('.')[0]}.{type(array).__name__}" for array in (value, w)]
         raise TypeError(
             f"{name} must be a number or an array like w, got a {kinds[0]} where w is a {kinds[1]}; "
             "move it with backend.asarray"
         )
-    if shape and (w.ndim < 2 or shape[0] != w.shape[0]):
-        replicas = f"{w.shape[0]} replicas" if w.ndim > 1 else "no replicas"
-        raise ValueError(
-            f"{name} must be a number or have a row for each replica: w has {replicas}, "
-            f"{name} has {shape[0]} rows"
-        )
+    wanted = (w.shape[0], 1) if w.ndim > 1 else tuple(w.shape)
+    if shape and shape != wanted:
+        raise ValueError(f"{name} must be a number or {wanted} for this w, got shape {shape}")

@@ -1,6 +1,8 @@
 """Optimizers: frozen settings; all that changes lies in `w` and in a plain dict of state."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from .adaptive import Adadelta, Adagrad, Adam, RMSprop
 from .base import FirstOrder, Optimizer, Record
@@ -16,8 +18,33 @@ from .signs import QuickProp, Rprop
 from .trust import GainRatio, LevenbergMarquardt, TrustRegion
 from .wolfe import StrongWolfe
 
+OptimizerName = Literal[
+    "gradient descent",
+    "momentum",
+    "nesterov",
+    "rprop",
+    "quickprop",
+    "rmsprop",
+    "adagrad",
+    "adam",
+    "adamw",
+    "adadelta",
+    "steepest descent",
+    "cg",
+    "cg-hz",
+    "bfgs",
+    "lbfgs",
+    "newton",
+    "newton-cg",
+    "trust-region",
+    "trust-region-cg",
+    "gauss-newton",
+    "levenberg-marquardt",
+    "perceptron",
+]
+
 # what `minimize` takes by name, with default settings
-NAMES = MappingProxyType(
+NAMES: Mapping[str, Optimizer] = MappingProxyType(
     {
         "gradient descent": GradientDescent(),
         "momentum": Momentum(),
@@ -69,6 +96,7 @@ __all__ = [
     "NewtonCG",
     "NonlinearCG",
     "Optimizer",
+    "OptimizerName",
     "Outcome",
     "Perceptron",
     "QuickProp",
