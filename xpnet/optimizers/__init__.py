@@ -1,6 +1,5 @@
 """Optimizers: frozen settings; all that changes lies in `w` and in a plain dict of state."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,33 +17,8 @@ from .signs import QuickProp, Rprop
 from .trust import GainRatio, LevenbergMarquardt, TrustRegion
 from .wolfe import StrongWolfe
 
-OptimizerName = Literal[
-    "gradient descent",
-    "momentum",
-    "nesterov",
-    "rprop",
-    "quickprop",
-    "rmsprop",
-    "adagrad",
-    "adam",
-    "adamw",
-    "adadelta",
-    "steepest descent",
-    "cg",
-    "cg-hz",
-    "bfgs",
-    "lbfgs",
-    "newton",
-    "newton-cg",
-    "trust-region",
-    "trust-region-cg",
-    "gauss-newton",
-    "levenberg-marquardt",
-    "perceptron",
-]
-
 # what `minimize` takes by name, with default settings
-NAMES: Mapping[str, Optimizer] = MappingProxyType(
+NAMES = MappingProxyType(
     {
         "gradient descent": GradientDescent(),
         "momentum": Momentum(),
@@ -70,6 +44,31 @@ NAMES: Mapping[str, Optimizer] = MappingProxyType(
         "perceptron": Perceptron(),
     }
 )
+
+OptimizerName = Literal[
+    "gradient descent",
+    "momentum",
+    "nesterov",
+    "rprop",
+    "quickprop",
+    "rmsprop",
+    "adagrad",
+    "adam",
+    "adamw",
+    "adadelta",
+    "steepest descent",
+    "cg",
+    "cg-hz",
+    "bfgs",
+    "lbfgs",
+    "newton",
+    "newton-cg",
+    "trust-region",
+    "trust-region-cg",
+    "gauss-newton",
+    "levenberg-marquardt",
+    "perceptron",
+]
 
 __all__ = [
     "BFGS",
