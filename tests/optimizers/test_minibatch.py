@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import assert_array_equal, assert_resumes
+from conftest import assert_array_equal, assert_resumes, to_numpy
 from oracles import NETWORK, OPTIMIZERS, risk
 
 import xpnet
@@ -69,27 +69,96 @@ def test_an_epoch_sees_every_sample_once(size):
     assert {len(batch) for batch in seen} <= {size, 40 % size}
 
 
-def test_a_batch_is_the_risk_on_its_samples():
+def test_a_batch_is_the_risk_on_its_samples_by_the_weights_of_all():
+    """Weights are relative to those of all samples, so that gradients average to the full one."""
     X, labels = (
         np.random.default_rng(0).standard_normal((40, 4)),
         np.random.default_rng(1).integers(0, 3, 40),
     )
     weights = np.random.default_rng(2).uniform(0.5, 2, 40)
-    options = {"backend": "numpy", "dtype": "float64", "penalty": xpnet.L2(0.1)}
-    whole = EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options)
+    options = {"backend": "numpy", "dtype": "float64"}
+    whole = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, penalty=xpnet.L2(0.1), **options
+    )
     chosen = np.array([5, 3, 17, 30])
-    want = EmpiricalRisk(
+    own = EmpiricalRisk(
         NETWORK, CrossEntropy(), X[chosen], labels[chosen], sample_weight=weights[chosen], **options
     )
+    plain = EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options)
     w = NETWORK.initialize(0, "numpy", "float64")
     part = whole.subset(chosen)
     assert part.samples == 4
-    for got, expected in zip(part.value_and_gradient(w), want.value_and_gradient(w), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-13)
-    value, _ = whole.value_and_gradient(w)  # which is not disturbed
-    assert value == EmpiricalRisk(
-        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options
-    ).value(w)
+    value, gradient = whole.value_and_gradient(w)
+    share = weights[chosen].mean() / weights.mean()
+    alone, data = own.value_and_gradient(w), plain.value_and_gradient(w)
+    for got, all_of_it, batch, full in zip(
+        part.value_and_gradient(w), (value, gradient), alone, data, strict=True
+    ):
+        np.testing.assert_allclose(got, share * batch + (all_of_it - full), rtol=1e-12, atol=1e-15)
+    again = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, penalty=xpnet.L2(0.1), **options
+    )
+    assert whole.value(w) == again.value(w)  # which is not disturbed
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("weights", ["some are 0", "all alike", "uneven"])
+def test_the_gradients_of_an_epoch_average_to_the_full_one(size, weights, device):
+    weights = {
+        "some are 0": np.repeat([0.0, 3.0, 0.0, 1.0], 10),
+        "all alike": np.full(40, 7.0),
+        "uneven": np.random.default_rng(2).uniform(0, 2, 40) ** 8,
+    }[weights]
+    X = np.random.default_rng(0).standard_normal((40, 4))
+    labels = np.random.default_rng(1).integers(0, 3, 40)
+    objective = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, backend=device, dtype="float64"
+    )
+    w = NETWORK.initialize(0, device, "float64")
+    method = Minibatch(GradientDescent(1e-300), size)  # which stays where it is
+    state = method.initialize(objective, w)
+    records = [method.step(objective, w, state) for _ in range(40 // size)]
+    value, gradient = map(to_numpy, objective.value_and_gradient(w))
+    np.testing.assert_allclose(np.mean([to_numpy(r.value) for r in records]), value, rtol=1e-12)
+    mean = np.mean([to_numpy(record.gradient) for record in records], axis=0)
+    np.testing.assert_allclose(mean, gradient, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_weights_count_alike_whatever_the_size_of_a_batch(size):
+    """Targets 0 of weight 1 and 1 of weight 9: the best bias is .9, not .50, .70 and .88."""
+    targets = np.repeat([0.0, 1.0], 500)
+    network = Network(1, xpnet.Dense(1))
+    objective = EmpiricalRisk(
+        network,
+        xpnet.SquaredError(),
+        np.zeros((1000, 1)),
+        targets,
+        sample_weight=np.repeat([1.0, 9.0], 500),
+        backend="numpy",
+        dtype="float64",
+    )
+    w = network.initialize(0, "numpy", "float64")
+    rate = xpnet.schedules.LinearDecay(1.0)  # which makes the point the average of the samples
+    run = minimize(objective, Minibatch(GradientDescent(rate), size), w, stop=after(4 * 1000 // size))
+    assert run.w[-1] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_batch_of_weight_0_has_only_the_penalty_s_gradient():
+    weights = np.zeros(40)
+    weights[:3] = 1.0
+    X = np.random.default_rng(0).standard_normal((40, 4))
+    labels = np.random.default_rng(1).integers(0, 3, 40)
+    objective = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, backend="numpy", dtype="float64"
+    )
+    w = NETWORK.initialize(0, "numpy", "float64")
+    value, gradient = objective.subset(np.array([10, 20])).value_and_gradient(w)
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)
+    run = minimize(objective, Minibatch(Momentum(0.1), 8), w, stop=after(50))
+    assert run.steps == 50
+    assert objective.value(run.w) < objective.value(w)
 
 
 def test_seeds_choose_the_order():
