@@ -56,7 +56,7 @@ class Rprop(FirstOrder):
         smallest = checks.number("smallest", self.smallest, 0.0)
         keep(
             self,
-            variant=checks.choice("variant", self.variant, get_args(Variant)),
+            variant=checks.choice("variant", self.variant, Variant),
             rate=numbers("rate", self.rate, 0.0, open="("),
             up=checks.number("up", self.up, 1.0),
             down=checks.number("down", self.down, 0.0, 1.0, open="()"),
