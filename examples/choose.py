@@ -2,11 +2,11 @@
 
 A classifier, 200 of scikit-learn's digits, 64-8-10 tanh, to a cross-entropy of 0.05; and a regression, 200
 points of a function of two variables, 2-10-10-1 tanh, to half a mean squared error of 1e-3; each from ten
-starts. A cell is the median over the starts of the number of evaluations (values, gradients and products
-with second derivatives alike, so that a whole Hessian is as many as there are parameters) and of the seconds
-of processor time, and the rate. Where some did not get there in 10,000 evaluations, they count as slower
-than all others, and the cell says how many did; a dash stands for a median that did not. First-order
-optimizers have a rate to choose, one for all starts: five are tried as replicas, which is not counted, and
+starts. A cell is the median over the starts of the number of evaluations (values, gradients and products with
+second derivatives alike, so that a whole Hessian is as many as there are parameters) and of the seconds of
+processor time, and the rate. Starts that did not get there in 10,000 evaluations count as slower than all
+others, and the cell says how many did; a dash stands for a median that did not. First-order optimizers have a
+rate to choose, one for all starts: five are tried from three of these, as replicas, which is not counted, and
 the best is shown. `python examples/choose.py` is how ci/results/networks.txt is made.
 """
 
@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 
 import xpnet
 
-STARTS = 10
+STARTS, RATE_STARTS = 10, 3
 RATES = 10.0 ** np.arange(-2, 0.5, 0.5)
 LIMIT = 10_000
 NAMES = [name for name in xpnet.optimizers.NAMES if name != "perceptron"]
@@ -52,13 +52,14 @@ PROBLEMS = {"digits": digits, "regression": regression}
 
 def best_rate(objective: xpnet.EmpiricalRisk, target: float, optimizer: xpnet.FirstOrder) -> float:
     """The rate whose median start reaches `target` first; if none does in 500 steps, comes nearest."""
-    starts = objective.network.initialize(0, "numpy", "float64", replicas=STARTS)
-    w, rates = np.tile(starts, (len(RATES), 1)), np.repeat(RATES, STARTS)[:, None]
+    starts = objective.network.initialize(0, "numpy", "float64", replicas=RATE_STARTS)
+    w, rates = np.tile(starts, (len(RATES), 1)), np.repeat(RATES, RATE_STARTS)[:, None]
     stop = xpnet.value_below(target) | xpnet.after(500)
     run = xpnet.minimize(objective, dataclasses.replace(optimizer, rate=rates), w, stop=stop)
     reached = run.history.value <= target
     steps = np.where(reached.any(axis=0), reached.argmax(axis=0), run.steps)
-    medians = [np.median(numbers.reshape(len(RATES), STARTS), axis=1) for numbers in (run.best_value, steps)]
+    shape = len(RATES), RATE_STARTS
+    medians = [np.median(numbers.reshape(shape), axis=1) for numbers in (run.best_value, steps)]
     return float(RATES[np.lexsort(medians)[0]])
 
 
@@ -80,7 +81,9 @@ def cell(problem: str, name: str) -> str:
     if isinstance(optimizer, xpnet.FirstOrder):
         best = best_rate(objective, target, optimizer)
         optimizer, rate = dataclasses.replace(optimizer, rate=best), f" / rate {best:.2g}"
-    counts, seconds = zip(*[reach(objective, target, optimizer, seed) for seed in range(STARTS)], strict=True)
+    counts, seconds = zip(
+        *[reach(objective, target, optimizer, seed) for seed in range(STARTS)], strict=True
+    )
     solved, count = sum(map(math.isfinite, counts)), np.median(counts)
     text = f"{count:.0f} / {np.median(seconds):.2f}{rate}" if math.isfinite(count) else "-"
     return text if solved == STARTS else f"{text} ({solved} of {STARTS})"
