@@ -1,13 +1,14 @@
 """Trains two small networks with every optimizer and prints what it took to reach the same risk.
 
-A classifier, 200 of scikit-learn's digits, 64-8-10 tanh, to a cross-entropy of 0.05; and a regression, 200
-points of a function of two variables, 2-10-10-1 tanh, to half a mean squared error of 1e-3; each from ten
-starts. A cell is the median over the starts of the number of evaluations (values, gradients and products with
-second derivatives alike, so that a whole Hessian is as many as there are parameters) and of the seconds of
-processor time, and the rate. Starts that did not get there in 10,000 evaluations count as slower than all
-others, and the cell says how many did; a dash stands for a median that did not. First-order optimizers have a
-rate to choose, one for all starts: five are tried from three of these, as replicas, which is not counted, and
-the best is shown. `python examples/choose.py` is how ci/results/networks.txt is made.
+A classifier, 200 of scikit-learn's digits, 64-8-10 tanh, to a cross-entropy of 0.05; and a regression,
+200 points of a function of two variables, 2-10-10-1 tanh, to half a mean squared error of 1e-3; each from
+ten starts. A cell is the median over the starts of the number of evaluations (values, gradients and
+products with second derivatives alike, so that a whole Hessian is as many as there are parameters) and of
+the seconds of processor time, and the rate. Starts that did not get there in 10,000 evaluations count as
+slower than all others, and the cell says how many did; a dash stands for a median that did not. First-
+order optimizers have a rate to choose, one for all starts: five are tried from three of these, as
+replicas, which is not counted, and the best is shown. `python examples/choose.py` is how
+ci/results/networks.txt is made.
 """
 
 from __future__ import annotations

@@ -166,8 +166,7 @@ def test_seeds_choose_the_order():
     points = []
     for seed in (0, 0, 1):
         w = NETWORK.initialize(0, "numpy", "float64")
-        minimize(risk(), Minibatch(Momentum(0.1), 8, seed), w, stop=after(12))
-        points.append(w)
+        points.append(minimize(risk(), Minibatch(Momentum(0.1), 8, seed), w, stop=after(12)).w)
     np.testing.assert_array_equal(points[0], points[1])
     assert not np.array_equal(points[0], points[2])
 
@@ -176,8 +175,8 @@ def test_every_backend_takes_the_same_steps(backend, dtype, tolerance):
     points = []
     for own in (backend, xpnet.backend("numpy")):
         w = NETWORK.initialize(0, own, dtype, replicas=2)
-        minimize(risk(own, dtype), Minibatch(Adam(0.01), 16), w, stop=after(8))
-        points.append(own.to_numpy(w))
+        run = minimize(risk(own, dtype), Minibatch(Adam(0.01), 16), w, stop=after(8))
+        points.append(own.to_numpy(run.w))
     np.testing.assert_allclose(points[0], points[1], atol=10 * tolerance)
 
 
@@ -193,7 +192,7 @@ def test_replicas_equal_single_runs():
     for r in range(3):
         own = NETWORK.initialize(r, "numpy", "float64")
         alone = minimize(objective, method, own, stop=after(9))
-        np.testing.assert_allclose(w[r], own, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(run.w[r], alone.w, rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(run.history.value[:, r], alone.history.value, rtol=1e-12)
 
 
