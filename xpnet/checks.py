@@ -118,7 +118,11 @@ def per_replica(name: str, value: Any, w: Any) -> None:
         )
     wanted = (w.shape[0], 1) if w.ndim > 1 else tuple(w.shape)
     if shape and shape != wanted:
-        raise ValueError(f"{name} must be a number or {wanted} for this w, got shape {shape}")
+        replicas = f"{w.shape[0]} replicas" if w.ndim > 1 else "no replicas"
+        raise ValueError(
+            f"{name} must be a number or {wanted}, got shape {shape}: w has {replicas}, "
+            f"{name} has {shape[0]} rows"
+        )
 
 
 def shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Incremental updates, and the perceptron rule."""
+"""Incremental updates: batches of samples, one after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import assert_array_equal, assert_resumes, to_numpy
+from conftest import assert_resumes, to_numpy
 from oracles import NETWORK, OPTIMIZERS, risk
 
 import xpnet
@@ -19,15 +19,12 @@ from xpnet import (
     Minibatch,
     Momentum,
     Network,
-    Perceptron,
     Quadratic,
-    ThresholdUnit,
     after,
     evaluations,
     iterate,
     minimize,
 )
-from xpnet.testing import check_gradient
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
@@ -220,90 +217,5 @@ def test_evaluations_are_counted_and_the_best_batch_is_no_best_point(device):
     ],
 )
 def test_what_cannot_be_done_is_refused(make, error, message):
-    with pytest.raises(error, match=message):
-        make()
-
-
-def lecture_points(t, backend="numpy", dtype="float64"):
-    X = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -float(t)]]
-    return ThresholdUnit(X, [1, 1, -1, 1], backend=backend, dtype=dtype)
-
-
-@pytest.mark.parametrize(("t", "updates"), [(10, 14), (100, 104), (1000, 1004)])
-def test_updates_of_the_perceptron_on_the_lecture_s_points(t, updates, backend, dtype):
-    """Row 5, with the bound of Novikoff, which the widest margin (2, 0, 1) makes 5 (t^2 + 1)."""
-    unit = lecture_points(t, backend, dtype)
-    w = backend.asarray(np.zeros(3), dtype)
-    run = minimize(unit, Perceptron(), w, stop=after(20_000))
-    assert run.steps - 1 == updates  # the last step finds no mistake
-    assert run.reason == f"step {updates}: every sample is on its own side"
-    assert run.converged
-    assert int(unit.mistakes(run.w)) == 0
-    assert updates <= unit.mistake_bound(run.w)
-    assert unit.mistake_bound(backend.asarray([2.0, 0.0, 1.0], dtype)) == pytest.approx(5 * (t * t + 1))
-
-
-def test_replicas_of_the_perceptron_equal_single_runs(device):
-    unit = lecture_points(20, device)
-    starts = device.asarray(np.random.default_rng(0).standard_normal((4, 3)))
-    many = minimize(unit, Perceptron(), starts.copy(), stop=after(3000))
-    for r in range(4):
-        one = minimize(unit, Perceptron(), starts[r].copy(), stop=after(3000))
-        assert_array_equal(many.w[r], one.w)
-        assert many.reason[r] == one.reason
-
-
-def test_snapshot_and_resume_of_the_perceptron():
-    unit, w = lecture_points(100), np.zeros(3)
-    state = Perceptron().initialize(unit, w)
-    for _ in range(50):
-        Perceptron().step(unit, w, state)
-    later, later_state = copy.deepcopy((w, state))
-    run = minimize(unit, Perceptron(), w, stop=after(1000), state=state)
-    again = minimize(unit, Perceptron(), later, stop=after(1000), state=later_state)
-    assert w.tobytes() == later.tobytes()
-    assert run.steps == again.steps == 104 - 50 + 1
-
-
-def test_the_perceptron_never_ends_where_it_cannot():
-    unit = ThresholdUnit([[0.0], [0.0]], [1, -1], backend="numpy")
-    run = minimize(unit, Perceptron(), np.zeros(2), stop=after(200))
-    assert run.reason == "200 steps taken"
-    with pytest.raises(ValueError, match=r"w must be \(P,\) and separate the samples"):
-        unit.mistake_bound(run.w)
-
-
-def test_the_criterion_s_gradient(device):
-    random = np.random.default_rng(0)
-    unit = ThresholdUnit(random.standard_normal((30, 3)), random.choice([-1, 1], 30), backend=device)
-    check_gradient(unit, device.asarray(random.standard_normal(4)))
-    check_gradient(unit, device.asarray(random.standard_normal((2, 4))))
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: ThresholdUnit([[1.0]], [0]), ValueError, r"targets must be -1 or \+1, got others"),
-        (lambda: ThresholdUnit([[1.0]], [1, 1]), ValueError, r"targets must be \(1,\), got shape \(2,\)"),
-        (
-            lambda: ThresholdUnit([1.0], [1]),
-            ValueError,
-            r"X must be \(samples, features\), got shape \(1,\)",
-        ),
-        (lambda: ThresholdUnit([[np.nan]], [1]), ValueError, "X contains NaN"),
-        (lambda: ThresholdUnit([["a"]], [1]), TypeError, "X must hold real numbers"),
-        (
-            lambda: lecture_points(3).value(np.zeros(4)),
-            ValueError,
-            r"w must be \(3,\) or \(R, 3\), got shape \(4,\)",
-        ),
-        (
-            lambda: minimize(risk(), Perceptron(), Network(4, *NETWORK.layers).initialize(0, "numpy")),
-            TypeError,
-            "objective must be a ThresholdUnit for the perceptron rule",
-        ),
-    ],
-)
-def test_bad_units(make, error, message):
     with pytest.raises(error, match=message):
         make()
