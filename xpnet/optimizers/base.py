@@ -114,11 +114,12 @@ class FirstOrder(Optimizer, Settings):
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
         state["step"] = checks.count("state['step']", state["step"], 0)
         if isinstance(self, LooksAhead):
-            ahead = self.look_ahead(backend, w, state)
-            # how an unmoved point is rounded depends on the kernel: its bits are kept
-            room = 8.0 * backend.xp.finfo(w.dtype).eps * (backend.xp.abs(w) + backend.xp.abs(ahead))
-            if not bool(backend.xp.all(backend.xp.abs(state["ahead"] - ahead) <= room)):
-                state["ahead"][...] = ahead
+            # where `w` has moved, the next gradient is taken at `w`; elsewhere the bits are kept, which
+            # depend on the kernel
+            xp, kept, ahead = backend.xp, state["ahead"], self.look_ahead(backend, w, state)
+            room = 8.0 * xp.finfo(w.dtype).eps * (xp.abs(w) + xp.abs(ahead))
+            still = xp.all(xp.abs(kept - ahead) <= room, axis=-1, keepdims=True)
+            kept[...] = xp.where(still, kept, w)
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         schedule, step = checked_schedule(self.rate), state["step"]

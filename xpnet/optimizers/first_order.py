@@ -88,7 +88,7 @@ class Nesterov(FirstOrder, LooksAhead):
 
     The point `w + beta v`, where the gradient is taken, is kept in the state as "ahead"; a record
     describes it. It is the iterate of PyTorch's SGD(nesterov=True) and of scikit-learn's "sgd". Who moves
-    `w` between steps must move it too, or `resume` from there.
+    `w` between steps must move it too, or `resume`, which takes the next gradient where `w` is then.
 
     On a quadratic of curvatures from mu to L, k = L / mu, the best constants are `eta = 4 / (3 L + mu)` and
     `beta = (sqrt(3 k + 1) - 2) / (sqrt(3 k + 1) + 2)` (Lessard, Recht, Packard 2016).
