@@ -42,7 +42,7 @@ OPTIMIZERS = [
     xpnet.Adagrad(0.1),
     xpnet.Adam(0.01, decay=0.1),
     xpnet.Adadelta(),
-    *(xpnet.Rprop(variant, 0.01) for variant in VARIANTS),
+    *(xpnet.Rprop(variant, 0.01) for variant in (*VARIANTS, "textbook")),
     xpnet.QuickProp(0.1),
     xpnet.QuickProp(0.1, guards=False),
 ]

@@ -177,9 +177,10 @@ def test_starts(risk, w, run, change, error, message):
         (float("inf"), ValueError, "rate must be .* got inf"),
         ("0.1", TypeError, "rate must be a number, got '0.1'"),
         (None, TypeError, "rate must be a number, got None"),
-        (np.array([0.1, 0.2]), ValueError, r"rate must be a number or \(R, 1\), got shape \(2,\)"),
-        (np.array([[0.1], [-0.2]]), ValueError, "rate must be positive"),
-        (np.array([[0.1], [np.nan]]), ValueError, "rate contains NaN"),
+        (np.ones((2, 2)), ValueError, r"rate must be a number, \(R, 1\) or \(P,\), got shape \(2, 2\)"),
+        (np.array([[0.1], [-0.2]]), ValueError, r"rate must be in \(0, inf\), got -0.2"),
+        (np.array([0.1, np.inf]), ValueError, r"rate must be in \(0, inf\), got inf"),
+        (np.array([[0.1], [np.nan]]), ValueError, r"rate must be in \(0, inf\), got nan"),
     ],
 )
 def test_rates(kind, rate, error, message):
@@ -238,7 +239,7 @@ def test_a_rate_for_other_replicas(risk):
     w = NETWORK.initialize(0, "numpy", replicas=2)
     with pytest.raises(ValueError, match="rate must be .* w has 2 replicas, rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w)
-    with pytest.raises(ValueError, match="w has no replicas, rate has 3 rows"):
+    with pytest.raises(ValueError, match="rate must be .* w has no replicas, rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w[0].copy())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from oracles import NETWORK, quadratic, risk
@@ -140,8 +142,8 @@ def test_the_axes_of_a_network_s_minimum():
     """The eigenvalues of the Hessian tell the largest rate that works there."""
     objective = risk()
     w = NETWORK.initialize(0, "numpy", "float64")
-    minimize(objective, "trust-region", w, stop=after(30))
-    curvatures = np.linalg.eigvalsh(objective.hessian(w))
+    run = minimize(objective, "trust-region", w, stop=after(30))
+    curvatures = np.linalg.eigvalsh(objective.hessian(run.w))
     for relative in (1.9, 2.1):
         found = axes(curvatures, relative / curvatures[-1])
         assert (found[-1].regime == "divergent") == (relative > 2)
@@ -154,11 +156,79 @@ def test_flat_and_negative_curvature():
     assert down.factor == pytest.approx(1.1)
 
 
+@pytest.mark.parametrize("a", [-1e-18, 1e-18, -1e-9, 1e-9, -0.0])
+def test_a_curvature_that_no_step_tells_from_0_is_flat(a):
+    """As rounding leaves it where the Hessian is singular."""
+    flat, steep = axes([a, 5.0], 0.1)
+    assert (flat.regime, flat.optimum, flat.converges) == ("flat", np.inf, False)
+    assert flat.factor == pytest.approx(1.0, abs=1e-9)
+    assert steep.regime == "monotone"
+    # beside it, what can be told
+    assert [axis.regime for axis in axes([2e-8, -2e-8], 0.1)] == ["monotone", "divergent"]
+    assert axes([-2e-8], 0.1)[0].optimum == np.inf
+
+
+def test_the_flat_directions_of_a_singular_hessian_are_flat():
+    random = np.random.default_rng(0)
+    J = random.standard_normal((4, 9))
+    found = axes(np.linalg.eigvalsh(J.T @ J), 0.05)
+    assert [axis.regime == "flat" for axis in found] == [True] * 5 + [False] * 4
+
+
+def test_curvatures_of_any_library(device):
+    found = axes(device.asarray([1.0, -1.0], "float32"), 0.5)
+    assert [axis.regime for axis in found] == ["monotone", "divergent"]
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert hash(found[0]) == hash(axes([1], 0.5)[0])
+
+
+def test_what_a_replica_did_after_its_end_has_no_rate():
+    values = np.array([[4.0, 1.0], [2.0, 0.5], [1.0, np.nan], [0.5, np.nan]])
+    np.testing.assert_array_equal(convergence_rates(values), [[0.5, 0.5], [0.5, np.nan], [0.5, np.nan]])
+    assert convergence_rates([3.0]).shape == (0,)
+
+
+def test_the_bound_of_large_distances():
+    assert sublinear_bound(1e160, 1e20, np.int64(2)).tolist() == [5e299, 2.5e299]
+    with pytest.raises(ValueError, match="distance must have a finite bound at rate 0.1, got 1e\\+200"):
+        sublinear_bound(1e200, 0.1, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: axes([1.0], "0.1"), "rate must be a number, got '0.1'"),
+        (lambda: axes(None, 0.1), "curvatures must hold real numbers, got an array of objects"),
+        (lambda: axes(["1"], 0.1), "curvatures must hold real numbers, got an array of strings"),
+        (lambda: axes([1j], 0.1), "curvatures must hold real numbers, got an array of complex numbers"),
+        (lambda: convergence_rates("abc"), "values must hold real numbers, got an array of strings"),
+        (lambda: convergence_rates([[1, 2], [3]]), "values cannot be made an array of numbers"),
+        (lambda: convergence_rates([2, 1], "0"), "minimum must be a number, got '0'"),
+        (lambda: sublinear_bound(np.ones(2), 0.1, 2), "distance must be one number"),
+        (lambda: sublinear_bound(1, 0.1, 2.7), "steps must be an integer, got 2.7"),
+    ],
+)
+def test_input_of_another_kind(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: axes([1.0], 0), r"rate must be in \(0, inf\), got 0"),
-        (lambda: axes([np.nan], 0.1), "curvatures must be finite, got nan"),
+        (lambda: axes([1.0], np.nan), r"rate must be .* got nan"),
+        (lambda: axes([np.nan], 0.1), "curvatures contains NaN"),
+        (lambda: axes([-np.inf], 0.1), "curvatures contains infinity"),
+        (lambda: axes([], 0.1), r"curvatures must be \(P,\), one or more, got shape \(0,\)"),
+        (lambda: axes(np.eye(2), 0.1), r"curvatures must be \(P,\), one or more, got shape \(2, 2\)"),
+        (lambda: axes(3.0, 0.1), r"curvatures must be \(P,\), one or more, got shape \(\)"),
+        (lambda: convergence_rates([]), r"values must be .* got shape \(0,\)"),
+        (lambda: convergence_rates(np.ones((2, 2, 2))), r"values must be .* got shape \(2, 2, 2\)"),
+        (lambda: convergence_rates(1.0), r"values must be .* got shape \(\)"),
+        (lambda: convergence_rates([1.0, np.inf]), "values contains infinity"),
+        (lambda: convergence_rates([1.0, np.nan, 2.0]), "values must be NaN only where a replica"),
+        (lambda: convergence_rates([np.nan, np.nan]), "values must be NaN only where a replica"),
         (lambda: sublinear_bound(-1, 0.1, 3), "distance must be .* got -1"),
         (lambda: sublinear_bound(1, 0.1, 0), "steps must be at least 1, got 0"),
         (lambda: convergence_rates([1.0], np.inf), "minimum must be finite, got inf"),

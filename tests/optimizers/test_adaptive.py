@@ -19,6 +19,7 @@ from xpnet import (
     after,
     iterate,
     minimize,
+    schedules,
     value_below,
 )
 from xpnet.layers.activations import sigmoid_with_offset
@@ -125,6 +126,81 @@ def test_rprop_variants_are_those_of_the_papers(variant, device):
         assert_allclose(w, want, rtol=1e-13, atol=1e-15)
 
 
+def lecture_rprop(objective, w, steps):
+    """The simplified version of the lecture, read literally: limits are taken of a signed `change`."""
+    w, change, before = to_numpy(w), None, None
+    for _ in range(steps):
+        slope = to_numpy(objective.value_and_gradient(objective.backend.asarray(w))[1])
+        if change is None:
+            change, before = 0.1 * np.sign(slope), slope
+            w = w - change
+        else:
+            same = np.sign(before) == np.sign(slope)
+            w = np.where(same, w, w + change)
+            change = np.where(same, np.minimum(1.2 * change, 50.0), np.maximum(0.5 * change, 1e-6))
+            before = np.where(same, slope, before)
+            w = w - change
+        yield w
+
+
+def test_the_textbook_variant_is_the_literal_reading(device):
+    objective, start = quadratic(30, backend=device)
+    w = start.copy()
+    steps = iterate(objective, Rprop("textbook"), w)
+    for want in lecture_rprop(objective, start.copy(), 80):
+        next(steps)
+        assert_allclose(w, want, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kappa", [10, 100])
+def test_the_textbook_variant_fails_on_rotated_quadratics(kappa):
+    """Row 29: in 44 to 49 of 50, where the variants of the papers solve all."""
+    pairs = starts(kappa)
+    objective = Quadratic(np.stack([objective.A for objective, _ in pairs]), backend="numpy")
+    w = np.stack([w for _, w in pairs])
+    run = minimize(objective, Rprop("textbook"), w, stop=after(1000))
+    assert (~(run.best_value <= 1e-8)).sum() >= 40
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rprop_sees_only_signs_however_small_the_derivatives(variant):
+    """In float32 the product of two derivatives of 1e-25 is 0."""
+    points = []
+    for scale in (1.0, 2.0**-83):
+        A = np.diag([scale, 10 * scale]).astype("float32")
+        w = np.array([1.0, -0.7], "float32")
+        run = minimize(Quadratic(A, backend="numpy", dtype="float32"), Rprop(variant), w, stop=after(40))
+        points.append(run.w)
+    np.testing.assert_array_equal(*points)
+
+
+@pytest.mark.parametrize("kind", [RMSprop, Adagrad, Adam, Adadelta])
+def test_a_parameter_rests_where_the_square_of_its_derivative_overflows(kind, torch):
+    """As PyTorch's do, which the module says."""
+    start = np.array([1.0, 1.0], "float32")
+    gradient = np.array([1e25, 1.0], "float32")
+
+    class Slope(Objective):
+        def value(self, w):
+            return float(w @ gradient)
+
+        def value_and_gradient(self, w):
+            return self.value(w), gradient.copy()
+
+    options = {"alpha": 0.9} if kind is RMSprop else {}
+    make = getattr(torch.optim, kind.__name__)
+    variable = torch.nn.Parameter(torch.tensor(start))
+    theirs = make([variable], lr=0.1, **options)
+    w = start.copy()
+    steps = iterate(Slope(), kind(0.1), w)
+    for _ in range(5):
+        next(steps)
+        variable.grad = torch.tensor(gradient)
+        theirs.step()
+    np.testing.assert_allclose(w, variable.detach().numpy(), rtol=1e-6)
+    assert w[0] == 1 != w[1]
+
+
 def test_the_secant_is_exact_on_separable_quadratics(device):
     objective = Quadratic(np.diag([1.0, 3.0, 10.0]), [1.0, -2.0, 0.5], backend=device)
     w = device.asarray([1.0, 1.0, 1.0])
@@ -219,9 +295,10 @@ def test_bad_settings(make, message):
         make()
 
 
-def test_rprop_has_step_sizes_and_no_schedule():
+@pytest.mark.parametrize("rate", [lambda step: 0.1, schedules.LinearDecay(0.1), schedules.Plateau(0.1)])
+def test_rprop_has_step_sizes_and_no_schedule(rate):
     with pytest.raises(TypeError, match="rate must be the step sizes at the start"):
-        Rprop(rate=lambda step: 0.1)
+        Rprop(rate=rate)
 
 
 def test_irprop_plus_looks_at_the_value():

@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import assert_allclose, to_numpy
+from conftest import assert_allclose, assert_resumes, to_numpy
 from oracles import NETWORK, OPTIMIZERS, quadratic, risk, torch_sgd
 
 import xpnet
@@ -17,6 +17,7 @@ from xpnet import (
     Momentum,
     Nesterov,
     Quadratic,
+    elementwise,
     iterate,
     schedules,
 )
@@ -109,6 +110,10 @@ def test_iteration_counts_of_the_lecture():
         assert iterations(GradientDescent(2 / (1 + kappa)), kappa) == descent
         assert iterations(Momentum(4 / (root + 1) ** 2, beta**2), kappa) == polyak
         assert iterations(Nesterov(1 / kappa, beta), kappa) == nesterov
+        # Nesterov's constants that are the best there are (Lessard, Recht, Packard 2016)
+        root = np.sqrt(3 * kappa + 1)
+        best = Nesterov(4 / (3 * kappa + 1), (root - 2) / (root + 2))
+        assert iterations(best, kappa) == {100: 133, 1000: 439}[kappa]
     # at kappa 10 the customary momentum of .9 makes the heavy ball slower than gradient descent
     assert iterations(GradientDescent(1 / 10), 10) == 128
     assert iterations(Momentum(1 / 10, 0.9), 10) == 240
@@ -202,10 +207,156 @@ def test_an_update_is_one_kernel(optimizer, monkeypatch, device):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_rates_for_each_parameter(optimizer, backend, dtype, tolerance):
+    """One rate for all, given to each; and for some their own: an elementwise rule sees one parameter."""
+    objective = Quadratic(np.diag([1.0, 2.0, 3.0]), backend=backend, dtype=dtype)
+    start = backend.asarray([1.0, -2.0, 0.5], dtype)
+    rates = [0.1, 0.02, 0.1]
+    points = []
+    for rate in (backend.asarray(rates, dtype), 0.1, 0.02):
+        w = backend.xp.asarray(start, copy=True)
+        steps = iterate(objective, dataclasses.replace(optimizer, rate=rate), w)
+        for _ in range(8):
+            next(steps)
+        points.append(backend.to_numpy(w))
+    if getattr(optimizer, "variant", "") != "iRprop+":  # which compares values, of all parameters together
+        own, first, second = points
+        np.testing.assert_allclose(own, [first[0], second[1], first[2]], rtol=tolerance, atol=tolerance)
+
+
+def test_the_best_rates_of_all_axes_solve_a_diagonal_quadratic_in_one_step(device):
+    curvatures = np.array([100.0, 3.0, 0.01])
+    objective = Quadratic(np.diag(curvatures), [1.0, -2.0, 0.5], backend=device)
+    rate = device.asarray(1 / curvatures)
+    run = xpnet.minimize(objective, GradientDescent(rate), device.xp.ones(3), stop=xpnet.after(1))
+    assert_allclose(run.w, [-0.01, 2 / 3, -50], rtol=1e-12)
+    assert run.history.rate.shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "error", "message"),
+    [
+        (lambda k: float("nan"), ValueError, r"rate\(3\) must be in \[0, inf\), got nan"),
+        (lambda k: -0.1, ValueError, r"rate\(3\) must be in \[0, inf\), got -0.1"),
+        (lambda k: np.float32("inf"), ValueError, r"rate\(3\) must be in \[0, inf\), got "),
+        (lambda k: None, TypeError, r"rate\(3\) must be a number, got None"),
+        (lambda k: "0.1", TypeError, r"rate\(3\) must be a number, got '0.1'"),
+        (lambda k: 0.1j, TypeError, r"rate\(3\) must be a number, got 0.1j"),
+        (
+            lambda k: np.ones(2),
+            ValueError,
+            r"rate\(3\) must be a number or \(8,\), got shape \(2,\)",
+        ),
+        (lambda k: np.ones((1, 1)), ValueError, r"rate\(3\) .* got shape \(1, 1\)"),
+        (lambda k: np.full(8, np.nan), ValueError, r"rate\(3\) must be in \[0, inf\), got nan"),
+        (lambda k: np.arange(8.0) - 1, ValueError, r"rate\(3\) must be in \[0, inf\), got -1.0"),
+    ],
+)
+@pytest.mark.parametrize("warm_up", [False, True])
+def test_a_callable_that_gives_no_rate_is_named_with_the_step(rate, error, message, warm_up):
+    def given(step):
+        return 0.01 if step < 3 else rate(step)
+
+    objective, w = quadratic(10)
+    steps = iterate(objective, Momentum(schedules.WarmUp(given, 1) if warm_up else given), w)
+    for _ in range(3):
+        next(steps)
+    before = w.copy()
+    with pytest.raises(error, match=message):
+        next(steps)
+    np.testing.assert_array_equal(w, before)
+
+
+@pytest.mark.parametrize("rate_inside", [True, False])
+@pytest.mark.parametrize("rate", [0.05, schedules.LinearDecay(0.05), schedules.Plateau(0.05)], ids=str)
+def test_nesterov_resumes_where_w_is(rate, rate_inside, device):
+    """The next gradient is taken at a `w` that was moved; elsewhere the look-ahead point keeps its bits."""
+    objective, start = quadratic(10, backend=device)
+    w = device.xp.stack([start, 2.0 * start])
+    method = Nesterov(rate, 0.9, rate_inside)
+    state = method.initialize(objective, w)
+    for _ in range(5):
+        method.step(objective, w, state)
+    kept = to_numpy(state["ahead"]).copy()
+    assert abs(kept - to_numpy(w)).max() > 1e-3
+    method.resume(device, objective, w, state)
+    assert to_numpy(state["ahead"]).tobytes() == kept.tobytes()
+    w[1, ...] += 1.0
+    method.resume(device, objective, w, state)
+    want = np.stack([kept[0], to_numpy(w)[1]])
+    assert to_numpy(state["ahead"]).tobytes() == want.tobytes()
+    record = method.step(objective, w, state)
+    assert to_numpy(record.value)[1] == to_numpy(objective.value(device.asarray(want)))[1]
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, xpnet.Minibatch(Momentum(0.1), 7)], ids=str)
+def test_a_state_that_was_saved_by_numpy(optimizer, tmp_path):
+    objective, w = risk(), NETWORK.initialize(0, "numpy", "float64")
+    state = optimizer.initialize(objective, w)
+    for _ in range(4):
+        optimizer.step(objective, w, state)
+    np.savez(tmp_path / "state.npz", **state)
+    with np.load(tmp_path / "state.npz") as file:
+        later = dict(file)
+    assert later["step"].shape == ()
+    backend, other = xpnet.backend("numpy"), w.copy()
+    optimizer.resume(backend, objective, other, later)
+    assert type(later["step"]) is int
+    for _ in range(4):
+        records = [optimizer.step(objective, *run) for run in ((w, state), (other, later))]
+        assert records[0].step == records[1].step
+    assert w.tobytes() == other.tobytes()
+
+
+def test_a_run_goes_on_from_a_state_that_was_saved_by_numpy(tmp_path):
+    objective, w = risk(), NETWORK.initialize(0, "numpy", "float64")
+    whole = xpnet.minimize(objective, xpnet.Adam(0.01), w, stop=xpnet.after(8))
+    first = xpnet.minimize(objective, xpnet.Adam(0.01), w, stop=xpnet.after(5))
+    np.savez(tmp_path / "state.npz", **first.state)
+    with np.load(tmp_path / "state.npz") as file:
+        run = xpnet.minimize(objective, xpnet.Adam(0.01), first.w, state=dict(file), stop=xpnet.after(3))
+    assert run.w.tobytes() == whole.w.tobytes()
+
+
 def test_settings_are_frozen_and_shown():
     with pytest.raises(AttributeError):
         Nesterov().rate = 1.0
     assert repr(Nesterov(0.5, 0.9)) == "Nesterov(rate=0.5, momentum=0.9, rate_inside=True)"
+
+
+@elementwise
+def lion(xp, w, gradient, mean, *, rate, beta1, beta2):
+    move = xp.sign(beta1 * mean + (1.0 - beta1) * gradient)
+    return w - rate * move, beta2 * mean + (1.0 - beta2) * gradient
+
+
+@dataclasses.dataclass(frozen=True)
+class Lion(xpnet.FirstOrder):
+    rate: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+
+    def memory(self, backend, objective, w):
+        return {"mean": backend.xp.zeros_like(w)}
+
+    def update(self, xp, w, record, state):
+        arrays, betas = (w, record.gradient, state["mean"]), {"beta1": self.beta1, "beta2": self.beta2}
+        lion.write(xp, (w, state["mean"]), *arrays, rate=record.rate, **betas)
+
+
+def test_a_user_s_own_method_of_first_order(device):
+    """Lion (Chen et al. 2023), with all that a rate may be."""
+    objective, w = quadratic(10, backend=device)
+    want, mean = to_numpy(w).copy(), np.zeros(8)
+    run = xpnet.minimize(objective, Lion(schedules.LinearDecay(0.1)), w, stop=xpnet.after(20))
+    for k in range(20):
+        gradient = to_numpy(objective.value_and_gradient(device.asarray(want))[1])
+        want -= 0.1 / (k + 1) * np.sign(0.9 * mean + (1 - 0.9) * gradient)
+        mean = 0.99 * mean + (1 - 0.99) * gradient
+    assert_allclose(run.w, want, rtol=1e-12)
+    assert_resumes(objective, Lion(0.01), w)
+    assert pickle.loads(pickle.dumps(Lion())) == Lion() != Lion(0.1)
 
 
 def test_a_user_s_own_optimizer():

@@ -202,3 +202,14 @@ def test_chunks_cost_their_own_launches_only(counter, cupy_backend):
         products.append(own_products)
     assert products == [7, 14, 21]
     assert kernels[1] - kernels[0] == kernels[2] - kernels[1] == 5 + 1 + 4  # sums of value, weights, biases
+
+
+def test_rates_for_each_parameter_are_one_launch_and_no_copy(counter, cupy_backend):
+    objective = risk(cupy_backend)
+    w = objective.network.initialize(0, cupy_backend)
+    for rate in (cupy_backend.xp.full(w.shape, 0.1), cupy_backend.xp.full(w.shape, 0.1, dtype="float64")):
+        method = Momentum(rate)
+        state = method.initialize(objective, w)
+        kernels, _ = counts(counter, lambda m=method, s=state: m.step(objective, w, s))
+        assert kernels["xpnet_momentum"] == 1
+    assert w.dtype == cupy_backend.xp.float32

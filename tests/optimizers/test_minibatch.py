@@ -1,4 +1,4 @@
-"""Incremental updates, and the perceptron rule."""
+"""Incremental updates: batches of samples, one after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import assert_array_equal, assert_resumes
+from conftest import assert_resumes, to_numpy
 from oracles import NETWORK, OPTIMIZERS, risk
 
 import xpnet
@@ -19,15 +19,12 @@ from xpnet import (
     Minibatch,
     Momentum,
     Network,
-    Perceptron,
     Quadratic,
-    ThresholdUnit,
     after,
     evaluations,
     iterate,
     minimize,
 )
-from xpnet.testing import check_gradient
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
@@ -69,35 +66,104 @@ def test_an_epoch_sees_every_sample_once(size):
     assert {len(batch) for batch in seen} <= {size, 40 % size}
 
 
-def test_a_batch_is_the_risk_on_its_samples():
+def test_a_batch_is_the_risk_on_its_samples_by_the_weights_of_all():
+    """Weights are relative to those of all samples, so that gradients average to the full one."""
     X, labels = (
         np.random.default_rng(0).standard_normal((40, 4)),
         np.random.default_rng(1).integers(0, 3, 40),
     )
     weights = np.random.default_rng(2).uniform(0.5, 2, 40)
-    options = {"backend": "numpy", "dtype": "float64", "penalty": xpnet.L2(0.1)}
-    whole = EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options)
+    options = {"backend": "numpy", "dtype": "float64"}
+    whole = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, penalty=xpnet.L2(0.1), **options
+    )
     chosen = np.array([5, 3, 17, 30])
-    want = EmpiricalRisk(
+    own = EmpiricalRisk(
         NETWORK, CrossEntropy(), X[chosen], labels[chosen], sample_weight=weights[chosen], **options
     )
+    plain = EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options)
     w = NETWORK.initialize(0, "numpy", "float64")
     part = whole.subset(chosen)
     assert part.samples == 4
-    for got, expected in zip(part.value_and_gradient(w), want.value_and_gradient(w), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-13)
-    value, _ = whole.value_and_gradient(w)  # which is not disturbed
-    assert value == EmpiricalRisk(
-        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, **options
-    ).value(w)
+    value, gradient = whole.value_and_gradient(w)
+    share = weights[chosen].mean() / weights.mean()
+    alone, data = own.value_and_gradient(w), plain.value_and_gradient(w)
+    for got, all_of_it, batch, full in zip(
+        part.value_and_gradient(w), (value, gradient), alone, data, strict=True
+    ):
+        np.testing.assert_allclose(got, share * batch + (all_of_it - full), rtol=1e-12, atol=1e-15)
+    again = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, penalty=xpnet.L2(0.1), **options
+    )
+    assert whole.value(w) == again.value(w)  # which is not disturbed
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("weights", ["some are 0", "all alike", "uneven"])
+def test_the_gradients_of_an_epoch_average_to_the_full_one(size, weights, device):
+    weights = {
+        "some are 0": np.repeat([0.0, 3.0, 0.0, 1.0], 10),
+        "all alike": np.full(40, 7.0),
+        "uneven": np.random.default_rng(2).uniform(0, 2, 40) ** 8,
+    }[weights]
+    X = np.random.default_rng(0).standard_normal((40, 4))
+    labels = np.random.default_rng(1).integers(0, 3, 40)
+    objective = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, backend=device, dtype="float64"
+    )
+    w = NETWORK.initialize(0, device, "float64")
+    method = Minibatch(GradientDescent(1e-300), size)  # which stays where it is
+    state = method.initialize(objective, w)
+    records = [method.step(objective, w, state) for _ in range(40 // size)]
+    value, gradient = map(to_numpy, objective.value_and_gradient(w))
+    np.testing.assert_allclose(np.mean([to_numpy(r.value) for r in records]), value, rtol=1e-12)
+    mean = np.mean([to_numpy(record.gradient) for record in records], axis=0)
+    np.testing.assert_allclose(mean, gradient, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_weights_count_alike_whatever_the_size_of_a_batch(size):
+    """Targets 0 of weight 1 and 1 of weight 9: the best bias is .9, not .50, .70 and .88."""
+    targets = np.repeat([0.0, 1.0], 500)
+    network = Network(1, xpnet.Dense(1))
+    objective = EmpiricalRisk(
+        network,
+        xpnet.SquaredError(),
+        np.zeros((1000, 1)),
+        targets,
+        sample_weight=np.repeat([1.0, 9.0], 500),
+        backend="numpy",
+        dtype="float64",
+    )
+    w = network.initialize(0, "numpy", "float64")
+    rate = xpnet.schedules.LinearDecay(1.0)  # which makes the point the average of the samples
+    run = minimize(objective, Minibatch(GradientDescent(rate), size), w, stop=after(4 * 1000 // size))
+    assert run.w[-1] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_batch_of_weight_0_has_only_the_penalty_s_gradient():
+    weights = np.zeros(40)
+    weights[:3] = 1.0
+    X = np.random.default_rng(0).standard_normal((40, 4))
+    labels = np.random.default_rng(1).integers(0, 3, 40)
+    objective = EmpiricalRisk(
+        NETWORK, CrossEntropy(), X, labels, sample_weight=weights, backend="numpy", dtype="float64"
+    )
+    w = NETWORK.initialize(0, "numpy", "float64")
+    value, gradient = objective.subset(np.array([10, 20])).value_and_gradient(w)
+    assert value == 0
+    np.testing.assert_array_equal(gradient, 0)
+    value_at_start = float(objective.value(w))
+    run = minimize(objective, Minibatch(Momentum(0.1), 8), w, stop=after(50))
+    assert run.steps == 50
+    assert objective.value(run.w) < value_at_start
 
 
 def test_seeds_choose_the_order():
     points = []
     for seed in (0, 0, 1):
         w = NETWORK.initialize(0, "numpy", "float64")
-        minimize(risk(), Minibatch(Momentum(0.1), 8, seed), w, stop=after(12))
-        points.append(w)
+        points.append(minimize(risk(), Minibatch(Momentum(0.1), 8, seed), w, stop=after(12)).w)
     np.testing.assert_array_equal(points[0], points[1])
     assert not np.array_equal(points[0], points[2])
 
@@ -106,8 +172,8 @@ def test_every_backend_takes_the_same_steps(backend, dtype, tolerance):
     points = []
     for own in (backend, xpnet.backend("numpy")):
         w = NETWORK.initialize(0, own, dtype, replicas=2)
-        minimize(risk(own, dtype), Minibatch(Adam(0.01), 16), w, stop=after(8))
-        points.append(own.to_numpy(w))
+        run = minimize(risk(own, dtype), Minibatch(Adam(0.01), 16), w, stop=after(8))
+        points.append(own.to_numpy(run.w))
     np.testing.assert_allclose(points[0], points[1], atol=10 * tolerance)
 
 
@@ -123,7 +189,7 @@ def test_replicas_equal_single_runs():
     for r in range(3):
         own = NETWORK.initialize(r, "numpy", "float64")
         alone = minimize(objective, method, own, stop=after(9))
-        np.testing.assert_allclose(w[r], own, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(run.w[r], alone.w, rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(run.history.value[:, r], alone.history.value, rtol=1e-12)
 
 
@@ -151,90 +217,5 @@ def test_evaluations_are_counted_and_the_best_batch_is_no_best_point(device):
     ],
 )
 def test_what_cannot_be_done_is_refused(make, error, message):
-    with pytest.raises(error, match=message):
-        make()
-
-
-def lecture_points(t, backend="numpy", dtype="float64"):
-    X = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -float(t)]]
-    return ThresholdUnit(X, [1, 1, -1, 1], backend=backend, dtype=dtype)
-
-
-@pytest.mark.parametrize(("t", "updates"), [(10, 14), (100, 104), (1000, 1004)])
-def test_updates_of_the_perceptron_on_the_lecture_s_points(t, updates, backend, dtype):
-    """Row 5, with the bound of Novikoff, which the widest margin (2, 0, 1) makes 5 (t^2 + 1)."""
-    unit = lecture_points(t, backend, dtype)
-    w = backend.asarray(np.zeros(3), dtype)
-    run = minimize(unit, Perceptron(), w, stop=after(20_000))
-    assert run.steps - 1 == updates  # the last step finds no mistake
-    assert run.reason == f"step {updates}: every sample is on its own side"
-    assert run.converged
-    assert int(unit.mistakes(run.w)) == 0
-    assert updates <= unit.mistake_bound(run.w)
-    assert unit.mistake_bound(backend.asarray([2.0, 0.0, 1.0], dtype)) == pytest.approx(5 * (t * t + 1))
-
-
-def test_replicas_of_the_perceptron_equal_single_runs(device):
-    unit = lecture_points(20, device)
-    starts = device.asarray(np.random.default_rng(0).standard_normal((4, 3)))
-    many = minimize(unit, Perceptron(), starts.copy(), stop=after(3000))
-    for r in range(4):
-        one = minimize(unit, Perceptron(), starts[r].copy(), stop=after(3000))
-        assert_array_equal(many.w[r], one.w)
-        assert many.reason[r] == one.reason
-
-
-def test_snapshot_and_resume_of_the_perceptron():
-    unit, w = lecture_points(100), np.zeros(3)
-    state = Perceptron().initialize(unit, w)
-    for _ in range(50):
-        Perceptron().step(unit, w, state)
-    later, later_state = copy.deepcopy((w, state))
-    run = minimize(unit, Perceptron(), w, stop=after(1000), state=state)
-    again = minimize(unit, Perceptron(), later, stop=after(1000), state=later_state)
-    assert w.tobytes() == later.tobytes()
-    assert run.steps == again.steps == 104 - 50 + 1
-
-
-def test_the_perceptron_never_ends_where_it_cannot():
-    unit = ThresholdUnit([[0.0], [0.0]], [1, -1], backend="numpy")
-    run = minimize(unit, Perceptron(), np.zeros(2), stop=after(200))
-    assert run.reason == "200 steps taken"
-    with pytest.raises(ValueError, match=r"w must be \(P,\) and separate the samples"):
-        unit.mistake_bound(run.w)
-
-
-def test_the_criterion_s_gradient(device):
-    random = np.random.default_rng(0)
-    unit = ThresholdUnit(random.standard_normal((30, 3)), random.choice([-1, 1], 30), backend=device)
-    check_gradient(unit, device.asarray(random.standard_normal(4)))
-    check_gradient(unit, device.asarray(random.standard_normal((2, 4))))
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: ThresholdUnit([[1.0]], [0]), ValueError, r"targets must be -1 or \+1, got others"),
-        (lambda: ThresholdUnit([[1.0]], [1, 1]), ValueError, r"targets must be \(1,\), got shape \(2,\)"),
-        (
-            lambda: ThresholdUnit([1.0], [1]),
-            ValueError,
-            r"X must be \(samples, features\), got shape \(1,\)",
-        ),
-        (lambda: ThresholdUnit([[np.nan]], [1]), ValueError, "X contains NaN"),
-        (lambda: ThresholdUnit([["a"]], [1]), TypeError, "X must hold real numbers"),
-        (
-            lambda: lecture_points(3).value(np.zeros(4)),
-            ValueError,
-            r"w must be \(3,\) or \(R, 3\), got shape \(4,\)",
-        ),
-        (
-            lambda: minimize(risk(), Perceptron(), Network(4, *NETWORK.layers).initialize(0, "numpy")),
-            TypeError,
-            "objective must be a ThresholdUnit for the perceptron rule",
-        ),
-    ],
-)
-def test_bad_units(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -11,7 +11,7 @@ import pytest
 from conftest import to_numpy
 from oracles import feed, losses
 
-from xpnet import GradientDescent, LeastSquares, Nesterov, Quadratic, RMSprop, minimize, schedules
+from xpnet import Adam, GradientDescent, LeastSquares, Nesterov, Quadratic, RMSprop, minimize, schedules
 from xpnet import after as steps_taken
 
 
@@ -66,6 +66,33 @@ def test_plateau_is_pytorch_s(torch, patience, minimum, seed, device):
     assert len(set(want)) > 1
 
 
+@pytest.mark.parametrize("patience", [0, 2, 5])
+def test_plateau_is_the_same_below_zero(patience, torch, device):
+    """The threshold is a part of the magnitude of the best value; PyTorch's rule differs there."""
+    plateau = schedules.Plateau(0.5, 0.5, patience)
+    w = device.xp.ones(3)
+
+    def rates(values):
+        return [float(rate) for rate in feed(plateau, (device.asarray(float(v)) for v in values), w)]
+
+    # a constant is no progress, wherever it lies
+    flat = rates([1.0] * 20)
+    assert flat == rates([-1.0] * 20) == rates([0.0] * 20)
+    assert len(set(flat)) > 3
+    # nor is a value that rises, by less than the threshold or by more
+    assert rates(-1.0 + 1e-5 * np.arange(20)) == rates(-1.0 + 1e-2 * np.arange(20)) == flat
+    # nor one that falls by less than the threshold
+    assert rates([-1.0, *[-1.00009] * 19]) == flat
+    # one that falls by more is better, from either side of 0
+    falling = rates(0.05 - 0.01 * np.arange(20))
+    assert falling == [0.5] * 20 == rates(-1.0 * 1.001 ** np.arange(20))
+    parameter = torch.nn.Parameter(torch.ones(1))
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(torch.optim.SGD([parameter], lr=0.5), patience=2)
+    for _ in range(20):
+        theirs.step(-1.0)
+    assert theirs.optimizer.param_groups[0]["lr"] == 0.5
+
+
 def test_plateau_for_each_replica_on_every_backend(backend, dtype):
     plateau = schedules.Plateau(0.5, 0.5, 2, 1e-3)
     values = np.stack([losses(40, seed) for seed in range(3)], axis=1)
@@ -93,7 +120,9 @@ def test_plateau_for_each_replica_on_every_backend(backend, dtype):
         (schedules.Plateau, {"initial": 1, "factor": 1}, "factor"),
         (schedules.Plateau, {"initial": 1, "patience": -1}, "patience"),
         (schedules.Plateau, {"initial": 1, "threshold": math.inf}, "threshold"),
+        (schedules.Plateau, {"initial": 1, "threshold": 1}, "threshold"),
         (schedules.Plateau, {"initial": 1, "minimum": -0.1}, "minimum"),
+        (schedules.Plateau, {"initial": 0.01, "minimum": 0.1}, "minimum"),
     ],
 )
 def test_settings_outside_their_range(kind, settings, name):
@@ -154,11 +183,83 @@ def test_serialisation_covers_every_kind_and_refuses_the_rest():
         schedules.from_dict({"kind": "LinearDecay", "initial": 1, "slope": 2})
 
 
+def test_a_plateau_on_the_value_sees_that_of_the_step_itself(torch):
+    """The rates of a run are PyTorch's after the values up to each step."""
+    objective, w = Quadratic(np.diag([1.0, 30.0]), backend="numpy"), np.array([1.0, 1.0])
+    rate = schedules.Plateau(0.07, 0.5, 3)  # too large, so that the value grows until it has fallen
+    run = minimize(objective, GradientDescent(rate), w, stop=steps_taken(60))
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.07)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.5, patience=3, eps=0)
+    want = []
+    for value in run.history.value:
+        theirs.step(value)
+        want.append(sgd.param_groups[0]["lr"])
+    np.testing.assert_allclose(run.history.rate, want, rtol=1e-12)
+    assert len(set(want)) > 1
+
+
 class Steps(Quadratic):
     """A held-out risk that stagnates."""
 
     def value(self, w):
         return self.backend.asarray(1.0)
+
+
+def told(optimizer, objective, w, state, values, steps):
+    """The rates of steps before which the held-out risk has been told, where there is one in `values`."""
+    rates = []
+    for k in steps:
+        if k in values:
+            state["held_out"] = np.full_like(state["held_out"], values[k])
+        rates.append(float(optimizer.step(objective, w, state).rate))
+    return rates
+
+
+@pytest.mark.parametrize("every", [1, 3, 4])
+@pytest.mark.parametrize("kind", [GradientDescent, Nesterov, Adam])
+def test_the_step_after_an_evaluation_has_the_new_rate(kind, every, torch):
+    optimizer = kind(schedules.Plateau(0.01, 0.5, 0, watch="held_out"))
+    objective, w = Quadratic([[1.0]], backend="numpy"), np.ones(1)
+    values = dict(zip(range(0, 60, every), losses(60), strict=False))
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(sgd, factor=0.5, patience=0, eps=0)
+    want = []
+    for k in range(60):
+        if k in values:
+            theirs.step(values[k])
+        want.append(sgd.param_groups[0]["lr"])
+    state = optimizer.initialize(objective, w)
+    np.testing.assert_allclose(told(optimizer, objective, w, state, values, range(60)), want, rtol=1e-12)
+    assert len(set(want)) > 1
+    # going on from a copy is the same wherever it was made
+    for cut in range(1, 12):
+        w = np.ones(1)
+        state = optimizer.initialize(objective, w)
+        first = told(optimizer, objective, w, state, values, range(cut))
+        state = pickle.loads(pickle.dumps(state))
+        optimizer.resume(objective.backend, objective, w, state)
+        rates = first + told(optimizer, objective, w, state, values, range(cut, 60))
+        np.testing.assert_allclose(rates, want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 6, 7, 11])
+def test_a_run_with_a_plateau_on_the_held_out_risk_resumes_at_any_step(cut):
+    objective = Quadratic(np.diag([1.0, 3.0]), backend="numpy")
+    held_out = Quadratic(np.diag([2.0, 1.0]), [0.3, -1.0], backend="numpy")
+    rate = schedules.Plateau(0.3, 0.5, 0, 0.05, watch="held_out")
+
+    def run(steps, w, state):
+        options = {"held_out": held_out, "held_out_every": 3, "check_every": 1}
+        return minimize(objective, Nesterov(rate), w, stop=steps_taken(steps), state=state, **options)
+
+    start = np.array([1.0, -1.0])
+    whole = run(24, start, None)
+    assert len(set(whole.history.rate)) > 2
+    first = run(cut, start, None)
+    second = run(24 - cut, first.w, first.state)
+    rates = np.concatenate([first.history.rate, second.history.rate])
+    np.testing.assert_array_equal(rates, whole.history.rate)
+    assert second.w.tobytes() == whole.w.tobytes()
 
 
 def test_plateau_on_the_held_out_risk(torch, device):
@@ -183,8 +284,8 @@ def test_plateau_on_the_held_out_risk(torch, device):
         for _ in range(10):
             theirs.step(1.0)
             want.append(sgd.param_groups[0]["lr"])
-        # evaluated at steps 0, 3, 6, ..., seen in the step after
-        np.testing.assert_allclose(run.history.rate[2::3], want, rtol=1e-12)
+        # evaluated before steps 0, 3, 6, ..., and seen by these
+        np.testing.assert_allclose(run.history.rate[::3], want, rtol=1e-12)
 
 
 def test_plateau_on_the_held_out_risk_needs_one():

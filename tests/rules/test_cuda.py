@@ -20,7 +20,7 @@ RULES = rules() | {f"offset{key}": rule for key, rule in OFFSET.items() if isins
 
 def test_the_rules_are_found():
     assert len(RULES) > 30
-    assert {"momentum", "irprop_plus", "_plateau", "_l1_gradient", "tanh_forward_biased"} <= RULES.keys()
+    assert {"momentum", "irprop_plus", "plateau", "_l1_gradient", "tanh_forward_biased"} <= RULES.keys()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

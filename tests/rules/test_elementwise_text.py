@@ -14,11 +14,10 @@ from oracles import SPECIAL, as_tuple, everything
 from xpnet.layers import ACTIVATIONS, ElementwiseActivation
 from xpnet.objectives.risk import penalties
 from xpnet.optimizers import rules
-from xpnet.optimizers.schedules import _plateau
 from xpnet.rules import Elementwise, elementwise
 from xpnet.rules.operations import BINARY, COMPARISONS, UNARY
 
-RULES = [everything, _plateau]
+RULES = [everything]
 RULES += [rule for rule in vars(rules).values() if isinstance(rule, Elementwise)]
 RULES += [penalties._l1_gradient, penalties._l2_gradient]
 RULES += [

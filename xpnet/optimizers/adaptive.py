@@ -2,6 +2,9 @@
 
 Where libraries differ in the place of the small number that keeps the divisor from zero, `epsilon_inside`
 chooses: `sqrt(s) + epsilon` by default, as in PyTorch, or `sqrt(s + epsilon)`.
+
+The squares of derivatives above 1e19 overflow in float32 (above 1e154 in float64). Such a parameter then
+rests, as it does in PyTorch: scale the objective, or train in float64.
 """
 
 from __future__ import annotations
@@ -14,19 +17,20 @@ from ..device.backend import Backend
 from ..objectives import Objective
 from . import rules
 from .base import FirstOrder, Record, State
-from .schedules import Rate, as_schedule
+from .schedules import Rate, checked_rate
+from .settings import keep
 
 
 def _places(epsilon: float, inside: bool) -> dict[str, float]:
     return {"inside": epsilon, "outside": 0.0} if inside else {"inside": 0.0, "outside": epsilon}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RMSprop(FirstOrder):
     """`s = decay s + (1 - decay) g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Tieleman, Hinton 2012).
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
         decay: of the mean square, in [0, 1); .9 as in the lecture that introduced it, where PyTorch
             has .99.
         epsilon, epsilon_inside: see above.
@@ -41,9 +45,13 @@ class RMSprop(FirstOrder):
     epsilon_inside: bool = False
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        checks.number("decay", self.decay, 0.0, 1.0, open=")")
-        checks.number("epsilon", self.epsilon, 0.0)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            decay=checks.number("decay", self.decay, 0.0, 1.0, open=")"),
+            epsilon=checks.number("epsilon", self.epsilon, 0.0),
+            epsilon_inside=checks.flag("epsilon_inside", self.epsilon_inside),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {"square": backend.xp.zeros_like(w)}
@@ -61,12 +69,12 @@ class RMSprop(FirstOrder):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adagrad(FirstOrder):
     """`s += g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Duchi, Hazan, Singer 2011).
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
         accumulator: `s` at the start, not negative; 0 as in PyTorch, where TensorFlow has .1.
         epsilon, epsilon_inside: see above.
 
@@ -80,9 +88,13 @@ class Adagrad(FirstOrder):
     epsilon_inside: bool = False
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        checks.number("accumulator", self.accumulator, 0.0)
-        checks.number("epsilon", self.epsilon, 0.0)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            accumulator=checks.number("accumulator", self.accumulator, 0.0),
+            epsilon=checks.number("epsilon", self.epsilon, 0.0),
+            epsilon_inside=checks.flag("epsilon_inside", self.epsilon_inside),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {"square": backend.xp.full_like(w, self.accumulator)}
@@ -99,7 +111,7 @@ class Adagrad(FirstOrder):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adam(FirstOrder):
     """Adam (Kingma, Ba 2015); with `decay` AdamW (Loshchilov, Hutter 2019).
 
@@ -107,7 +119,7 @@ class Adam(FirstOrder):
     `w -= eta (decay w + (m / (1 - beta1^k)) / (sqrt(s / (1 - beta2^k)) + epsilon))`.
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
         beta1, beta2: in [0, 1).
         decay: of the weights, decoupled from the gradient; 0 for none. A penalty in the objective is
             the other way, that of PyTorch's Adam(weight_decay=...).
@@ -128,13 +140,18 @@ class Adam(FirstOrder):
     epsilon_hat: bool = False
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            beta1=checks.number("beta1", self.beta1, 0.0, 1.0, open=")"),
+            beta2=checks.number("beta2", self.beta2, 0.0, 1.0, open=")"),
+            decay=checks.number("decay", self.decay, 0.0),
+            epsilon=checks.number("epsilon", self.epsilon, 0.0),
+            epsilon_inside=checks.flag("epsilon_inside", self.epsilon_inside),
+            epsilon_hat=checks.flag("epsilon_hat", self.epsilon_hat),
+        )
         if self.epsilon_hat and self.epsilon_inside:
-            raise ValueError("epsilon_hat must be False where epsilon_inside is True")
-        checks.number("beta1", self.beta1, 0.0, 1.0, open=")")
-        checks.number("beta2", self.beta2, 0.0, 1.0, open=")")
-        checks.number("decay", self.decay, 0.0)
-        checks.number("epsilon", self.epsilon, 0.0)
+            raise ValueError("epsilon_hat must be False where epsilon_inside is True, got True")
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {"mean": backend.xp.zeros_like(w), "square": backend.xp.zeros_like(w)}
@@ -160,13 +177,14 @@ class Adam(FirstOrder):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adadelta(FirstOrder):
     """`s = decay s + (1 - decay) g^2`, `d = sqrt(u + epsilon) / sqrt(s + epsilon) g`, `w -= eta d`,
     `u = decay u + (1 - decay) d^2` (Zeiler 2012).
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step; 1 in the paper.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step;
+            1 in the paper.
         decay: in [0, 1).
         epsilon: what `d` starts from, positive.
 
@@ -179,9 +197,12 @@ class Adadelta(FirstOrder):
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        checks.number("decay", self.decay, 0.0, 1.0, open=")")
-        checks.number("epsilon", self.epsilon, 0.0, open="(")
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            decay=checks.number("decay", self.decay, 0.0, 1.0, open=")"),
+            epsilon=checks.number("epsilon", self.epsilon, 0.0, open="("),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {"square": backend.xp.zeros_like(w), "moved": backend.xp.zeros_like(w)}

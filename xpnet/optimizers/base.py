@@ -12,7 +12,9 @@ from ..device.backend import Backend
 from ..device.select import backend_of
 from ..objectives import Objective
 from .outcome import Ending
-from .schedules import Rate, checked_schedule
+from .schedules import Rate, as_schedule, checked_schedule
+from .schedules.rates import usable
+from .settings import Settings
 
 State = dict[str, Any]
 Endings = tuple[Ending | None, ...]  # one for each replica; or empty, where all go on
@@ -79,11 +81,19 @@ class Optimizer(ABC):
         """As `step`."""
 
 
-class FirstOrder(Optimizer):
+class LooksAhead(ABC):
+    """What a method of first order is too that takes its gradient at `state["ahead"]`, not at `w`."""
+
+    @abstractmethod
+    def look_ahead(self, backend: Backend, w: Vector, state: State) -> Vector:
+        """The point ahead of `w` that follows from the rest of the state."""
+
+
+class FirstOrder(Optimizer, Settings):
     """A method whose step is one gradient and one elementwise rule.
 
-    A subclass has a `rate` and defines what it remembers and how it moves. The gradient is taken at
-    `state["ahead"]` where there is such an entry, at `w` otherwise.
+    A subclass has a `rate` and defines what it remembers and how it moves. The gradient is taken at `w`; at
+    `state["ahead"]` if the method `LooksAhead`.
     """
 
     waits = False
@@ -98,18 +108,27 @@ class FirstOrder(Optimizer):
         """Moves `w` and updates `state` by one rule, given the record of the step."""
 
     def begin(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        checks.per_replica("rate", self.rate, w)
-        schedule = checked_schedule(self.rate)
-        return {"step": 0} | schedule.initialize(backend, w) | self.memory(backend, objective, w)
+        memory = as_schedule(self.rate).initialize(backend, w)
+        return {"step": 0} | memory | self.memory(backend, objective, w)
 
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
-        pass
+        state["step"] = checks.count("state['step']", state["step"], 0)
+        if isinstance(self, LooksAhead):
+            # where `w` has moved, the next gradient is taken at `w`; elsewhere the bits are kept, which
+            # depend on the kernel
+            xp, kept, ahead = backend.xp, state["ahead"], self.look_ahead(backend, w, state)
+            room = 8.0 * xp.finfo(w.dtype).eps * (xp.abs(w) + xp.abs(ahead))
+            still = xp.all(xp.abs(kept - ahead) <= room, axis=-1, keepdims=True)
+            kept[...] = xp.where(still, kept, w)
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         schedule, step = checked_schedule(self.rate), state["step"]
         value, gradient = objective.value_and_gradient(state.get("ahead", w))
-        record = Record(step, value, gradient, schedule.rate(step, state))
-        self.update(backend.xp, w, record, state)
         schedule.observe(backend, value, state)
+        rate = schedule.rate(step, state)
+        if rate is not self.rate:  # which was checked before
+            rate = usable(backend, w, step, rate)
+        record = Record(step, value, gradient, rate)
+        self.update(backend.xp, w, record, state)
         state["step"] = step + 1
         return record

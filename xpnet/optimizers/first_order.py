@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import array_api_compat
 
 from .. import checks
-from ..device.arrays import Namespace, Vector
+from ..device.arrays import Array, Namespace, Vector
 from ..device.backend import Backend
 from ..objectives import Objective
 from . import rules
-from .base import FirstOrder, Record, State
-from .schedules import Rate, as_schedule
+from .base import FirstOrder, LooksAhead, Record, State
+from .schedules import Rate, checked_rate, checked_schedule
+from .settings import keep, numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GradientDescent(FirstOrder):
     """`w -= eta g`.
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
 
     Raises:
         TypeError, ValueError: a rate that is not positive and finite.
@@ -30,7 +28,7 @@ class GradientDescent(FirstOrder):
     rate: Rate = 0.1
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
+        keep(self, rate=checked_rate(self.rate))
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {}
@@ -39,13 +37,13 @@ class GradientDescent(FirstOrder):
         rules.gradient_descent.write(xp, (w,), w, record.gradient, rate=record.rate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Momentum(FirstOrder):
     """`v = beta v - eta g`, `w += v`: the heavy ball (Polyak 1964).
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
-        momentum: `beta`, in [0, 1), or an `(R, 1)` array.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
+        momentum: `beta`, in [0, 1), or an `(R, 1)` or `(P,)` array.
         rate_inside: whether a rate that changes acts on what is added to the velocity from then on; or,
             as in PyTorch's SGD, on the whole velocity, `v = beta v - g`, `w += eta v`. At a constant rate
             it is the same.
@@ -55,12 +53,16 @@ class Momentum(FirstOrder):
     """
 
     rate: Rate = 0.1
-    momentum: Any = 0.9
+    momentum: float | Array = 0.9
     rate_inside: bool = True
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        _check_momentum(self.momentum)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            momentum=numbers("momentum", self.momentum, 0.0, 1.0, open=")"),
+            rate_inside=checks.flag("rate_inside", self.rate_inside),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         checks.per_replica("momentum", self.momentum, w)
@@ -80,17 +82,20 @@ class Momentum(FirstOrder):
         )
 
 
-@dataclass(frozen=True)
-class Nesterov(FirstOrder):
+@dataclass(frozen=True, eq=False)
+class Nesterov(FirstOrder, LooksAhead):
     """`w += beta v`, gradient there, `w -= eta g`, `v = beta v - eta g` (Nesterov 1983).
 
     The point `w + beta v`, where the gradient is taken, is kept in the state as "ahead"; a record
     describes it. It is the iterate of PyTorch's SGD(nesterov=True) and of scikit-learn's "sgd". Who moves
-    `w` between steps must move it too.
+    `w` between steps must move it too, or `resume`, which takes the next gradient where `w` is then.
+
+    On a quadratic of curvatures from mu to L, k = L / mu, the best constants are `eta = 4 / (3 L + mu)` and
+    `beta = (sqrt(3 k + 1) - 2) / (sqrt(3 k + 1) + 2)` (Lessard, Recht, Packard 2016).
 
     Attributes:
-        rate: `eta`, a number, an `(R, 1)` array, a schedule, or a callable of the step.
-        momentum: `beta`, in [0, 1), or an `(R, 1)` array.
+        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
+        momentum: `beta`, in [0, 1), or an `(R, 1)` or `(P,)` array.
         rate_inside: as for `Momentum`.
 
     Raises:
@@ -98,16 +103,25 @@ class Nesterov(FirstOrder):
     """
 
     rate: Rate = 0.1
-    momentum: Any = 0.9
+    momentum: float | Array = 0.9
     rate_inside: bool = True
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        _check_momentum(self.momentum)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            momentum=numbers("momentum", self.momentum, 0.0, 1.0, open=")"),
+            rate_inside=checks.flag("rate_inside", self.rate_inside),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         checks.per_replica("momentum", self.momentum, w)
         return {"velocity": backend.xp.zeros_like(w), "ahead": backend.xp.asarray(w, copy=True)}
+
+    def look_ahead(self, backend: Backend, w: Vector, state: State) -> Vector:
+        last = max(0, state["step"] - 1)
+        rate = 1.0 if self.rate_inside else checked_schedule(self.rate).rate(last, state)
+        return rules.look_ahead.compute(backend.xp, w, state["velocity"], rate=rate, momentum=self.momentum)
 
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         ahead, velocity = state["ahead"], state["velocity"]
@@ -121,14 +135,3 @@ class Nesterov(FirstOrder):
             rate=record.rate,
             momentum=self.momentum,
         )
-
-
-def _check_momentum(momentum: Any) -> None:
-    if getattr(momentum, "ndim", 0) > 0:
-        xp = array_api_compat.array_namespace(momentum)
-        if momentum.ndim != 2 or momentum.shape[1] != 1:
-            raise ValueError(f"momentum must be a number or (R, 1), got shape {tuple(momentum.shape)}")
-        if not bool(xp.all((momentum >= 0) & (momentum < 1))):
-            raise ValueError("momentum must be in [0, 1), got an array with others")
-    else:
-        checks.number("momentum", momentum, 0.0, 1.0, open=")")

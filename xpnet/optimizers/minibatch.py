@@ -10,6 +10,7 @@ from ..device.backend import Backend
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .base import FirstOrder, Optimizer, Record, State
+from .settings import keep
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,9 @@ class Minibatch(Optimizer):
     """Steps of `optimizer` on one batch of samples after another (Robbins, Monro 1951).
 
     Every epoch runs through all samples in a new random order; its last batch may be smaller. A step's
-    record, and so the history, tells the value on the batch. With a batch of all samples, or more, every
-    step is that of `optimizer` on the whole objective, bit for bit.
+    record, and so the history, tells the value on the batch. Over an epoch of batches of one size, values
+    and gradients at a point average to those of the whole objective, whatever the samples' weights. With a
+    batch of all samples, or more, every step is that of `optimizer` on the whole objective, bit for bit.
 
     Where the objective is `random`, as a risk with dropout, each epoch has a new draw; with a batch of all
     samples that is each step.
@@ -44,8 +46,7 @@ class Minibatch(Optimizer):
             raise TypeError(
                 f"optimizer must be one of first order such as Momentum(), got {self.optimizer!r}"
             )
-        checks.count("size", self.size)
-        checks.count("seed", self.seed, 0)
+        keep(self, size=checks.count("size", self.size), seed=checks.count("seed", self.seed, 0))
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")
@@ -57,6 +58,8 @@ class Minibatch(Optimizer):
 
     def resume(self, backend: Backend, objective: Objective, w: Array, state: State) -> None:
         self.optimizer.resume(backend, objective, w, state)
+        for name in ("place", "epoch"):
+            state[name] = checks.count(f"state[{name!r}]", state[name], 0)
 
     def advance(self, backend: Backend, objective: Objective, w: Array, state: State) -> Record:
         if self.size >= objective.samples:

@@ -1,28 +1,39 @@
-"""The updates of the first-order optimizers, each one kernel over all parameters."""
+"""The updates of the first-order optimizers, each one kernel over all parameters.
 
+In the signatures `V` is an array like `w`, and `S` a number, or an array that broadcasts against `w`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from ..device.arrays import Namespace as XP
+from ..device.arrays import Vector as V
 from ..rules import elementwise
+
+S: TypeAlias = float
 
 
 @elementwise
-def gradient_descent(xp, w, gradient, *, rate):
+def gradient_descent(xp: XP, w: V, gradient: V, *, rate: S):
     return w - rate * gradient
 
 
 @elementwise
-def momentum(xp, w, gradient, velocity, *, rate, momentum):
+def momentum(xp: XP, w: V, gradient: V, velocity: V, *, rate: S, momentum: S):
     velocity = momentum * velocity - rate * gradient
     return w + velocity, velocity
 
 
 @elementwise
-def momentum_outside(xp, w, gradient, velocity, *, rate, momentum):
+def momentum_outside(xp: XP, w: V, gradient: V, velocity: V, *, rate: S, momentum: S):
     """The rate is outside the velocity."""
     velocity = momentum * velocity - gradient
     return w + rate * velocity, velocity
 
 
 @elementwise
-def nesterov(xp, ahead, gradient, velocity, *, rate, momentum):
+def nesterov(xp: XP, ahead: V, gradient: V, velocity: V, *, rate: S, momentum: S):
     """From the look-ahead point `ahead = w + momentum * velocity` to the next `w` and `ahead`."""
     w = ahead - rate * gradient
     velocity = momentum * velocity - rate * gradient
@@ -30,7 +41,7 @@ def nesterov(xp, ahead, gradient, velocity, *, rate, momentum):
 
 
 @elementwise
-def nesterov_outside(xp, ahead, gradient, velocity, *, rate, momentum):
+def nesterov_outside(xp: XP, ahead: V, gradient: V, velocity: V, *, rate: S, momentum: S):
     """The rate is outside the velocity: from `ahead = w + rate * momentum * velocity`."""
     w = ahead - rate * gradient
     velocity = momentum * velocity - gradient
@@ -38,19 +49,39 @@ def nesterov_outside(xp, ahead, gradient, velocity, *, rate, momentum):
 
 
 @elementwise
-def rmsprop(xp, w, gradient, square, *, rate, decay, inside, outside):
+def look_ahead(xp: XP, w: V, velocity: V, *, rate: S, momentum: S):
+    return w + rate * (momentum * velocity)
+
+
+@elementwise
+def rmsprop(xp: XP, w: V, gradient: V, square: V, *, rate: S, decay: S, inside: S, outside: S):
     square = decay * square + (1.0 - decay) * gradient * gradient
     return w - rate * (gradient / (xp.sqrt(square + inside) + outside)), square
 
 
 @elementwise
-def adagrad(xp, w, gradient, square, *, rate, inside, outside):
+def adagrad(xp: XP, w: V, gradient: V, square: V, *, rate: S, inside: S, outside: S):
     square = square + gradient * gradient
     return w - rate * (gradient / (xp.sqrt(square + inside) + outside)), square
 
 
 @elementwise
-def adam(xp, w, gradient, mean, square, *, rate, beta1, beta2, decay, seen1, seen2, inside, outside):
+def adam(
+    xp: XP,
+    w: V,
+    gradient: V,
+    mean: V,
+    square: V,
+    *,
+    rate: S,
+    beta1: S,
+    beta2: S,
+    decay: S,
+    seen1: S,
+    seen2: S,
+    inside: S,
+    outside: S,
+):
     """`seen1 = 1 - beta1^k`, `seen2 = 1 - beta2^k` at step k; `decay` is decoupled from the gradient."""
     mean = beta1 * mean + (1.0 - beta1) * gradient
     square = beta2 * square + (1.0 - beta2) * gradient * gradient
@@ -61,57 +92,90 @@ def adam(xp, w, gradient, mean, square, *, rate, beta1, beta2, decay, seen1, see
 
 
 @elementwise
-def adadelta(xp, w, gradient, square, moved, *, rate, decay, epsilon):
+def adadelta(xp: XP, w: V, gradient: V, square: V, moved: V, *, rate: S, decay: S, epsilon: S):
     square = decay * square + (1.0 - decay) * gradient * gradient
     move = xp.sqrt(moved + epsilon) / xp.sqrt(square + epsilon) * gradient
     return w - rate * move, square, decay * moved + (1.0 - decay) * move * move
 
 
-def _step_sizes(xp, agreement, size, up, down, smallest, largest):
+def _step_sizes(xp: XP, agreement: V, size: V, up: S, down: S, smallest: S, largest: S):
     """Rprop's step sizes: larger where a derivative kept its sign, smaller where it changed."""
     factor = xp.where(agreement > 0.0, up, xp.where(agreement < 0.0, xp.ones_like(size) * down, 1.0))
     return xp.minimum(xp.maximum(size * factor, smallest), largest)
 
 
+# In Rprop's rules `last` is the sign of the last derivative, so that no product of two can underflow.
+
+
 @elementwise
-def rprop_minus(xp, w, gradient, last, size, *, up, down, smallest, largest):
+def rprop_minus(xp: XP, w: V, gradient: V, last: V, size: V, *, up: S, down: S, smallest: S, largest: S):
     """RPROP-: every step has the sign of the derivative."""
     size = _step_sizes(xp, gradient * last, size, up, down, smallest, largest)
-    return w - xp.sign(gradient) * size, gradient, size
+    sign = xp.sign(gradient)
+    return w - sign * size, sign, size
 
 
 @elementwise
-def irprop_minus(xp, w, gradient, last, size, *, up, down, smallest, largest):
+def irprop_minus(xp: XP, w: V, gradient: V, last: V, size: V, *, up: S, down: S, smallest: S, largest: S):
     """iRprop-: no step where the derivative has changed its sign, and that is forgotten at once."""
     agreement = gradient * last
     size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    gradient = xp.where(agreement < 0.0, 0.0, gradient)
-    return w - xp.sign(gradient) * size, gradient, size
+    sign = xp.where(agreement < 0.0, 0.0, xp.sign(gradient))
+    return w - sign * size, sign, size
 
 
 @elementwise
-def rprop_plus(xp, w, gradient, last, size, move, *, up, down, smallest, largest):
+def rprop_plus(
+    xp: XP, w: V, gradient: V, last: V, size: V, move: V, *, up: S, down: S, smallest: S, largest: S
+):
     """RPROP+: where the derivative has changed its sign, the last step is taken back."""
     agreement = gradient * last
     size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    turned = agreement < 0.0
-    move = xp.where(turned, -move, -xp.sign(gradient) * size)
-    return w + move, xp.where(turned, 0.0, gradient), size, move
+    turned, sign = agreement < 0.0, xp.sign(gradient)
+    move = xp.where(turned, -move, -sign * size)
+    return w + move, xp.where(turned, 0.0, sign), size, move
 
 
 @elementwise
-def irprop_plus(xp, w, gradient, last, size, move, *, value, before, up, down, smallest, largest):
+def irprop_plus(
+    xp: XP,
+    w: V,
+    gradient: V,
+    last: V,
+    size: V,
+    move: V,
+    *,
+    value: S,
+    before: S,
+    up: S,
+    down: S,
+    smallest: S,
+    largest: S,
+):
     """iRprop+: the last step is taken back only if the value has risen."""
     agreement = gradient * last
     size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    turned = agreement < 0.0
+    turned, sign = agreement < 0.0, xp.sign(gradient)
     back = xp.where(value > before, -move, xp.zeros_like(move))
-    move = xp.where(turned, back, -xp.sign(gradient) * size)
-    return w + move, xp.where(turned, 0.0, gradient), size, move
+    move = xp.where(turned, back, -sign * size)
+    return w + move, xp.where(turned, 0.0, sign), size, move
 
 
 @elementwise
-def secant(xp, w, gradient, last, move, *, rate):
+def rprop_textbook(
+    xp: XP, w: V, gradient: V, last: V, move: V, *, first: S, up: S, down: S, smallest: S, largest: S
+):
+    """The limits are taken of signed steps, which goes wrong."""
+    sign = xp.sign(gradient)
+    turned = gradient * last < 0.0
+    shrunk = xp.maximum(down * move, smallest)
+    onward = xp.where(move == 0.0, first * sign, xp.minimum(up * move, largest))
+    w = xp.where(turned, w + (move - shrunk), w - onward)
+    return w, xp.where(turned, last, sign), xp.where(turned, shrunk, onward)
+
+
+@elementwise
+def secant(xp: XP, w: V, gradient: V, last: V, move: V, *, rate: S):
     """QuickProp's plain secant step; a gradient step where there is no secant yet."""
     change = gradient - last
     usable = (change != 0.0) & (move != 0.0)
@@ -121,7 +185,7 @@ def secant(xp, w, gradient, last, move, *, rate):
 
 
 @elementwise
-def quickprop(xp, w, gradient, last, move, *, rate, growth, decay):
+def quickprop(xp: XP, w: V, gradient: V, last: V, move: V, *, rate: S, growth: S, decay: S):
     """Fahlman's QuickProp: the secant step, at most `growth` times the last one, and a gradient term."""
     slope = gradient + decay * w
     along = move != 0.0
@@ -135,3 +199,17 @@ def quickprop(xp, w, gradient, last, move, *, rate, growth, decay):
     descent = -rate * slope
     move = xp.where(along, jump + xp.where(onward, descent, 0.0), descent)
     return w + move, slope, move
+
+
+@elementwise
+def plateau(
+    xp: XP, rate: V, best: V, stale: V, value: V, *, factor: S, patience: S, threshold: S, minimum: S
+):
+    """The rule of `schedules.Plateau`: `stale` counts the values in a row that were no better."""
+    known = value == value  # not NaN
+    better = value < best * (1.0 - threshold * xp.sign(best))
+    stale = xp.where(better, 0.0, xp.where(known, stale + 1.0, stale))
+    best = xp.where(better, value, best)
+    reduce = stale > patience
+    rate = xp.where(reduce, xp.maximum(rate * factor, minimum), rate)
+    return rate, best, xp.where(reduce, 0.0, stale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 from .. import checks
 from ..device.arrays import Namespace, Vector
@@ -11,12 +12,14 @@ from ..device.backend import Backend
 from ..objectives import Objective
 from . import rules
 from .base import FirstOrder, Record, State
-from .schedules import Rate, as_schedule
+from .schedules import Rate, Schedule, checked_rate
+from .settings import is_array, keep, numbers
 
-VARIANTS = ("RPROP+", "RPROP-", "iRprop+", "iRprop-")
+Variant = Literal["RPROP+", "RPROP-", "iRprop+", "iRprop-", "textbook"]
+VARIANTS = get_args(Variant)[:4]  # those of the papers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rprop(FirstOrder):
     """Resilient propagation (Riedmiller, Braun 1993; Igel, Huesken 2003).
 
@@ -25,16 +28,20 @@ class Rprop(FirstOrder):
     derivative. When that has turned, RPROP+ takes the last step back and forgets the sign; iRprop+ does
     so only if the value has risen; RPROP- steps on; iRprop- rests for one step, as PyTorch's Rprop does.
 
+    "textbook" is a warning: the simplified version of textbooks and lectures, read literally. The steps it
+    scales and limits have signs, so that a negative one which is to shrink becomes `+smallest`: it fails on
+    most rotated quadratics.
+
     Attributes:
-        variant: "RPROP+", "RPROP-", "iRprop+", or "iRprop-".
-        rate: the step sizes at the start, a number or `(R, 1)`.
+        variant: "RPROP+", "RPROP-", "iRprop+", "iRprop-", or "textbook".
+        rate: the step sizes at the start, a number, `(R, 1)` or `(P,)`.
         up, down, smallest, largest: see above.
 
     Raises:
         TypeError, ValueError: a setting outside its range.
     """
 
-    variant: str = "iRprop-"
+    variant: Variant = "iRprop-"
     rate: Rate = 0.1
     up: float = 1.2
     down: float = 0.5
@@ -42,20 +49,28 @@ class Rprop(FirstOrder):
     largest: float = 50.0
 
     def __post_init__(self) -> None:
-        checks.choice("variant", self.variant, VARIANTS)
-        if callable(self.rate):
+        if callable(self.rate) or isinstance(self.rate, Schedule):
             raise TypeError(
-                f"rate must be the step sizes at the start, a number or (R, 1), got {self.rate!r}"
+                f"rate must be the step sizes at the start, a number or an array, got {self.rate!r}"
             )
-        as_schedule(self.rate)
-        checks.number("up", self.up, 1.0)
-        checks.number("down", self.down, 0.0, 1.0, open="()")
-        checks.number("smallest", self.smallest, 0.0)
-        checks.number("largest", self.largest, self.smallest)
+        smallest = checks.number("smallest", self.smallest, 0.0)
+        keep(
+            self,
+            variant=checks.choice("variant", self.variant, Variant),
+            rate=numbers("rate", self.rate, 0.0, open="("),
+            up=checks.number("up", self.up, 1.0),
+            down=checks.number("down", self.down, 0.0, 1.0, open="()"),
+            smallest=smallest,
+            largest=checks.number("largest", self.largest, smallest),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        state = {"last": backend.xp.zeros_like(w), "size": backend.xp.zeros_like(w) + self.rate}
-        if self.variant.endswith("+"):
+        rate: Any = self.rate
+        first = backend.xp.astype(rate, w.dtype) if is_array(rate) else rate
+        state = {"last": backend.xp.zeros_like(w)}
+        if self.variant != "textbook":
+            state["size"] = backend.xp.zeros_like(w) + first
+        if self.variant in ("RPROP+", "iRprop+", "textbook"):
             state["move"] = backend.xp.zeros_like(w)
         if self.variant == "iRprop+":
             shape = (w.shape[0], 1) if w.ndim > 1 else ()
@@ -66,7 +81,13 @@ class Rprop(FirstOrder):
 
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         limits = {"up": self.up, "down": self.down, "smallest": self.smallest, "largest": self.largest}
-        last, size = state["last"], state["size"]
+        last = state["last"]
+        if self.variant == "textbook":
+            move = state["move"]
+            arrays = (w, record.gradient, last, move)
+            rules.rprop_textbook.write(xp, (w, last, move), *arrays, first=self.rate, **limits)
+            return
+        size = state["size"]
         if self.variant.endswith("-"):
             rule = rules.rprop_minus if self.variant == "RPROP-" else rules.irprop_minus
             rule.write(xp, (w, last, size), w, record.gradient, last, size, **limits)
@@ -82,7 +103,7 @@ class Rprop(FirstOrder):
         state["before"] = value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class QuickProp(FirstOrder):
     """QuickProp (Fahlman 1988): a secant step for each parameter, `dw = -g dw_prev / (g - g_prev)`.
 
@@ -106,9 +127,13 @@ class QuickProp(FirstOrder):
     guards: bool = True
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
-        checks.number("growth", self.growth, 1.0, open="(")
-        checks.number("decay", self.decay, 0.0)
+        keep(
+            self,
+            rate=checked_rate(self.rate),
+            growth=checks.number("growth", self.growth, 1.0, open="("),
+            decay=checks.number("decay", self.decay, 0.0),
+            guards=checks.flag("guards", self.guards),
+        )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         return {"last": backend.xp.zeros_like(w), "move": backend.xp.zeros_like(w)}

@@ -1,0 +1,31 @@
+"""Learning rates that change from step to step.
+
+Wherever an optimizer takes a `rate`, it may be a number; an array with one rate for each replica, `(R, 1)`,
+or, where there are no replicas, for each parameter, `(P,)`; a `Schedule`; or any callable from the step's
+number, 0 for the first, to a rate.
+"""
+
+from .base import Schedule
+from .formulas import Constant, Cosine, ExponentialDecay, LinearDecay, QuadraticDecay, Restarts, WarmUp
+from .plateau import Plateau
+from .rates import Rate, as_schedule, checked_rate, checked_schedule
+from .saved import KINDS, from_dict, to_dict
+
+__all__ = [
+    "KINDS",
+    "Constant",
+    "Cosine",
+    "ExponentialDecay",
+    "LinearDecay",
+    "Plateau",
+    "QuadraticDecay",
+    "Rate",
+    "Restarts",
+    "Schedule",
+    "WarmUp",
+    "as_schedule",
+    "checked_rate",
+    "checked_schedule",
+    "from_dict",
+    "to_dict",
+]

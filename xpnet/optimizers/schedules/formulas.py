@@ -1,0 +1,155 @@
+"""Schedules that are formulas in the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ... import checks
+from ...device.arrays import Array, Scalar, Vector
+from ...device.backend import Backend
+from ..settings import keep
+from .base import Formula, Memory, Schedule
+from .rates import as_schedule
+
+
+@dataclass(frozen=True)
+class Constant(Formula):
+    """`eta_k = initial`."""
+
+    initial: float
+
+    def __post_init__(self) -> None:
+        keep(self, initial=_positive("initial", self.initial))
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial
+
+
+@dataclass(frozen=True)
+class LinearDecay(Formula):
+    """`eta_k = initial / (k + 1)`."""
+
+    initial: float
+
+    def __post_init__(self) -> None:
+        keep(self, initial=_positive("initial", self.initial))
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial / (step + 1)
+
+
+@dataclass(frozen=True)
+class QuadraticDecay(Formula):
+    """`eta_k = initial / (k + 1)^2`."""
+
+    initial: float
+
+    def __post_init__(self) -> None:
+        keep(self, initial=_positive("initial", self.initial))
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial / (step + 1) ** 2
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(Formula):
+    """`eta_k = initial exp(-decay k)`, `decay > 0`."""
+
+    initial: float
+    decay: float
+
+    def __post_init__(self) -> None:
+        keep(self, initial=_positive("initial", self.initial), decay=_positive("decay", self.decay))
+
+    def rate(self, step: int, memory: Memory) -> float:
+        exponent = -self.decay * step
+        # a step that is counted on a device stays there
+        return self.initial * (math.exp(exponent) if isinstance(exponent, float) else math.e**exponent)
+
+
+@dataclass(frozen=True)
+class Cosine(Formula):
+    """From `initial` down to `minimum` in half a cosine of `steps` steps, and `minimum` from then on.
+
+    `eta_k = minimum + (initial - minimum) (1 + cos(pi k / steps)) / 2` (Loshchilov, Hutter 2017).
+    """
+
+    initial: float
+    steps: int
+    minimum: float = 0.0
+
+    def __post_init__(self) -> None:
+        initial = _positive("initial", self.initial)
+        keep(
+            self,
+            initial=initial,
+            steps=checks.count("steps", self.steps),
+            minimum=checks.number("minimum", self.minimum, 0.0, initial),
+        )
+
+    def rate(self, step: float, memory: Memory) -> float:
+        turn = math.cos(math.pi * min(step, self.steps) / self.steps)
+        return self.minimum + 0.5 * (self.initial - self.minimum) * (1.0 + turn)
+
+
+@dataclass(frozen=True)
+class Restarts(Formula):
+    """`schedule` begun anew every `period` steps: warm restarts (Loshchilov, Hutter 2017).
+
+    Each period is `growth` times as long as the one before, and `schedule` stretched with it, so that
+    `Restarts(Cosine(eta, T), T, 2)` is PyTorch's CosineAnnealingWarmRestarts(T_0=T, T_mult=2).
+
+    Attributes:
+        schedule: one that is a formula in the step.
+        period: the length of the first.
+        growth: an integer of at least 1.
+    """
+
+    schedule: Schedule
+    period: int
+    growth: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.schedule, Formula):
+            raise TypeError(f"schedule must be a formula such as Cosine(0.1, 100), got {self.schedule!r}")
+        keep(self, period=checks.count("period", self.period), growth=checks.count("growth", self.growth))
+
+    def rate(self, step: int, memory: Memory) -> float | Array:
+        length, place = self.period, step
+        if self.growth == 1:
+            place = step % length
+        while place >= length:
+            place, length = place - length, length * self.growth
+        stretched: Any = place * self.period / length
+        return self.schedule.rate(stretched, memory)
+
+
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """`schedule`, times `(k + 1) / steps` in the first `steps` steps (Goyal et al. 2017).
+
+    Attributes:
+        schedule: any other, or whatever else can be a rate.
+        steps: of the warm-up.
+    """
+
+    schedule: Any
+    steps: int
+
+    def __post_init__(self) -> None:
+        keep(self, schedule=as_schedule(self.schedule), steps=checks.count("steps", self.steps))
+
+    def initialize(self, backend: Backend, w: Vector) -> Memory:
+        return self.schedule.initialize(backend, w)
+
+    def observe(self, backend: Backend, value: Scalar, memory: Memory) -> None:
+        self.schedule.observe(backend, value, memory)
+
+    def rate(self, step: int, memory: Memory) -> float | Array:
+        return self.schedule.rate(step, memory) * min(1.0, (step + 1) / self.steps)
+
+
+def _positive(name: str, value: Any) -> float:
+    return checks.number(name, value, 0.0, open="(")

@@ -1,0 +1,45 @@
+"""Schedules as JSON can hold them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from ... import checks
+from .base import Schedule
+from .formulas import Constant, Cosine, ExponentialDecay, LinearDecay, QuadraticDecay, Restarts, WarmUp
+from .plateau import Plateau
+from .rates import Given
+
+KINDS = (Constant, LinearDecay, QuadraticDecay, ExponentialDecay, Cosine, Restarts, WarmUp, Plateau)
+
+
+def to_dict(schedule: Schedule) -> dict[str, Any]:
+    """The kind and settings of a schedule, as JSON can hold them. What it remembers is in the state.
+
+    Raises:
+        TypeError: `schedule`, or one in it, is an array, a callable, or of a user's own kind.
+    """
+    if not isinstance(schedule, KINDS) or type(schedule) not in KINDS:
+        raise TypeError(f"schedule must be one of xpnet.schedules to be serialised, got {schedule!r}")
+    settings = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
+    inner = settings.get("schedule")
+    if isinstance(inner, Given) and isinstance(inner.given, float):
+        settings["schedule"] = inner.given
+    elif inner is not None:
+        settings["schedule"] = to_dict(inner)
+    return {"kind": type(schedule).__name__} | settings
+
+
+def from_dict(settings: dict[str, Any]) -> Schedule:
+    """The schedule that `to_dict` wrote down.
+
+    Raises:
+        ValueError, TypeError: an unknown kind; settings that it does not have, or outside their range.
+    """
+    own = dict(settings)
+    kinds = {kind.__name__: kind for kind in KINDS}
+    kind = kinds[checks.choice("kind", own.pop("kind", None), kinds)]
+    if isinstance(own.get("schedule"), dict):
+        own["schedule"] = from_dict(own["schedule"])
+    return kind(**own)
