@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..device.arrays import Array
+from ..device.arrays import Array, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from .base import Objective
+from .matrices import check_point
 
 
 class ThresholdUnit(Objective):
@@ -32,40 +33,45 @@ class ThresholdUnit(Objective):
     ) -> None:
         self.backend = choose_backend(backend)
         xp, self.dtype = self.backend.xp, self.backend.dtype(dtype)
-        X = self.backend.asarray(X, dtype, name="X")
-        targets = self.backend.asarray(targets, dtype, name="targets")
-        if X.ndim != 2 or not X.size:
-            raise ValueError(f"X must be (samples, features), got shape {tuple(X.shape)}")
-        if tuple(targets.shape) != (X.shape[0],):
-            raise ValueError(f"targets must be ({X.shape[0]},), got shape {tuple(targets.shape)}")
-        checks.finite(xp, "X", X)
-        if not bool(xp.all(xp.abs(targets) == 1.0)):
-            raise ValueError("targets must be -1 or +1, got others")
-        ones = xp.ones((X.shape[0], 1), dtype=self.dtype, device=self.backend.device)
-        self.signed = targets[:, None] * xp.concat([X, ones], axis=1)  # d x, with the input 1
-        self.size = X.shape[1] + 1
+        inputs = self.backend.asarray(X, dtype, name="X")
+        signs = self.backend.asarray(targets, name="targets")
+        if inputs.ndim != 2 or not inputs.size:
+            raise ValueError(f"X must be (samples, features), got shape {tuple(inputs.shape)}")
+        if tuple(signs.shape) != (inputs.shape[0],):
+            raise ValueError(f"targets must be ({inputs.shape[0]},), got shape {tuple(signs.shape)}")
+        with self.backend.quiet():
+            checks.finite(xp, "X", inputs)
+            signs = xp.astype(signs, self.backend.accumulator)
+            if not bool(xp.all(xp.abs(signs) == 1.0)):
+                raise ValueError("targets must be -1 or +1, got others")
+            ones = xp.ones((inputs.shape[0], 1), dtype=self.dtype, device=self.backend.device)
+            # d x, with the input 1
+            self.signed = xp.astype(signs, self.dtype)[:, None] * xp.concat([inputs, ones], axis=1)
+        self.size = inputs.shape[1] + 1
 
-    def margins(self, w: Array) -> Array:
+    def margins(self, w: Vector) -> Array:
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
-        self.backend.check("w", w, self.dtype)
-        if w.ndim not in (1, 2) or w.shape[-1] != self.size:
-            raise ValueError(f"w must be ({self.size},) or (R, {self.size}), got shape {tuple(w.shape)}")
-        return (self.signed @ w[..., None])[..., 0]
+        check_point(self.backend, w, self.dtype, self.size)
+        with self.backend.working():
+            return (self.signed @ w[..., None])[..., 0]
 
-    def value(self, w: Array) -> Array:
-        return self._value(self.margins(w))
-
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
+    def value(self, w: Vector) -> Scalar:
         margins = self.margins(w)
-        wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
-        return self._value(margins), -(wrong @ self.signed) / self.signed.shape[0]
+        with self.backend.working():
+            return self._value(margins)
 
-    def mistakes(self, w: Array) -> Array:
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        margins = self.margins(w)
+        with self.backend.working():
+            wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
+            return self._value(margins), -(wrong @ self.signed) / self.signed.shape[0]
+
+    def mistakes(self, w: Vector) -> Array:
         """The number of samples that the unit has wrong: 0-d or `(R,)`."""
         xp = self.backend.xp
         return xp.sum(xp.astype(self.margins(w) <= 0.0, xp.int64), axis=-1)
 
-    def mistake_bound(self, w: Array) -> float:
+    def mistake_bound(self, w: Vector) -> float:
         """The most updates that the perceptron rule can take from zero, `max |x|^2 |w|^2 / min margin^2`.
 
         `x` with its input 1 for the bias (Novikoff 1962). The `w` of the widest margin gives the least
@@ -81,7 +87,14 @@ class ThresholdUnit(Objective):
         widest = float(xp.max(xp.sum(self.signed * self.signed, axis=1)))
         return widest * float(xp.sum(w * w)) / least**2
 
-    def _value(self, margins: Array) -> Array:
+    def _value(self, margins: Array) -> Scalar:
         xp = self.backend.xp
         loss = xp.where(margins < 0.0, -margins, 0.0)
         return xp.mean(xp.astype(loss, self.backend.accumulator), axis=-1)
+
+    def __repr__(self) -> str:
+        samples, features = self.signed.shape[0], self.size - 1
+        return (
+            f"ThresholdUnit(samples={samples}, features={features}, backend={self.backend.name!r}, "
+            f"dtype={checks.dtype_name(self.dtype)!r})"
+        )

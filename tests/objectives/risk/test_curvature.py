@@ -136,8 +136,8 @@ def test_residuals_and_jacobian_make_value_gradient_and_matrix(chunk, penalty, d
 def test_blocks_of_rows_and_threads_change_nothing(monkeypatch):
     w = start(regression())
     whole = regression().normal_equations(w)
-    monkeypatch.setattr(xpnet.objectives.risk.risk, "JACOBIAN_BYTES", 1)
-    monkeypatch.setattr(xpnet.objectives.risk.risk, "THREAD_WORK", 0)
+    monkeypatch.setattr(xpnet.objectives.risk.squares, "JACOBIAN_BYTES", 1)
+    monkeypatch.setattr(xpnet.objectives.risk.chunks, "THREAD_WORK", 0)
     monkeypatch.setattr(xpnet.objectives.risk.risk, "MATRIX_GROUPS", 2)
     for threads in (1, 2, 5):
         parts = regression(threads=threads).normal_equations(w)

@@ -27,8 +27,8 @@ from xpnet import (
 )
 from xpnet.device import host_data
 from xpnet.device.host_data import on_host, take
+from xpnet.objectives.risk import chunks as chunks_module
 from xpnet.objectives.risk import data as data_module
-from xpnet.objectives.risk import risk as risk_module
 
 NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
 RANDOM = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_any_kind_of_number_is_converted_part_by_part(backend, kind):
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_and_streams_leave_the_bits_alone(threads, monkeypatch):
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     w = NETWORK.initialize(3, "numpy", "float64")
     want = results(make(chunk=3, threads=1), w, w)
     source = Rows(X)
@@ -362,7 +362,7 @@ def lack_memory(monkeypatch, above, error=MemoryError):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("source", [X, Rows(X)], ids=["resident", "streamed"])
 def test_out_of_memory_halves_the_chunk(monkeypatch, caplog, threads, source):
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     w = NETWORK.initialize(3, "numpy", "float64")
     want = results(make(), w, w)
     lack_memory(monkeypatch, 20)
