@@ -21,6 +21,7 @@ from xpnet import (
     difference_hessian,
     linear,
 )
+from xpnet.objectives import matrices
 from xpnet.testing import check_gradient
 
 NETWORK = Network(3, Dense(4, "tanh"), Dense(2))
@@ -164,6 +165,7 @@ def test_what_has_no_residuals_says_so():
 def test_matrices_too_large_are_refused_with_their_size(monkeypatch):
     objective = regression()
     monkeypatch.setattr(xpnet.Backend, "free_memory", lambda self: 100_000)
+    monkeypatch.setattr(matrices, "SMALL", 0)
     w = start(objective)
     for method, name, size in (
         ("hessian", "Hessian, 26 x 26, needs", 1.08e-05),
