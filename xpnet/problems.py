@@ -19,7 +19,7 @@ from .dual import value_of
 from .objectives.least_squares import LeastSquares
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """A classic test problem.
 
@@ -35,6 +35,10 @@ class Problem:
     start: tuple[float, ...]
     minima: tuple[float, ...] = (0.0,)
 
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", f"{self.function!r:.100}")
+        return f"Problem({self.name!r}, {name}, {self.start!r}, {self.minima!r})"
+
     def objective(self, backend: Backend | str | None = None, dtype: Any = "float64") -> LeastSquares:
         """The objective `sum_i f_i^2`."""
         return LeastSquares(_Residuals(self.function), backend=backend, dtype=dtype)
@@ -44,7 +48,7 @@ class Problem:
         return any(-1e-5 <= (value - known) / max(1.0, abs(known)) <= 1e-8 for known in self.minima)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Residuals:
     """`sqrt(2) f_i`, as a LeastSquares takes half of the sum."""
 
