@@ -7,7 +7,7 @@ from typing import Any
 from ... import checks
 from ...device.arrays import Array, Namespace
 from ...device.backend import Backend
-from ...device.host_data import host_array, on_host
+from ...device.host_data import on_host
 from ...divergences import Divergence
 
 
@@ -107,8 +107,9 @@ def sample_numbers(backend: Backend, chosen: Any, samples: int) -> Array:
         TypeError: neither.
         ValueError: none; another shape; numbers outside 0 to `samples` - 1.
     """
-    here = backend.owns(chosen)
-    xp, numbers = (backend.xp, chosen) if here else (backend.host, host_array(chosen, "samples"))
+    numbers = whole(backend.admit(chosen, name="samples"))
+    here = backend.owns(numbers)
+    xp = backend.xp if here else backend.host
     if numbers.ndim != 1 or not numbers.shape[0]:
         raise ValueError(f"samples must be (n,) with at least one, got shape {tuple(numbers.shape)}")
     if not xp.isdtype(numbers.dtype, "integral"):

@@ -10,7 +10,6 @@ are halved.
 from __future__ import annotations
 
 import functools
-import logging
 import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
@@ -18,9 +17,8 @@ from typing import Any, TypeVar
 from ...device.arrays import Array
 from ...device.backend import Backend
 from ...device.machine import available
+from ...device.retry import halving
 from ...device.threads import run_all
-
-logger = logging.getLogger("xpnet")
 
 # Measured on NumPy, see ci/results. A chunk holds about CHUNK_BYTES of activations, but not so few samples
 # that threads wait for the interpreter lock between short calls, or that adding up the weight gradients
@@ -51,6 +49,7 @@ class Chunks:
     ) -> None:
         self.backend, self.samples, self.chunk = backend, samples, chunk
         self._work, self._most = work, threads
+        self._whole = min(chunk, samples)
         self._groups = self._grouped(chunk)
         self.threads = min(self.threads_for(work), len(self._groups))
         # by kind of evaluation: the chunk that there was memory for, and evaluations before the next try
@@ -68,7 +67,7 @@ class Chunks:
         """
 
         def work(chunk: int) -> list[Any]:
-            groups = self._groups if chunk == self.chunk else self._grouped(chunk)
+            groups = self._groups if chunk == self._whole else self._grouped(chunk)
             tasks = [functools.partial(function, *arguments, group) for group in groups]
             return self.add(tasks, self.threads)
 
@@ -89,30 +88,22 @@ class Chunks:
         Raises:
             MemoryError: there is too little even for one sample.
         """
+        last = whole = min(chunk, self.samples)
         if self._halved:
-            fits, left = self._halved.pop(kind, (chunk, 0))
+            fits, left = self._halved.pop(kind, (whole, 0))
             if left:
                 self._halved[kind] = fits, left - 1
-                chunk = min(chunk, fits)
-        while True:
-            try:
-                return work(chunk)
-            except MemoryError as error:
-                before = min(chunk, self.samples)
-                if before == 1:
-                    raise MemoryError(
-                        f"out of memory on {self.backend.describe()} even with one sample in a chunk; "
-                        "fewer replicas or directions, or dtype='float32', take less"
-                    ) from error
-            # out here nothing holds the arrays of what failed
-            chunk = before // 2
-            self._halved[kind] = chunk, PATIENCE
-            logger.warning(
-                "out of memory on %s with chunks of %d samples; beginning again with %d",
-                self.backend.describe(),
-                before,
-                chunk,
-            )
+                last = whole = min(whole, fits)
+
+        def attempt(chunk: int) -> Result:
+            nonlocal last
+            last = chunk
+            return work(chunk)
+
+        result = halving(self.backend, whole, attempt)
+        if last < whole:
+            self._halved[kind] = last, PATIENCE
+        return result
 
     def _grouped(self, chunk: int) -> list[list[slice]]:
         chunks = parts(chunk, 0, self.samples)
