@@ -120,10 +120,11 @@ class LeastSquares(Objective):
         if isinstance(r, list | tuple):
             parts = [*cast("list[Any]", r)]
             for number, part in enumerate(parts):
-                if tuple(getattr(part, "shape", ())) != lead:
+                own = tuple(getattr(part, "shape", ()))
+                if own != lead:
                     raise ValueError(
                         f"function must return residuals of shape {lead} each, as w is {tuple(w.shape)}, "
-                        f"got shape {tuple(part.shape)} for number {number}"
+                        f"got shape {own} for number {number}"
                     )
             if not parts:
                 raise ValueError("function must return at least one residual, got none")
