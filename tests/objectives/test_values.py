@@ -100,9 +100,7 @@ def pickled(objective):
     return pickle.loads(pickle.dumps(objective))
 
 
-NOT_YET = pytest.mark.xfail(
-    strict=False, reason="backends and networks do not pickle before they are merged"
-)
+NOT_YET = pytest.mark.xfail(strict=False, reason="until backends and networks pickle")
 COPIES = {"pickle": pickled, "copy": copy.copy, "deepcopy": copy.deepcopy}
 
 
@@ -130,6 +128,13 @@ def test_they_are_themselves_and_say_what_they_are(name):
     assert 20 < len(text) < 400
     assert " at 0x" not in text
     assert text.startswith(type(objective).__name__)
+
+
+def test_a_deep_network_is_told_in_short():
+    network = Network(3, *[Dense(4, "tanh")] * 30)
+    text = repr(EmpiricalRisk(network, SquaredError(), X, RANDOM.random((30, 4)), backend="numpy"))
+    assert len(text) < 400
+    assert "30 layers, 596 parameters" in text
 
 
 @NOT_YET

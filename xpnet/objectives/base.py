@@ -131,7 +131,7 @@ class Objective(ABC):
             return value, _times(J.mT, r), J.mT @ J
 
     def subset(self, samples: Array) -> Objective:
-        """The objective on some of its samples, given by their numbers.
+        """The objective on some of its samples, given by their numbers, on the host or the device.
 
         Raises:
             NotImplementedError: the objective has no samples.

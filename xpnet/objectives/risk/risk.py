@@ -329,7 +329,10 @@ class EmpiricalRisk(Objective):
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
+        network = repr(self.network)
+        if len(network) > 200:
+            network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
         return (
-            f"EmpiricalRisk({self.network!r}, {self.divergence!r}, samples={self.samples}, "
+            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, "
             f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
         )
