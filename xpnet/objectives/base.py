@@ -146,6 +146,14 @@ class Objective(ABC):
         """
         raise self._lacking(Offers.REDRAW)
 
+    def _require(self, offer: Offers) -> None:
+        if offer not in self.offers:
+            raise self._lacking(offer)
+
+    def _lacking(self, offer: Offers) -> NotImplementedError:
+        hint = "; xpnet.difference_hessian gives one by differences" if offer is Offers.HESSIAN else ""
+        return NotImplementedError(f"{type(self).__name__} has no {offer.method}{hint}")
+
     def _residuals_and_jacobian(self, backend: Backend, w: Vector) -> tuple[Vector, Matrix]:
         """Both, of shapes that fit."""
         r, J = self._checked_residuals(backend, w), self.jacobian(w)
@@ -162,14 +170,6 @@ class Objective(ABC):
 
     def _check_matrix(self, backend: Backend, method: str, matrix: Matrix, w: Vector) -> None:
         check_result(backend, f"{type(self).__name__}.{method}", matrix, (*w.shape, w.shape[-1]), w.dtype)
-
-    def _require(self, offer: Offers) -> None:
-        if offer not in self.offers:
-            raise self._lacking(offer)
-
-    def _lacking(self, offer: Offers) -> NotImplementedError:
-        hint = "; xpnet.difference_hessian gives one by differences" if offer is Offers.HESSIAN else ""
-        return NotImplementedError(f"{type(self).__name__} has no {offer.method}{hint}")
 
 
 def _defined(kind: type[Objective]) -> Offers:

@@ -58,7 +58,6 @@ class Quadratic(Objective):
             raise ValueError(f"A, b, c must have the same number of replicas, got {replicas}")
         for name, array in (("A", self.A), ("b", self.b), ("c", self.c)):
             checks.finite(xp, name, array)
-        self._constant = xp.astype(self.c, self.backend.accumulator)
         self._replicas = replicas.pop() if replicas else None
 
     def value(self, w: Vector) -> Scalar:
@@ -96,8 +95,9 @@ class Quadratic(Objective):
             )
 
     def _value(self, w: Vector, product: Vector) -> Scalar:
+        xp, accumulator = self.backend.xp, self.backend.accumulator
         terms = w * (0.5 * product + self.b)
-        return self.backend.xp.sum(terms, axis=-1, dtype=self.backend.accumulator) + self._constant
+        return xp.sum(terms, axis=-1, dtype=accumulator) + xp.astype(self.c, accumulator)
 
     def __repr__(self) -> str:
         replicas = "" if self._replicas is None else f"replicas={self._replicas}, "
