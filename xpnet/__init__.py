@@ -20,6 +20,7 @@ from .objectives import (
     Offers,
     Penalty,
     Quadratic,
+    SumOfSquares,
     ThresholdUnit,
     difference_hessian,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "Problem",
     "PROBLEMS",
     "Quadratic",
+    "SumOfSquares",
     "QuickProp",
     "Record",
     "RMSprop",

@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import array_api_compat
+from typing import Any, cast
 
 from .device.arrays import Array
 from .device.backend import Backend
+from .device.select import backend_of
 from .dual import value_of
 from .objectives.least_squares import LeastSquares
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """A classic test problem.
 
@@ -36,19 +35,31 @@ class Problem:
     start: tuple[float, ...]
     minima: tuple[float, ...] = (0.0,)
 
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", f"{self.function!r:.100}")
+        return f"Problem({self.name!r}, {name}, {self.start!r}, {self.minima!r})"
+
     def objective(self, backend: Backend | str | None = None, dtype: Any = "float64") -> LeastSquares:
         """The objective `sum_i f_i^2`."""
-
-        def residuals(xp: Any, w: Any) -> Any:
-            f = self.function(xp, w)
-            root = math.sqrt(2.0)  # as a LeastSquares takes half of the sum
-            return [root * part for part in f] if isinstance(f, list) else root * f
-
-        return LeastSquares(residuals, backend=backend, dtype=dtype)
+        return LeastSquares(_Residuals(self.function), backend=backend, dtype=dtype)
 
     def solved(self, value: float) -> bool:
         """Whether `value` is a known minimum, to 1e-8 of it or of 1."""
         return any(-1e-5 <= (value - known) / max(1.0, abs(known)) <= 1e-8 for known in self.minima)
+
+
+@dataclass(frozen=True, repr=False)
+class _Residuals:
+    """`sqrt(2) f_i`, as a LeastSquares takes half of the sum."""
+
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, xp: Any, w: Any) -> Any:
+        f, root = self.function(xp, w), math.sqrt(2.0)
+        return [root * part for part in cast("list[Any]", f)] if isinstance(f, list) else root * f
+
+    def __repr__(self) -> str:
+        return self.function.__name__
 
 
 def rosenbrock(xp: Any, w: Any) -> list[Any]:
@@ -123,7 +134,7 @@ def box(xp: Any, w: Any) -> Any:
 
 def powell_singular(xp: Any, w: Any) -> list[Any]:
     """13: the Hessian at the minimum is singular; also the extended one, 22, on fours of parameters."""
-    parts = []
+    parts: list[Any] = []
     for k in range(0, w.shape[-1], 4):
         a, b, c, d = w[..., k], w[..., k + 1], w[..., k + 2], w[..., k + 3]
         parts += [
@@ -171,7 +182,7 @@ def biggs_exp6(xp: Any, w: Any) -> Any:
 def watson(xp: Any, w: Any) -> list[Any]:
     """20."""
     size = w.shape[-1]
-    parts = []
+    parts: list[Any] = []
     for i in range(1, 30):
         t = i / 29
         slope: Any = -1.0
@@ -225,7 +236,7 @@ def brown_almost_linear(xp: Any, w: Any) -> list[Any]:
 def broyden_tridiagonal(xp: Any, w: Any) -> list[Any]:
     """30."""
     x = [w[..., k] for k in range(w.shape[-1])]
-    parts = []
+    parts: list[Any] = []
     for k, own in enumerate(x):
         part = (3.0 - 2.0 * own) * own + 1.0
         part = part - x[k - 1] if k > 0 else part
@@ -243,9 +254,7 @@ def _data(w: Any, values: Any) -> Array:
     """`values` as an array like `w`, whatever dual numbers it is made of."""
     while value_of(w) is not w:
         w = value_of(w)
-    xp = array_api_compat.array_namespace(w)
-    numbers = [float(value) for value in values]
-    return xp.asarray(numbers, dtype=w.dtype, device=array_api_compat.device(w))
+    return backend_of(w).asarray([float(value) for value in values], w.dtype)
 
 
 PROBLEMS = (

@@ -27,7 +27,7 @@ from xpnet import (
     after,
     minimize,
 )
-from xpnet.objectives.risk import risk as risk_module
+from xpnet.objectives.risk import chunks as chunks_module
 from xpnet.testing import check_gradient, check_layer
 
 X = np.random.default_rng(0).standard_normal((40, 4))
@@ -216,7 +216,7 @@ def test_chunks_and_threads_change_nothing(monkeypatch):
             classification(chunk=chunk).value_and_gradient(w), whole.value_and_gradient(w), strict=True
         ):
             np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15)
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     bits = {
         classification(chunk=5, threads=threads).value_and_gradient(w)[1].tobytes() for threads in (1, 2, 5)
     }

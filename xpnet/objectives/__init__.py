@@ -1,6 +1,7 @@
 """Objectives: functions of a flat vector that an optimizer can minimize."""
 
-from .base import Objective, difference_hessian
+from .base import Objective, SumOfSquares
+from .differences import difference_hessian
 from .least_squares import LeastSquares
 from .offers import Offers
 from .quadratic import Quadratic
@@ -16,6 +17,7 @@ __all__ = [
     "Offers",
     "Penalty",
     "Quadratic",
+    "SumOfSquares",
     "ThresholdUnit",
     "difference_hessian",
 ]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from abc import ABC, abstractmethod
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
+from .matrices import check_direction, check_result, dense, require_memory
 from .offers import Offers, closure
-
-MEMORY_FRACTION = 0.5  # of the free memory that dense matrices may take
-BLOCK = 2**22  # numbers in a block of directions whose products are taken at once
 
 
 class Objective(ABC):
@@ -21,7 +17,9 @@ class Objective(ABC):
     A subclass defines `value` and `value_and_gradient`, which `xpnet.testing.check_gradient` tests, and
     what it has of the rest. What follows from that is derived here: the Hessian from its products and they
     from it, the Gauss-Newton matrix and the normal equations from residuals and Jacobian. What it has not
-    raises NotImplementedError; `offers` says beforehand what there is.
+    raises NotImplementedError; `offers` says beforehand what there is. Every array that a method returns
+    must be a new one: optimizers keep them from step to step, and would compare a buffer with itself.
+    Where the value is `1/2 r'r`, `SumOfSquares` needs the residuals and their Jacobian only.
 
     Attributes:
         samples: how many there are to choose a `subset` from; 0 if none.
@@ -51,7 +49,12 @@ class Objective(ABC):
             NotImplementedError: the objective has neither such products nor a Hessian.
         """
         self._require(Offers.HESSIAN_PRODUCT)
-        return _times(self.hessian(w), v)
+        backend = backend_of(w)
+        check_direction(backend, w, v)
+        with backend.working():
+            matrix = self.hessian(w)
+            self._check_matrix(backend, "hessian", matrix, w)
+            return _times(matrix, v)
 
     def hessian(self, w: Vector) -> Matrix:
         """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -61,7 +64,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.HESSIAN)
-        return dense("Hessian", self.hessian_product, w)
+        return dense(backend_of(w), "Hessian", self.hessian_product, w)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v`: `J` the Jacobian of the outputs, `H_L` the Hessian of the divergence in them.
@@ -70,10 +73,15 @@ class Objective(ABC):
             NotImplementedError: the objective has no such product, and no residuals.
         """
         self._require(Offers.GAUSS_NEWTON_PRODUCT)
-        if Offers.JACOBIAN in self.offers:
-            J = self.jacobian(w)
-            return _times(J.mT, _times(J, v))
-        return _times(self.gauss_newton(w), v)
+        backend = backend_of(w)
+        check_direction(backend, w, v)
+        with backend.working():
+            if Offers.RESIDUALS | Offers.JACOBIAN in self.offers:
+                _, J = self._residuals_and_jacobian(backend, w)
+                return _times(J.mT, _times(J, v))
+            matrix = self.gauss_newton(w)
+            self._check_matrix(backend, "gauss_newton", matrix, w)
+            return _times(matrix, v)
 
     def gauss_newton(self, w: Vector) -> Matrix:
         """The Gauss-Newton matrix, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -83,9 +91,12 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.GAUSS_NEWTON)
+        backend = backend_of(w)
         if Offers.NORMAL_EQUATIONS in self.offers:
-            return self.normal_equations(w)[2]
-        return dense("Gauss-Newton matrix", self.gauss_newton_product, w)
+            matrix = self.normal_equations(w)[2]
+            self._check_matrix(backend, "normal_equations", matrix, w)
+            return matrix
+        return dense(backend, "Gauss-Newton matrix", self.gauss_newton_product, w)
 
     def residuals(self, w: Vector) -> Vector:
         """`r(w)`, `(N,)` or `(R, N)`, where the value is `1/2 r'r`.
@@ -112,11 +123,15 @@ class Objective(ABC):
             MemoryError: `J'J` would not fit; the message gives its size.
         """
         self._require(Offers.NORMAL_EQUATIONS)
-        r, J = self.residuals(w), self.jacobian(w)
-        return 0.5 * (r[..., None, :] @ r[..., None])[..., 0, 0], _times(J.mT, r), J.mT @ J
+        backend = backend_of(w)
+        require_memory(backend, "matrix J'J", w, w.shape[-1], w.shape[-1])
+        with backend.working():
+            r, J = self._residuals_and_jacobian(backend, w)
+            value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
+            return value, _times(J.mT, r), J.mT @ J
 
     def subset(self, samples: Array) -> Objective:
-        """The objective on some of its samples, given by their numbers.
+        """The objective on some of its samples, given by their numbers, on the host or the device.
 
         Raises:
             NotImplementedError: the objective has no samples.
@@ -139,11 +154,63 @@ class Objective(ABC):
         hint = "; xpnet.difference_hessian gives one by differences" if offer is Offers.HESSIAN else ""
         return NotImplementedError(f"{type(self).__name__} has no {offer.method}{hint}")
 
+    def _residuals_and_jacobian(self, backend: Backend, w: Vector) -> tuple[Vector, Matrix]:
+        """Both, of shapes that fit."""
+        r, J = self._checked_residuals(backend, w), self.jacobian(w)
+        shape = (*r.shape, w.shape[-1])
+        check_result(backend, f"{type(self).__name__}.jacobian", J, shape, w.dtype)
+        return r, J
+
+    def _checked_residuals(self, backend: Backend, w: Vector) -> Vector:
+        r = self.residuals(w)
+        count = tuple(r.shape[-1:]) if backend.owns(r) else ()
+        shape = (*w.shape[:-1], *(count or (1,)))
+        check_result(backend, f"{type(self).__name__}.residuals", r, shape, w.dtype)
+        return r
+
+    def _check_matrix(self, backend: Backend, method: str, matrix: Matrix, w: Vector) -> None:
+        check_result(backend, f"{type(self).__name__}.{method}", matrix, (*w.shape, w.shape[-1]), w.dtype)
+
 
 def _defined(kind: type[Objective]) -> Offers:
     """The optional methods that a class defines itself."""
-    own = [offer for offer in Offers if getattr(kind, offer.method) is not getattr(Objective, offer.method)]
-    return functools.reduce(operator.or_, own, Offers.NOTHING)
+    found = Offers.NOTHING
+    for offer in Offers:
+        if getattr(kind, offer.method) is not getattr(Objective, offer.method):
+            found |= offer
+    return found
+
+
+class SumOfSquares(Objective):
+    """`1/2 r'r` of residuals `r(w)`, of which the rest follows.
+
+    A subclass defines `residuals`, `(N,)` or `(R, N)`, and `jacobian`, `(N, P)` or `(R, N, P)`, both of the
+    dtype of `w` and on its device. Value, gradient, Gauss-Newton products and matrix and the normal
+    equations are derived, so that Levenberg-Marquardt and Gauss-Newton take it as it is.
+    """
+
+    @abstractmethod
+    def residuals(self, w: Vector) -> Vector:
+        """`r(w)`, `(N,)` or `(R, N)`."""
+
+    @abstractmethod
+    def jacobian(self, w: Vector) -> Matrix:
+        """`dr_i / dw_k`, `(N, P)` or `(R, N, P)`."""
+
+    def value(self, w: Vector) -> Scalar:
+        """`1/2 r'r` at `w`: 0-d, or `(R,)`."""
+        backend = backend_of(w)
+        with backend.working():
+            r = self._checked_residuals(backend, w)
+            return 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
+
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        """The value at `w`, and `J'r`."""
+        backend = backend_of(w)
+        with backend.working():
+            r, J = self._residuals_and_jacobian(backend, w)
+            value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
+            return value, _times(J.mT, r)
 
 
 def _times(matrix: Matrix, v: Vector) -> Vector:
@@ -155,72 +222,3 @@ def require(objective: Objective, offer: Offers, what: str) -> None:
     if offer not in objective.offers:
         name = type(objective).__name__
         raise TypeError(f"objective must have a {offer.method} for {what}; {name} has none")
-
-
-def require_memory(name: str, w: Array, *shape: int, copies: int = 2) -> None:
-    """Raises MemoryError if arrays of `shape`, one for each replica of `w`, would not fit in memory."""
-    backend = backend_of(w)
-    size = w.shape[0] if w.ndim > 1 else 1
-    for length in shape:
-        size *= length
-    needed = copies * size * (8 if w.dtype == backend.xp.float64 else 4)
-    free = backend.free_memory()
-    if needed > MEMORY_FRACTION * free:
-        raise MemoryError(
-            f"the {name}, {' x '.join(map(str, shape))}, needs {needed / 1e9:.3g} GB with what is needed "
-            f"to work on it, more than {MEMORY_FRACTION:g} of the {free / 1e9:.3g} GB that are free; "
-            "matrix-free methods such as NewtonCG or LBFGS do without it"
-        )
-
-
-def dense(name: str, product: object, w: Array) -> Array:
-    """The symmetric matrix whose products with vectors `product(w, v)` gives, of all replicas of `w`."""
-    size = w.shape[-1]
-    require_memory(name, w, size, size)
-    backend = backend_of(w)
-    xp = backend.xp
-    with backend.quiet():
-        matrix = xp.empty((size, *w.shape), dtype=w.dtype, device=backend.device)
-        step = max(1, BLOCK // w.size)
-        for start in range(0, size, step):
-            count = min(step, size - start)
-            rows = xp.eye(count, size, k=start, dtype=w.dtype, device=backend.device)
-            if w.ndim > 1:
-                rows = xp.broadcast_to(rows[:, None, :], (count, *w.shape))
-            matrix[start : start + count, ...] = product(w, rows)  # type: ignore[operator]
-        matrix = matrix if w.ndim == 1 else xp.moveaxis(matrix, 0, 1)
-        return 0.5 * (matrix + matrix.mT)
-
-
-def difference_hessian(objective: Objective, w: Array) -> Array:
-    """The Hessian by central differences of gradients, `h_i = eps^(1/3) (1 + |w_i|)`: a check of the exact.
-
-    `(P, P)` or `(R, P, P)`, made symmetric; its error is about `eps^(2/3)`.
-
-    Raises:
-        MemoryError: it would not fit; the message gives its size.
-    """
-    size = w.shape[-1]
-    require_memory("Hessian", w, size, size)
-    backend = backend_of(w)
-    xp = backend.xp
-    matrix = xp.empty((size, *w.shape), dtype=w.dtype, device=backend.device)
-    steps = float(xp.finfo(w.dtype).eps) ** (1 / 3) * (1.0 + xp.abs(w))
-    for k in range(size):
-        ends = []
-        for sign in (1.0, -1.0):
-            moved = xp.asarray(w, copy=True)
-            moved[..., k] += sign * steps[..., k]
-            ends.append((moved[..., k], objective.value_and_gradient(moved)[1]))
-        (high, above), (low, below) = ends
-        matrix[k, ...] = (above - below) / (high - low)[..., None]
-    matrix = matrix if w.ndim == 1 else xp.moveaxis(matrix, 0, 1)
-    return 0.5 * (matrix + matrix.mT)
-
-
-def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
-    """Raises unless `v` is like `w`, or several such, on one more axis in front."""
-    backend.check("v", v, w.dtype)
-    shape = tuple(w.shape)
-    if tuple(v.shape) != shape and tuple(v.shape[1:]) != shape:
-        raise ValueError(f"v must be {shape} like w, or (K, *{shape}), got shape {tuple(v.shape)}")

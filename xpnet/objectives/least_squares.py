@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from ..device.arrays import Array
+from .. import checks
+from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..dual import Dual, Namespace
-from .base import Objective, check_direction, require_memory
+from .base import Objective
+from .matrices import check_direction, check_point, require_memory
 
 
 class LeastSquares(Objective):
@@ -22,7 +24,13 @@ class LeastSquares(Objective):
         backend: as `xpnet.backend` takes it.
         dtype: "float64" or "float32", of `w`.
 
-    The derivatives are exact, and cost about P evaluations: this is for few parameters.
+    The derivatives are exact, and cost about P evaluations: this is for few parameters. It pickles if
+    `function` does, as one does that a module defines.
+
+    Raises:
+        TypeError: no function; in an evaluation: residuals that are not of the dtype of `w`.
+        ValueError: in an evaluation: residuals of another shape.
+        MemoryError: in an evaluation: derivatives that would not fit; the message gives their size.
     """
 
     def __init__(
@@ -36,45 +44,63 @@ class LeastSquares(Objective):
             raise TypeError(f"function must be a function of a namespace and w, got {function!r}")
         self.function, self.backend = function, choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
+        self._count = 0  # residuals; 0 until they have been seen
 
-    def value(self, w: Array) -> Array:
+    def value(self, w: Vector) -> Scalar:
         r = self.residuals(w)
-        return 0.5 * self.backend.xp.sum(r * r, axis=-1, dtype=self.backend.accumulator)
+        with self.backend.working():
+            return self._value(r)
 
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
-        r, columns = self._with_derivatives(self.backend.xp, self._check(w))
-        return self._value(r), self.backend.xp.moveaxis(_products(self.backend.xp, columns, r), 0, -1)
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        check_point(self.backend, w, self.dtype)
+        self._require_memory("Jacobian", w, copies=4)
+        xp = self.backend.xp
+        with self.backend.working():
+            r, columns = self._with_derivatives(xp, w)
+            return self._value(r), xp.moveaxis(_products(xp, columns, r), 0, -1)
 
-    def hessian_product(self, w: Array, v: Array) -> Array:
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`: dual numbers of dual numbers, for one direction after the other."""
         xp = self.backend.xp
-        check_direction(self.backend, self._check(w), v)
-        if v.ndim > w.ndim:
-            return xp.stack([self.hessian_product(w, v[k, ...]) for k in range(v.shape[0])])
-        outer = Namespace(xp)
-        r, columns = self._with_derivatives(outer, Dual(w, v))
-        return xp.moveaxis(_products(outer, columns, r).tangent, 0, -1)
+        check_point(self.backend, w, self.dtype)
+        check_direction(self.backend, w, v)
+        self._require_memory("derivatives of the Jacobian", w, copies=8)
+        with self.backend.working():
+            if v.ndim > w.ndim:
+                return xp.stack([self._product(w, v[k, ...]) for k in range(v.shape[0])])
+            return self._product(w, v)
 
-    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+    def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J'J v`."""
         check_direction(self.backend, w, v)
         J = self.jacobian(w)
-        return ((J @ v[..., None]).mT @ J)[..., 0, :]
+        with self.backend.working():
+            return ((J @ v[..., None]).mT @ J)[..., 0, :]
 
-    def residuals(self, w: Array) -> Array:
-        with self.backend.quiet():
-            return self._call(self.backend.xp, self._check(w))
+    def residuals(self, w: Vector) -> Vector:
+        check_point(self.backend, w, self.dtype)
+        with self.backend.working():
+            return self._call(self.backend.xp, w)
 
-    def jacobian(self, w: Array) -> Array:
-        return self._residuals_and_jacobian(w)[1]
+    def jacobian(self, w: Vector) -> Matrix:
+        return self._residuals_and_columns(w)[1]
 
-    def normal_equations(self, w: Array) -> tuple[Array, Array, Array]:
-        r, J = self._residuals_and_jacobian(w)
-        return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
+    def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
+        r, J = self._residuals_and_columns(w)
+        with self.backend.working():
+            return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
 
-    def _residuals_and_jacobian(self, w: Array) -> tuple[Array, Array]:
-        r, columns = self._with_derivatives(self.backend.xp, self._check(w))
-        return r, self.backend.xp.moveaxis(columns, 0, -1)
+    def _residuals_and_columns(self, w: Vector) -> tuple[Vector, Matrix]:
+        check_point(self.backend, w, self.dtype)
+        self._require_memory("Jacobian", w, copies=4)
+        with self.backend.working():
+            r, columns = self._with_derivatives(self.backend.xp, w)
+            return r, self.backend.xp.moveaxis(columns, 0, -1)
+
+    def _product(self, w: Vector, v: Vector) -> Vector:
+        outer = Namespace(self.backend.xp)
+        r, columns = self._with_derivatives(outer, Dual(w, v))
+        return self.backend.xp.moveaxis(_products(outer, columns, r).tangent, 0, -1)
 
     def _with_derivatives(self, xp: Any, w: Any) -> tuple[Any, Any]:
         """The residuals, `(..., N)`, and their derivatives, `(P, ..., N)`."""
@@ -82,27 +108,54 @@ class LeastSquares(Objective):
         plain = self.backend.xp
         eye = plain.eye(size, dtype=self.dtype, device=self.backend.device)
         eye = plain.reshape(eye, (size, *[1] * (w.ndim - 1), size))
-        with self.backend.quiet():
-            zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
-            # some arrays refuse a dual number on their right, so among duals these are duals too
-            ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
-            r = self._call(Namespace(xp), Dual(w, ones))
+        zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
+        # some arrays refuse a dual number on their right, so among duals these are duals too
+        ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
+        r = self._call(Namespace(xp), Dual(w, ones))
         return r.value, r.tangent
 
     def _call(self, xp: Any, w: Any) -> Any:
-        r = self.function(xp, w)
-        return xp.stack(list(r), axis=-1) if isinstance(r, list | tuple) else r
+        """The residuals, `(..., N)`, of arrays or dual numbers."""
+        r, lead = self.function(xp, w), tuple(w.shape[:-1])
+        if isinstance(r, list | tuple):
+            parts = [*cast("list[Any]", r)]
+            for number, part in enumerate(parts):
+                own = tuple(getattr(part, "shape", ()))
+                if own != lead:
+                    raise ValueError(
+                        f"function must return residuals of shape {lead} each, as w is {tuple(w.shape)}, "
+                        f"got shape {own} for number {number}"
+                    )
+            if not parts:
+                raise ValueError("function must return at least one residual, got none")
+            r = xp.stack(parts, axis=-1)
+        shape = tuple(getattr(r, "shape", ()))
+        if not shape or shape[:-1] != lead:
+            wanted = f"({', '.join([*map(str, lead), 'N'])})" if lead else "(N,)"
+            raise ValueError(
+                f"function must return residuals {wanted}, as w is {tuple(w.shape)}, got "
+                f"{f'shape {shape}' if hasattr(r, 'shape') else type(r).__name__}"
+            )
+        if r.dtype != self.dtype:
+            names = [checks.dtype_name(dtype) for dtype in (self.dtype, r.dtype)]
+            raise TypeError(f"function must return residuals of {names[0]}, as w is, got {names[1]}")
+        self._count = shape[-1]
+        return r
 
-    def _value(self, r: Array) -> Array:
-        with self.backend.quiet():
-            return 0.5 * self.backend.xp.sum(r * r, axis=-1, dtype=self.backend.accumulator)
+    def _value(self, r: Array) -> Scalar:
+        return 0.5 * self.backend.xp.sum(r * r, axis=-1, dtype=self.backend.accumulator)
 
-    def _check(self, w: Array) -> Array:
-        self.backend.check("w", w, self.dtype)
-        if w.ndim not in (1, 2):
-            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
-        require_memory("Jacobian", w, w.shape[-1])
-        return w
+    def _require_memory(self, name: str, w: Vector, copies: int) -> None:
+        """Raises MemoryError unless `copies` of all residuals' derivatives fit."""
+        size = w.shape[-1]
+        rows = self._count or self.residuals(w).shape[-1]
+        require_memory(self.backend, name, w, max(rows, size), size, copies=copies)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", f"{self.function!r:.200}")
+        return (
+            f"LeastSquares({name}, backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
+        )
 
 
 def _products(xp: Any, columns: Any, r: Any) -> Any:

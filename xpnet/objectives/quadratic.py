@@ -5,24 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..device.arrays import Array
+from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
-from .base import Objective, check_direction
+from .base import Objective
+from .matrices import check_direction, check_point
 
 
 class Quadratic(Objective):
     """`1/2 w'Aw + b'w + c`.
 
+    `A` need not be symmetric: as `w'Aw = w'(A + A')/2 w`, its symmetric part, found in double precision, is
+    kept in its place, and gives the same values, gradients and steps.
+
     Args:
-        A: `(P, P)`, symmetric, or `(R, P, P)`, one for each replica.
+        A: `(P, P)`, or `(R, P, P)`, one for each replica.
         b: `(P,)` or `(R, P)`; zero if not given.
         c: a number or `(R,)`.
         backend: as `xpnet.backend` takes it.
         dtype: "float64" (the default, as this is for study) or "float32".
 
     Raises:
-        ValueError: shapes that do not fit, `A` not symmetric, NaN or infinity.
+        TypeError, ValueError: no numbers, shapes that do not fit, NaN or infinity.
     """
 
     def __init__(
@@ -35,11 +39,13 @@ class Quadratic(Objective):
         dtype: Any = "float64",
     ) -> None:
         self.backend = choose_backend(backend)
-        xp = self.backend.xp
-        dtype = self.backend.dtype(dtype)
-        self.A = self.backend.asarray(A, dtype, name="A")
-        if self.A.ndim not in (2, 3) or self.A.shape[-1] != self.A.shape[-2] or not self.A.size:
-            raise ValueError(f"A must be square, (P, P) or (R, P, P), got shape {tuple(self.A.shape)}")
+        xp, self.dtype = self.backend.xp, self.backend.dtype(dtype)
+        whole = self.backend.asarray(A, name="A")
+        if whole.ndim not in (2, 3) or whole.shape[-1] != whole.shape[-2] or not whole.size:
+            raise ValueError(f"A must be square, (P, P) or (R, P, P), got shape {tuple(whole.shape)}")
+        with self.backend.quiet():
+            half = 0.5 * xp.astype(whole, self.backend.accumulator)
+            self.A = xp.astype(half + half.mT, self.dtype, copy=False)
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
         self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
         self.c = self.backend.asarray(c, dtype, name="c")
@@ -52,49 +58,50 @@ class Quadratic(Objective):
             raise ValueError(f"A, b, c must have the same number of replicas, got {replicas}")
         for name, array in (("A", self.A), ("b", self.b), ("c", self.c)):
             checks.finite(xp, name, array)
-        scale = float(xp.max(xp.abs(self.A)))
-        if float(xp.max(xp.abs(self.A - self.A.mT))) > 1e-6 * scale:
-            raise ValueError("A must be symmetric; take (A + A') / 2, which gives the same values")
         self._replicas = replicas.pop() if replicas else None
 
-    def value(self, w: Array) -> Array:
-        return self._value(w, self._product(w))
+    def value(self, w: Vector) -> Scalar:
+        self._check(w)
+        with self.backend.working():
+            return self._value(w, self._times(w))
 
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
-        product = self._product(w)
-        return self._value(w, product), product + self.b
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        self._check(w)
+        with self.backend.working():
+            product = self._times(w)
+            return self._value(w, product), product + self.b
 
-    def hessian_product(self, w: Array, v: Array) -> Array:
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`A v`."""
         self._check(w)
         check_direction(self.backend, w, v)
-        return self._times(v)
+        with self.backend.working():
+            return self._times(v)
 
-    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+    def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`A v`: a quadratic is its own Gauss-Newton model."""
         return self.hessian_product(w, v)
 
-    def _product(self, w: Array) -> Array:
-        self._check(w)
-        return self._times(w)
-
-    def _times(self, v: Array) -> Array:
+    def _times(self, v: Vector) -> Vector:
         return (self.A @ v[..., None])[..., 0]
 
-    def _check(self, w: Array) -> None:
-        self.backend.check("w", w, self.A.dtype)
+    def _check(self, w: Vector) -> None:
         size = self.A.shape[-1]
-        if w.ndim not in (1, 2) or w.shape[-1] != size:
-            raise ValueError(f"w must be ({size},) or (R, {size}), got shape {tuple(w.shape)}")
+        check_point(self.backend, w, self.dtype, size)
         if self._replicas is not None and tuple(w.shape[:-1]) != (self._replicas,):
             raise ValueError(
                 f"w must be ({self._replicas}, {size}) as there are {self._replicas} replicas, "
                 f"got shape {tuple(w.shape)}"
             )
 
-    def _value(self, w: Array, product: Array) -> Array:
-        xp = self.backend.xp
+    def _value(self, w: Vector, product: Vector) -> Scalar:
+        xp, accumulator = self.backend.xp, self.backend.accumulator
         terms = w * (0.5 * product + self.b)
-        return xp.sum(terms, axis=-1, dtype=self.backend.accumulator) + xp.astype(
-            self.c, self.backend.accumulator
+        return xp.sum(terms, axis=-1, dtype=accumulator) + xp.astype(self.c, accumulator)
+
+    def __repr__(self) -> str:
+        replicas = "" if self._replicas is None else f"replicas={self._replicas}, "
+        return (
+            f"Quadratic(parameters={self.A.shape[-1]}, {replicas}backend={self.backend.name!r}, "
+            f"dtype={checks.dtype_name(self.dtype)!r})"
         )

@@ -69,7 +69,7 @@ class Minibatch(Optimizer):
             state["place"], state["epoch"] = 0, state["epoch"] + 1
             state["order"] = self._order(objective, state["epoch"])
         end = state["place"] + self.size
-        batch = backend.asarray(state["order"][state["place"] : end])
+        batch = state["order"][state["place"] : end]  # on the host, where it is checked
         whole = objective.redraw(state["epoch"]) if Offers.REDRAW in objective.offers else objective
         record = self.optimizer.advance(backend, whole.subset(batch), w, state)
         state["place"] = end

@@ -16,7 +16,7 @@ from ..device.arrays import Array, host
 from ..device.backend import Backend
 from ..linear import dot
 from ..objectives import Objective
-from ..objectives.base import require_memory
+from ..objectives.matrices import require_memory
 from .base import State
 from .descent import Descent, check_search, nocedal_wright
 from .outcome import Ending
@@ -49,7 +49,7 @@ class BFGS(Descent):
         check_search(self.search)
 
     def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
-        require_memory("inverse Hessian of BFGS", w, w.shape[-1], w.shape[-1], copies=4)
+        require_memory(backend, "inverse Hessian of BFGS", w, w.shape[-1], w.shape[-1], copies=4)
         xp = array_api_compat.array_namespace(w)
         return {"inverse": _identity(w), "fresh": xp.ones_like(w[..., :1])}
 

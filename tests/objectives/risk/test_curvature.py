@@ -21,6 +21,7 @@ from xpnet import (
     difference_hessian,
     linear,
 )
+from xpnet.objectives import matrices
 from xpnet.testing import check_gradient
 
 NETWORK = Network(3, Dense(4, "tanh"), Dense(2))
@@ -136,8 +137,8 @@ def test_residuals_and_jacobian_make_value_gradient_and_matrix(chunk, penalty, d
 def test_blocks_of_rows_and_threads_change_nothing(monkeypatch):
     w = start(regression())
     whole = regression().normal_equations(w)
-    monkeypatch.setattr(xpnet.objectives.risk.risk, "JACOBIAN_BYTES", 1)
-    monkeypatch.setattr(xpnet.objectives.risk.risk, "THREAD_WORK", 0)
+    monkeypatch.setattr(xpnet.objectives.risk.squares, "JACOBIAN_BYTES", 1)
+    monkeypatch.setattr(xpnet.objectives.risk.chunks, "THREAD_WORK", 0)
     monkeypatch.setattr(xpnet.objectives.risk.risk, "MATRIX_GROUPS", 2)
     for threads in (1, 2, 5):
         parts = regression(threads=threads).normal_equations(w)
@@ -164,6 +165,7 @@ def test_what_has_no_residuals_says_so():
 def test_matrices_too_large_are_refused_with_their_size(monkeypatch):
     objective = regression()
     monkeypatch.setattr(xpnet.Backend, "free_memory", lambda self: 100_000)
+    monkeypatch.setattr(matrices, "SMALL", 0)
     w = start(objective)
     for method, name, size in (
         ("hessian", "Hessian, 26 x 26, needs", 1.08e-05),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import threading
@@ -27,8 +26,8 @@ from xpnet import (
 )
 from xpnet.device import host_data
 from xpnet.device.host_data import on_host, take
+from xpnet.objectives.risk import chunks as chunks_module
 from xpnet.objectives.risk import data as data_module
-from xpnet.objectives.risk import risk as risk_module
 
 NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
 RANDOM = np.random.default_rng(0)
@@ -118,7 +117,7 @@ def test_any_kind_of_number_is_converted_part_by_part(backend, kind):
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_and_streams_leave_the_bits_alone(threads, monkeypatch):
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     w = NETWORK.initialize(3, "numpy", "float64")
     want = results(make(chunk=3, threads=1), w, w)
     source = Rows(X)
@@ -347,54 +346,6 @@ def test_four_gigabytes_train_in_less_than_one(tmp_path):
     assert after_step < before
 
 
-def lack_memory(monkeypatch, above, error=MemoryError):
-    """Lets a forward pass on more than `above` samples run out of memory."""
-    forward = Network.forward
-
-    def limited(self, xp, parameters, inputs):
-        if inputs.shape[-1] > above:
-            raise error("no memory left")
-        return forward(self, xp, parameters, inputs)
-
-    monkeypatch.setattr(Network, "forward", limited)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("source", [X, Rows(X)], ids=["resident", "streamed"])
-def test_out_of_memory_halves_the_chunk(monkeypatch, caplog, threads, source):
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
-    w = NETWORK.initialize(3, "numpy", "float64")
-    want = results(make(), w, w)
-    lack_memory(monkeypatch, 20)
-    risk = make(source, chunk=50, threads=threads)
-    with caplog.at_level(logging.WARNING, "xpnet"):
-        got = results(risk, w, w)
-    assert risk.chunk == 12
-    assert [record.getMessage().partition("with chunks")[2] for record in caplog.records] == [
-        " of 50 samples; beginning again with 25",
-        " of 25 samples; beginning again with 12",
-    ]
-    for own, expected in zip(got, want, strict=True):
-        np.testing.assert_allclose(own, expected, rtol=1e-12, atol=1e-15)
-
-
-def test_residuals_halve_the_chunk_too(monkeypatch):
-    network = Network(4, Dense(3))
-    risk = EmpiricalRisk(network, SquaredError(), X, TARGETS, backend="numpy", dtype="float64")
-    w = network.initialize(0, "numpy", "float64")
-    want = risk.residuals(w)
-    lack_memory(monkeypatch, 20)
-    np.testing.assert_allclose(risk.residuals(w), want, rtol=1e-12)
-    assert risk.chunk == 12
-
-
-def test_out_of_memory_with_one_sample_is_an_error(monkeypatch):
-    lack_memory(monkeypatch, 0)
-    risk = make(chunk=50)
-    with pytest.raises(MemoryError, match="out of memory on numpy .* even with one sample in a chunk"):
-        risk.value_and_gradient(NETWORK.initialize(3, "numpy", "float64"))
-
-
 def cupy_backend():
     try:
         return xpnet.backend("cupy")
@@ -406,29 +357,6 @@ def cupy_backend():
 def cupy():
     cupy_backend()
     return pytest.importorskip("cupy")
-
-
-def test_out_of_memory_on_a_device(cupy, caplog):
-    network = Network(4, Dense(300, "tanh"), Dense(3, "softmax"))
-    inputs = np.random.default_rng(0).standard_normal((20_000, 4))
-    labels = np.arange(20_000) % 3
-    pool = cupy.get_default_memory_pool()
-    options = {"backend": "cupy", "chunk": 20_000}
-    for resident in (True, False):
-        risk = EmpiricalRisk(network, CrossEntropy(), inputs, labels, resident=resident, **options)
-        w = network.initialize(0, "cupy")
-        value, gradient = (array.get() for array in risk.value_and_gradient(w))
-        pool.free_all_blocks()
-        pool.set_limit(size=pool.used_bytes() + 300 * 20_000 * 4)
-        try:
-            with caplog.at_level(logging.WARNING, "xpnet"):
-                got, got_gradient = (array.get() for array in risk.value_and_gradient(w))
-        finally:
-            pool.set_limit(size=0)
-        assert 1 < risk.chunk < 20_000
-        assert "out of memory on cupy" in caplog.text
-        assert float(got) == pytest.approx(float(value), rel=1e-6)
-        np.testing.assert_allclose(got_gradient, gradient, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("targets", [LABELS, TARGETS], ids=["labels", "targets"])

@@ -20,7 +20,7 @@ from xpnet import (
     Objective,
     SquaredError,
 )
-from xpnet.objectives.risk import risk as risk_module
+from xpnet.objectives.risk import chunks as chunks_module
 
 NETWORK = Network(4, Dense(6, "tanh"), Dense(5, "softplus"), Dense(3, "softmax"))
 
@@ -64,7 +64,7 @@ def test_the_order_of_samples_does_not_matter(device):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_any_number_of_threads_gives_the_same_bits(dtype, monkeypatch):
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     X, labels = data(2000)
     w, v = start(dtype=dtype), start(dtype=dtype)[::-1].copy()
     results = []
@@ -93,7 +93,7 @@ class Broken(CrossEntropy):
 def test_an_error_in_a_chunk_comes_out_and_blas_is_given_back(threads, monkeypatch):
     from oracles import blas_threads
 
-    monkeypatch.setattr(risk_module, "THREAD_WORK", 0)
+    monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     X, labels = data()
     before = blas_threads()
     risk = EmpiricalRisk(

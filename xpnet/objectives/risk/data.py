@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ... import checks
 from ...device.arrays import Array
@@ -18,6 +18,7 @@ from ...device.backend import Backend
 from ...device.host_data import on_host, take
 from ...divergences import Divergence
 from ...network import Network
+from .checked import check_labels, check_shape, check_targets, normalized_weights, sample_numbers, whole
 from .terms import one_hot
 
 RESIDENT_FRACTION = 0.5  # of the free memory that data may take; the rest is for the work on it
@@ -40,12 +41,12 @@ class Data:
     Attributes:
         item: the bytes of a number of `dtype`.
         samples: their number.
-        X: `(samples, features)`.
+        inputs: `(samples, features)`, the X.
         targets: `(outputs, samples)`, or labels `(samples,)`; `(samples, outputs)` while on the host.
         labels: whether the targets are labels, in the dtype of the rest.
         classes: the numbers of the classes, `(outputs, 1)`.
-        weights: `(samples,)`, or None where all are 1.
-        total: the sum of the weights.
+        weights: `(samples,)`, of mean 1 over all samples, or None where all are 1. A sample of weight c
+            counts `c / samples` in the risk; so the risks of batches have that of all samples for a mean.
         numbers: of the samples, where they are `numbered`, else None.
         streamed: those of X and targets that stay on the host, by name.
     """
@@ -59,34 +60,34 @@ class Data:
         targets: Any,
         weights: Any,
         dtype: Any,
-        resident: bool | str,
+        resident: bool | Literal["auto"],
         *,
         numbered: bool = False,
     ) -> None:
-        if not isinstance(resident, bool) and resident != "auto":
-            raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
         self.backend, self.dtype = backend, dtype
         self.item = 8 if dtype == backend.xp.float64 else 4
-        X = backend.admit(X, name="X")
-        network.check_shape(X)
-        self.samples = int(X.shape[0])
+        inputs = backend.admit(X, name="X")
+        network.check_shape(inputs)
+        self.samples = int(inputs.shape[0])
         targets = backend.admit(targets, name="targets")
-        _check_shape(targets, self.samples, network.outputs)
+        check_shape(targets, self.samples, network.outputs)
         self.labels = False
         if len(targets.shape) == 1:  # little beside the data
-            targets = backend.asarray(_whole(targets), name="targets")
+            targets = backend.asarray(whole(targets), name="targets")
             self.labels = network.outputs > 1
-            targets = _check_labels(backend, targets, network.outputs) if self.labels else targets[:, None]
-            targets = backend.xp.astype(targets, dtype, copy=False)
+            if self.labels:
+                check_labels(backend, targets, network.outputs)
+            targets = backend.xp.astype(targets if self.labels else targets[:, None], dtype, copy=False)
 
-        self.streamed = self._choose({"X": X} if self.labels else {"X": X, "targets": targets}, resident)
-        self.X, self.targets = X, targets
+        sources = {"X": inputs} if self.labels else {"X": inputs, "targets": targets}
+        self.streamed = self._choose(sources, resident)
+        self.inputs, self.targets = inputs, targets
         if "X" not in self.streamed:
-            self.X = self._place("X", X)
-            checks.finite(backend.xp, "X", self.X)
+            self.inputs = self._place("X", inputs)
+            checks.finite(backend.xp, "X", self.inputs)
         if not self.labels and "targets" not in self.streamed:
             self.targets = self._rows(self._place("targets", targets))
-            _check_targets(backend, divergence, self.targets)
+            check_targets(backend, divergence, self.targets)
         xp = backend.xp
         self.classes = xp.arange(network.outputs, dtype=dtype, device=backend.device)[:, None]
         if self.labels and not self.streamed and 8 * network.outputs <= network.inputs:
@@ -95,16 +96,15 @@ class Data:
         self.numbers = None
         if numbered:
             self.numbers = xp.arange(self.samples, dtype=xp.uint32, device=backend.device)
-        self.weights, self.total = None, float(self.samples)
+        self.weights = None
         if weights is not None:
-            self.weights = _check_weights(backend, weights, self.samples, dtype)
-            self.total = float(xp.sum(self.weights, dtype=backend.accumulator))
+            self.weights = normalized_weights(backend, weights, self.samples, dtype)
         if self.streamed:
             for chunk in self.walk(self._reads(*self.streamed.values())):
                 if "X" in self.streamed:
                     checks.finite(xp, "X", chunk.inputs)
                 if "targets" in self.streamed:
-                    _check_targets(backend, divergence, chunk.targets)
+                    check_targets(backend, divergence, chunk.targets)
 
     def walk(self, parts: Sequence[slice]) -> Iterator[Chunk]:
         """Each of `parts` in turn; a chunk is valid until the next is asked for."""
@@ -116,20 +116,21 @@ class Data:
         for part, arrays in zip(parts, stream, strict=True):
             yield self._part(part, dict(zip(self.streamed, arrays, strict=True)))
 
-    def subset(self, numbers: Array) -> Data:
-        """The samples of these numbers, all resident.
+    def subset(self, samples: Any) -> Data:
+        """The samples of these numbers, or of this mask, all resident.
 
         Raises:
-            ValueError: all their weights are 0.
+            TypeError, ValueError: as `sample_numbers`.
         """
         xp, part = self.backend.xp, copy.copy(self)
-        part.samples, part.total, part.streamed = int(numbers.shape[0]), float(numbers.shape[0]), {}
-        came = {}
+        numbers = sample_numbers(self.backend, samples, self.samples)
+        part.samples, part.streamed = int(numbers.shape[0]), {}
+        came: dict[str, Array] = {}
         if self.streamed:
             chosen = self.backend.to_numpy(numbers)
             for name, source in self.streamed.items():
                 came[name] = self.backend.asarray(take(name, source, chosen), self.dtype)
-        part.X = came["X"] if "X" in came else xp.take(self.X, numbers, axis=0)
+        part.inputs = came["X"] if "X" in came else xp.take(self.inputs, numbers, axis=0)
         part.targets = (
             self._rows(came["targets"]) if "targets" in came else xp.take(self.targets, numbers, axis=-1)
         )
@@ -137,9 +138,6 @@ class Data:
             part.numbers = xp.take(self.numbers, numbers)
         if self.weights is not None:
             part.weights = xp.take(self.weights, numbers)
-            part.total = float(xp.sum(part.weights, dtype=self.backend.accumulator))
-            if part.total == 0.0:
-                raise ValueError("samples must not all have the weight 0")
         return part
 
     @property
@@ -148,7 +146,7 @@ class Data:
         widths = [math.prod(source.shape[1:]) for source in self.streamed.values()]
         return max(1, STREAM_BYTES // (max(widths) * self.item)) if widths else self.samples
 
-    def _choose(self, arrays: dict[str, Any], resident: bool | str) -> dict[str, Any]:
+    def _choose(self, arrays: dict[str, Any], resident: bool | Literal["auto"]) -> dict[str, Any]:
         """Those of `arrays` that stream."""
         backend = self.backend
         own = {name: backend.owns(array) and not on_host(array) for name, array in arrays.items()}
@@ -184,7 +182,7 @@ class Data:
 
     def _part(self, part: slice, came: dict[str, Array]) -> Chunk:
         xp = self.backend.xp
-        inputs = xp.astype(came["X"], self.dtype, copy=False) if "X" in came else self.X[part, :]
+        inputs = xp.astype(came["X"], self.dtype, copy=False) if "X" in came else self.inputs[part, :]
         return Chunk(
             inputs.mT,
             self._rows(came["targets"]) if "targets" in came else self.targets[..., part],
@@ -198,77 +196,3 @@ class Data:
         rows = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
         rows[...] = targets.mT
         return rows
-
-
-def _whole(values: Any) -> Any:
-    """`values`, read at once if they are such as are read in parts."""
-    return values[0 : values.shape[0]] if on_host(values) else values
-
-
-def _check_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
-    xp = backend.xp
-    weights = backend.asarray(_whole(weights), dtype, name="sample_weight")
-    if tuple(weights.shape) != (samples,):
-        raise ValueError(
-            f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"
-        )
-    checks.finite(xp, "sample_weight", weights)
-    if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
-        raise ValueError("sample_weight must not be negative, and not all zero")
-    return weights
-
-
-def _check_shape(targets: Any, samples: int, outputs: int) -> None:
-    shape = tuple(targets.shape)
-    if len(shape) not in (1, 2) or shape[0] != samples:
-        raise ValueError(
-            f"targets must be ({samples},) or ({samples}, {outputs}), as X has {samples} samples "
-            f"and the network {outputs} outputs, got shape {shape}"
-        )
-    if len(shape) == 2 and shape[1] != outputs:
-        raise ValueError(
-            f"targets must be ({samples}, {outputs}), as the network has {outputs} outputs, "
-            f"got shape {shape}"
-        )
-
-
-def _check_targets(backend: Backend, divergence: Divergence, targets: Array) -> None:
-    """Raises ValueError unless `targets`, `(outputs, samples)`, are what `divergence` takes."""
-    xp = backend.xp
-    checks.finite(xp, "targets", targets)
-    if divergence.targets == "distribution" and targets.shape[0] == 1:
-        raise ValueError(
-            f"{divergence!r} needs a network of at least 2 outputs; "
-            "for one output use BinaryCrossEntropy() with 'sigmoid'"
-        )
-    if divergence.targets != "real":
-        low, high = float(xp.min(targets)), float(xp.max(targets))
-        if low < 0.0 or high > 1.0:
-            raise ValueError(
-                f"targets of {divergence!r} must lie in [0, 1], got values from {low:g} to {high:g}"
-            )
-    if divergence.targets == "distribution":
-        off = float(xp.max(xp.abs(xp.sum(targets, axis=0) - 1.0)))
-        if off > 1e-5:
-            raise ValueError(
-                f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
-                f"got a sum that is off by {off:g}"
-            )
-
-
-def _check_labels(backend: Backend, labels: Array, outputs: int) -> Array:
-    xp = backend.xp
-    if xp.isdtype(labels.dtype, "real floating"):
-        checks.finite(xp, "targets", labels)
-        if not bool(xp.all(labels == xp.floor(labels))):
-            raise ValueError(
-                "targets of shape (samples,) are class labels and must be integers, got fractions"
-            )
-    labels = xp.astype(labels, xp.int32)
-    low, high = int(xp.min(labels)), int(xp.max(labels))
-    if low < 0 or high >= outputs:
-        raise ValueError(
-            f"targets must be labels from 0 to {outputs - 1}, as the network has {outputs} "
-            f"outputs, got labels from {low} to {high}"
-        )
-    return labels

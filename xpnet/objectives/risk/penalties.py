@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ... import checks
-from ...device.arrays import Array, Namespace
+from ...device.arrays import Array, Matrix, Namespace, Scalar, Vector
+from ...device.backend import Backend
+from ...parameters import Layout
 from ...rules import elementwise
 
 
 @elementwise
-def _l2(xp, w, mask):
+def _l2(xp: Namespace, w: Array, mask: Array) -> Any:
     return mask * w * w
 
 
 @elementwise
-def _l1(xp, w, mask):
+def _l1(xp: Namespace, w: Array, mask: Array) -> Any:
     return mask * xp.abs(w)
 
 
 @elementwise
-def _l2_gradient(xp, gradient, w, mask, *, strength):
+def _l2_gradient(xp: Namespace, gradient: Array, w: Array, mask: Array, *, strength: float) -> Any:
     return gradient + strength * mask * w
 
 
 @elementwise
-def _l1_gradient(xp, gradient, w, mask, *, strength):
+def _l1_gradient(xp: Namespace, gradient: Array, w: Array, mask: Array, *, strength: float) -> Any:
     return gradient + strength * mask * xp.sign(w)
 
 
@@ -37,15 +41,15 @@ class Penalty(ABC):
     biases: bool
 
     @abstractmethod
-    def value(self, xp: Namespace, w: Array, mask: Array, accumulator: object) -> Array:
+    def value(self, xp: Namespace, w: Vector, mask: Vector, accumulator: Any) -> Scalar:
         """The penalty, `(...)` for `w` of `(..., P)`, summed in the dtype `accumulator`."""
 
     @abstractmethod
-    def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
+    def add_gradient(self, xp: Namespace, gradient: Vector, w: Vector, mask: Vector) -> None:
         """Adds the penalty's gradient to `gradient`, in place."""
 
     @abstractmethod
-    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+    def hessian_product(self, v: Vector, mask: Vector) -> Vector | float:
         """The penalty's Hessian times `v`."""
 
 
@@ -54,6 +58,7 @@ class L2(Penalty):
     """`strength / 2 * sum_i w_i^2` over the weights, and biases and scales too if `biases`.
 
     Raises:
+        TypeError: `strength` is no number, `biases` neither True nor False.
         ValueError: `strength` is negative or not finite.
     """
 
@@ -61,15 +66,15 @@ class L2(Penalty):
     biases: bool = False
 
     def __post_init__(self) -> None:
-        checks.number("strength", self.strength, 0.0)
+        _check(self)
 
-    def value(self, xp: Namespace, w: Array, mask: Array, accumulator: object) -> Array:
+    def value(self, xp: Namespace, w: Vector, mask: Vector, accumulator: Any) -> Scalar:
         return _l2.sum(xp, w, mask, factor=0.5 * self.strength, dtype=accumulator)
 
-    def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
+    def add_gradient(self, xp: Namespace, gradient: Vector, w: Vector, mask: Vector) -> None:
         _l2_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)
 
-    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+    def hessian_product(self, v: Vector, mask: Vector) -> Vector | float:
         return self.strength * mask * v
 
 
@@ -80,6 +85,7 @@ class L1(Penalty):
     The gradient at `w_i = 0` is taken to be 0, the smallest of the subgradients.
 
     Raises:
+        TypeError: `strength` is no number, `biases` neither True nor False.
         ValueError: `strength` is negative or not finite.
     """
 
@@ -87,13 +93,67 @@ class L1(Penalty):
     biases: bool = False
 
     def __post_init__(self) -> None:
-        checks.number("strength", self.strength, 0.0)
+        _check(self)
 
-    def value(self, xp: Namespace, w: Array, mask: Array, accumulator: object) -> Array:
+    def value(self, xp: Namespace, w: Vector, mask: Vector, accumulator: Any) -> Scalar:
         return _l1.sum(xp, w, mask, factor=self.strength, dtype=accumulator)
 
-    def add_gradient(self, xp: Namespace, gradient: Array, w: Array, mask: Array) -> None:
+    def add_gradient(self, xp: Namespace, gradient: Vector, w: Vector, mask: Vector) -> None:
         _l1_gradient.write(xp, (gradient,), gradient, w, mask, strength=self.strength)
 
-    def hessian_product(self, v: Array, mask: Array) -> Array | float:
+    def hessian_product(self, v: Vector, mask: Vector) -> Vector | float:
         return 0.0
+
+
+def _check(penalty: Penalty) -> None:
+    object.__setattr__(penalty, "strength", checks.number("strength", penalty.strength, 0.0))
+    object.__setattr__(penalty, "biases", checks.flag("biases", penalty.biases))
+
+
+class Penalties:
+    """All penalties of one risk, each with the mask of the parameters it concerns.
+
+    Attributes:
+        items: the penalties.
+    """
+
+    def __init__(self, backend: Backend, layout: Layout, items: Sequence[Penalty], dtype: Any) -> None:
+        self.backend, self.items = backend, tuple(items)
+        self._masked = [(item, _mask(backend, layout, item, dtype)) for item in items]
+
+    def with_value(self, value: Scalar, w: Vector) -> Scalar:
+        """`value` and the penalties at `w`."""
+        for penalty, mask in self._masked:
+            value = value + penalty.value(self.backend.xp, w, mask, self.backend.accumulator)
+        return value
+
+    def add_gradient(self, gradient: Vector, w: Vector) -> None:
+        """Adds their gradients at `w` to `gradient`, in place."""
+        for penalty, mask in self._masked:
+            penalty.add_gradient(self.backend.xp, gradient, w, mask)
+
+    def add_product(self, product: Vector, v: Vector) -> None:
+        """Adds their Hessians' products with `v` to `product`, in place."""
+        for penalty, mask in self._masked:
+            product += penalty.hessian_product(v, mask)
+
+    def factors(self) -> list[Vector]:
+        """What `w` is times in the residuals of each, `(P,)`; all must be `L2`."""
+        return [penalty.strength**0.5 * mask for penalty, mask in self._masked]
+
+    def diagonals(self) -> list[Matrix]:
+        """The derivatives of those residuals, `(P, P)` each."""
+        xp = self.backend.xp
+        return [
+            factor * xp.eye(factor.shape[0], dtype=factor.dtype, device=self.backend.device)
+            for factor in self.factors()
+        ]
+
+
+def _mask(backend: Backend, layout: Layout, penalty: Penalty, dtype: Any) -> Vector:
+    mask = backend.xp.ones(layout.size, dtype=dtype, device=backend.device)
+    if not penalty.biases:
+        for name in layout.shapes:
+            if name.endswith((".bias", ".scale")):
+                mask[layout.slice(name)] = 0.0
+    return mask

@@ -1,51 +1,34 @@
 """The empirical risk of a network: the mean divergence over all samples, and its full gradient.
 
-The samples are walked in fixed chunks, each small enough that its activations stay in the cache (on a
-GPU: in memory), so that memory does not grow with the number of samples. Consecutive chunks form groups;
-a group adds its chunks into one partial gradient, in order, and the partial gradients are added in the
-order of the groups. Threads take whole groups, so the bits of the result do not depend on how many
-threads there are.
+What it is made of: the samples are `data`, how they are walked `chunks`, what a walk adds up `passes`, and
+what only sums of squares have `squares`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
-import logging
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from ... import checks
-from ...device.arrays import Array
+from ...device.arrays import Array, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
-from ...device.blas import hold_blas
-from ...device.machine import available
 from ...device.select import backend as choose_backend
-from ...device.threads import run_all
 from ...divergences import Divergence, SquaredError
-from ...dual import Dual, Namespace, values_of
+from ...dual import Dual, Namespace
 from ...network import Network, Parameters
-from ..base import Objective, check_direction, require_memory
+from ..base import Objective
+from ..matrices import check_direction, check_point, require_memory
 from ..offers import Offers
-from .accumulate import Accumulator, SampleAccumulator, TangentAccumulator
-from .data import Chunk, Data
-from .penalties import L2, Penalty
-from .terms import divergence_rules, one_hot, total, weighted_total
+from . import squares
+from .chunks import Chunks, default_chunk, parts
+from .data import Data
+from .passes import Passes
+from .penalties import L2, Penalties, Penalty
+from .terms import Terms
 
-logger = logging.getLogger("xpnet")
-
-# Measured on NumPy, see ci/results. A chunk holds about CHUNK_BYTES of activations, but not so few samples
-# that threads wait for the interpreter lock between short calls, or that adding up the weight gradients
-# costs more than their products. Below THREAD_WORK multiplications a second thread does not pay.
-CHUNK_BYTES = 2**22
-CHUNK_SAMPLES = 1000
-THREAD_WORK = 4_000_000
-GROUPS = 16  # the most partial gradients held at once
 MATRIX_GROUPS = 4  # the most partial matrices held at once
-JACOBIAN_BYTES = 2**24  # of the rows of a Jacobian that are multiplied at once
-
 
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
@@ -65,7 +48,7 @@ class EmpiricalRisk(Objective):
         backend: as `xpnet.backend` takes it.
         dtype: "float32" or "float64": of parameters, gradients, and all work. Values are summed in
             float64 wherever the device has it.
-        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given.
+        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given. Only their ratios count.
         penalty: an `L2` or `L1`, or a sequence of them.
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
@@ -79,7 +62,8 @@ class EmpiricalRisk(Objective):
             ones at each evaluation, until `redraw` gives a risk with others.
 
     `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
-    evaluation it is begun again with chunks half as large, which the log says.
+    evaluation it is begun again with chunks half as large, which the log says; so are the next of its kind,
+    until the whole chunk is tried again.
 
     Raises:
         TypeError: arguments of the wrong type; objects or strings as data.
@@ -102,7 +86,7 @@ class EmpiricalRisk(Objective):
         penalty: Penalty | Sequence[Penalty] | None = None,
         chunk: int | None = None,
         threads: int | None = None,
-        resident: bool | str = "auto",
+        resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
         if not isinstance(network, Network):
@@ -114,15 +98,18 @@ class EmpiricalRisk(Objective):
             )
         if not isinstance(divergence, Divergence):
             raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
-        penalties = [penalty] if isinstance(penalty, Penalty) else penalty or []
+        penalties = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
         if not isinstance(penalties, list | tuple) or not all(
             isinstance(item, Penalty) for item in penalties
         ):
             raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
-        if chunk is not None:
-            checks.count("chunk", chunk)
-        if threads is not None:
-            checks.count("threads", threads)
+        chunk = None if chunk is None else checks.count("chunk", chunk)
+        threads = None if threads is None else checks.count("threads", threads)
+        training = None if training is None else checks.flag("training", training)
+        if not isinstance(resident, str):
+            resident = checks.flag("resident", resident)
+        elif resident != "auto":
+            raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
 
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
@@ -131,9 +118,9 @@ class EmpiricalRisk(Objective):
         self._divergence = divergence.logits.get(getattr(activation, "name", ""), divergence)
         self._network = network if self._divergence is divergence else network.on_logits()
 
-        self._random, self._draw = bool(training) and network.has_dropout, 0
+        self._random = bool(training) and network.has_dropout
         with self.backend.quiet():
-            self.data = Data(
+            data = Data(
                 self.backend,
                 network,
                 divergence,
@@ -144,77 +131,83 @@ class EmpiricalRisk(Objective):
                 resident,
                 numbered=self._random,
             )
-            self.penalties = [(item, self._mask(item)) for item in penalties]
-        self._value, self._gradient = divergence_rules(
-            self._divergence, labels=self.data.labels, weighted=sample_weight is not None
-        )
-        squares = isinstance(self._divergence, SquaredError) and all(
+            self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
+        terms = Terms(self._divergence, data.labels, data.weights is not None)
+        squared = isinstance(self._divergence, SquaredError) and all(
             isinstance(item, L2) for item in penalties
         )
-        self.lacks = Offers.NOTHING if squares else SQUARES
+        self.lacks = Offers.NOTHING if squared else SQUARES
         if not self._random:
             self.lacks |= Offers.REDRAW
 
-        self._hold = contextlib.nullcontext if self.backend.name == "cupy" else hold_blas
-        self._wanted_chunk, self._wanted_threads = chunk, threads
-        self._ones: Array = None
-        self._plan()
+        self._wanted = chunk, threads
+        ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
+        self._plan(Passes(self.backend, self._network, terms, data, ones, draw=0))
         self.backend.synchronize()  # so that it can be used on any stream
 
     @property
-    def X(self) -> Array:
+    def X(self) -> Samples:
         """`(samples, features)`: on the device, or what was handed over where it streams."""
-        return self.data.X
+        return self.data.inputs
 
-    def _plan(self) -> None:
-        """Chunks, their groups, and the number of threads, for the samples that there are."""
-        self.samples = self.data.samples
-        self._work = self.samples * self.network.size
-        self.chunk = self._wanted_chunk or self._default_chunk()
-        length = min(self.chunk, self.samples)
-        if self._ones is None or self._ones.shape[0] < length:
-            with self.backend.quiet():
-                xp = self.backend.xp
-                self._ones = xp.ones(length, dtype=self.dtype, device=self.backend.device)
-        chunks = self._slices(self.chunk, 0, self.samples)
-        # groups are for threads; on CuPy one pass through the chunks keeps the device busy
-        groups = 1 if self.backend.name == "cupy" else min(len(chunks), GROUPS)
-        ends = [len(chunks) * k // groups for k in range(groups + 1)]
-        self._groups = [chunks[ends[k] : ends[k + 1]] for k in range(groups)]
-        self.threads = min(self._threads_for(self._work), groups)
+    @property
+    def chunk(self) -> int:
+        """Samples in a chunk, where memory suffices."""
+        return self._chunks.chunk
 
-    def _threads_for(self, work: float) -> int:
-        small = work < THREAD_WORK or self.backend.name == "cupy"
-        return 1 if small else self._wanted_threads or available()
+    @property
+    def threads(self) -> int:
+        """How many threads walk the chunks."""
+        return self._chunks.threads
 
-    def value(self, w: Array) -> Array:
+    def _plan(self, passes: Passes) -> None:
+        """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
+        backend, network, data = self.backend, self.network, passes.data
+        self.data, self.samples = data, data.samples
+        chunk, threads = self._wanted
+        self._work = data.samples * network.size
+        chunk = chunk or default_chunk(
+            backend, data.samples, network.activation_size * data.item, data.item, self._work, data.most
+        )
+        self._chunks = Chunks(backend, data.samples, chunk, self._work, threads)
+        length, ones = min(chunk, data.samples), passes.ones
+        if ones.shape[0] < length:
+            with backend.quiet():
+                ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
+        self._passes = Passes(backend, passes.network, passes.terms, data, ones, passes.draw)
+
+    def value(self, w: Vector) -> Scalar:
         parameters = self._parameters(w)
-        with self.backend.quiet(), self._hold():
-            value = self._sum_over_groups(self._group_value, parameters)[0]
-            return self._with_penalties(value, w)
+        with self.backend.working():
+            kind = ("value", tuple(w.shape))
+            (value,) = self._chunks.sum(kind, self._passes.value, parameters)
+            return self.penalties.with_value(value, w)
 
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
-        parameters = self._parameters(w)
-        with self.backend.quiet(), self._hold():
-            value, gradient = self._sum_over_groups(self._group_gradient, parameters, tuple(w.shape))
-            for penalty, mask in self.penalties:
-                penalty.add_gradient(self.backend.xp, gradient, w, mask)
-            return self._with_penalties(value, w), gradient
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        parameters, shape = self._parameters(w), tuple(w.shape)
+        with self.backend.working():
+            kind = ("gradient", shape)
+            value, gradient = self._chunks.sum(kind, self._passes.gradient, parameters, shape)
+            self.penalties.add_gradient(gradient, w)
+            return self.penalties.with_value(value, w), gradient
 
-    def hessian_product(self, w: Array, v: Array) -> Array:
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         self._parameters(w)
         check_direction(self.backend, w, v)
-        dual = Namespace(self.backend.xp)
-        parameters = self._network.parameters(Dual(w, v), dual)
-        with self.backend.quiet(), self._hold():
-            product = self._sum_over_groups(self._group_hessian, dual, parameters, tuple(v.shape))[0]
-            return self._with_penalty_products(product, v)
+        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
+        moving: Any = Dual(w, v)
+        duals = self._network.parameters(moving, dual)
+        with self.backend.working():
+            kind = ("hessian_product", shape)
+            (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
+            self.penalties.add_product(product, v)
+            return product
 
-    def gauss_newton_product(self, w: Array, v: Array) -> Array:
+    def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
         and binary cross-entropy: of the logits) and the divergence's Hessian `H_L` (Schraudolph 2002).
 
@@ -222,317 +215,124 @@ class EmpiricalRisk(Objective):
         """
         parameters = self._parameters(w)
         check_direction(self.backend, w, v)
-        dual = Namespace(self.backend.xp)
-        duals = self._network.parameters(Dual(w, v), dual)
-        with self.backend.quiet(), self._hold():
-            product = self._sum_over_groups(
-                self._group_gauss_newton, dual, parameters, duals, tuple(v.shape)
-            )[0]
-            return self._with_penalty_products(product, v)
+        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
+        moving: Any = Dual(w, v)
+        duals = self._network.parameters(moving, dual)
+        with self.backend.working():
+            kind = ("gauss_newton_product", shape)
+            (product,) = self._chunks.sum(
+                kind, self._passes.gauss_newton_product, dual, parameters, duals, shape
+            )
+            self.penalties.add_product(product, v)
+            return product
 
-    def residuals(self, w: Array) -> Array:
+    def residuals(self, w: Vector) -> Vector:
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
         `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
         """
         self._require_squares()
         parameters = self._parameters(w)
-        with self.backend.quiet(), self._hold():
-            parts = self._in_memory(lambda: self._all_residuals(parameters))
-            parts += [factor * w for factor in self._penalty_factors()]
-            return self.backend.xp.concat(parts, axis=-1)
 
-    def jacobian(self, w: Array) -> Array:
+        def work(chunk: int) -> list[Vector]:
+            return squares.residuals(self._passes, parameters, parts(chunk, 0, self.samples))
+
+        with self.backend.working():
+            found = self._chunks.in_memory(("residuals", tuple(w.shape)), work, self.chunk)
+            found += [factor * w for factor in self.penalties.factors()]
+            return self.backend.xp.concat(found, axis=-1)
+
+    def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, by one backward pass for each output."""
         self._require_squares()
-        parameters = self._parameters(w)
-        xp, size = self.backend.xp, self.network.size
-        factors = self._penalty_factors()
-        rows = self.samples * self.network.outputs + size * len(factors)
-        require_memory("Jacobian", w, rows, size)
-        lead = tuple(w.shape[:-1])
-        matrix = xp.empty((*lead, rows, size), dtype=self.dtype, device=self.backend.device)
-        row = 0
-        with self.backend.quiet(), self._hold():
-            parts = self._slices(self._jacobian_step(w), 0, self.samples)
-            for chunk in self.data.walk(parts):
-                _, block = self._jacobian_block(parameters, chunk, lead)
-                matrix[..., row : row + block.shape[-2], :] = block
-                row += block.shape[-2]
-            for factor in factors:
-                eye = xp.eye(size, dtype=self.dtype, device=self.backend.device)
-                matrix[..., row : row + size, :] = factor * eye
-                row += size
-        return matrix
+        parameters, size = self._parameters(w), self.network.size
+        own = self.samples * self.network.outputs
+        rows = own + size * len(self.penalties.items)
+        require_memory(self.backend, "Jacobian", w, rows, size)
 
-    def normal_equations(self, w: Array) -> tuple[Array, Array, Array]:
+        def work(step: int) -> None:
+            squares.fill_jacobian(self._passes, parameters, parts(step, 0, self.samples), matrix)
+
+        with self.backend.working():
+            shape = (*w.shape[:-1], rows, size)
+            matrix = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
+            kind = ("jacobian", tuple(w.shape))
+            self._chunks.in_memory(kind, work, squares.block_samples(self._passes, w))
+            for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
+                matrix[..., row : row + size, :] = part
+            return matrix
+
+    def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
         """The value, the gradient and `J'J`, block by block."""
         self._require_squares()
-        parameters = self._parameters(w)
-        size, lead, step = self.network.size, tuple(w.shape[:-1]), self._jacobian_step(w)
+        parameters, size, lead = self._parameters(w), self.network.size, tuple(w.shape[:-1])
         groups = min(MATRIX_GROUPS, self.samples)
-        require_memory("matrix J'J", w, size, size, copies=groups + 2)
+        require_memory(self.backend, "matrix J'J", w, size, size, copies=groups + 2)
         ends = [self.samples * k // groups for k in range(groups + 1)]
-        tasks = [
-            functools.partial(
-                self._group_normal, parameters, lead, self._slices(step, ends[k], ends[k + 1])
-            )
-            for k in range(groups)
-        ]
-        with self.backend.quiet(), self._hold():
-            parts = run_all(tasks, min(groups, self._threads_for(self._work * size)))
-            value, gradient, matrix = [_sum(part) for part in zip(*parts, strict=True)]
-            for penalty, mask in self.penalties:
-                penalty.add_gradient(self.backend.xp, gradient, w, mask)
-            for factor in self._penalty_factors():
-                eye = self.backend.xp.eye(size, dtype=self.dtype, device=self.backend.device)
-                matrix += factor * factor * eye
-            return self._with_penalties(value, w), gradient, matrix
+        threads = min(groups, self._chunks.threads_for(self._work * size))
+
+        def work(step: int) -> list[Any]:
+            tasks = [
+                functools.partial(
+                    squares.normal, self._passes, parameters, lead, parts(step, ends[k], ends[k + 1])
+                )
+                for k in range(groups)
+            ]
+            return self._chunks.add(tasks, threads)
+
+        with self.backend.working():
+            kind = ("normal_equations", tuple(w.shape))
+            step = squares.block_samples(self._passes, w)
+            value, gradient, matrix = self._chunks.in_memory(kind, work, step)
+            self.penalties.add_gradient(gradient, w)
+            for part in self.penalties.diagonals():
+                matrix += part * part
+            return self.penalties.with_value(value, w), gradient, matrix
 
     def subset(self, samples: Array) -> EmpiricalRisk:
-        """The risk on the samples of these numbers, with the same penalties."""
+        """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
+
+        Its weights are those of the whole: of n samples it is
+        `samples / n * sum_(t in batch) c_t Div(Y_t, d_t) / sum c`, with `sum c` over all, so that its
+        gradients average to the whole risk's over the batches, whatever their weights.
+
+        Args:
+            samples: integers from 0 to samples - 1, `(n,)`, or booleans, `(samples,)`.
+
+        Raises:
+            TypeError, ValueError: neither, or none.
+        """
         part = copy.copy(self)
+        own = self._passes
         with self.backend.quiet():
-            part.data = self.data.subset(samples)
-        part._plan()
+            data = self.data.subset(samples)
+        part._plan(Passes(self.backend, own.network, own.terms, data, own.ones, own.draw))
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
         """The risk with other masks of dropout, those of the draw of this number."""
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
-        other = copy.copy(self)
-        other._draw = checks.count("draw", draw, 0)
+        other, own = copy.copy(self), self._passes
+        draw = checks.count("draw", draw, 0)
+        other._passes = Passes(self.backend, own.network, own.terms, own.data, own.ones, draw)
         return other
 
     def _require_squares(self) -> None:
         if not isinstance(self._divergence, SquaredError):
             raise NotImplementedError(f"only SquaredError has residuals, not {self.divergence!r}")
-        for penalty, _ in self.penalties:
+        for penalty in self.penalties.items:
             if not isinstance(penalty, L2):
                 raise NotImplementedError(f"only an L2 penalty is a sum of squares, not {penalty!r}")
 
-    def _penalty_factors(self) -> list[Array]:
-        return [penalty.strength**0.5 * mask for penalty, mask in self.penalties]
-
-    def _all_residuals(self, parameters: Parameters) -> list[Array]:
-        parts = []
-        for chunk in self.data.walk(self._slices(self.chunk, 0, self.samples)):
-            outputs, _ = self._forward(self.backend.xp, parameters, chunk)
-            parts.append(self._residuals(outputs, chunk))
-        return parts
-
-    def _residuals(self, outputs: Array, chunk: Chunk) -> Array:
-        """Those of a chunk, sample by sample, `(..., samples * outputs)`."""
-        targets = chunk.targets
-        if self.data.labels:
-            targets = one_hot(self.backend.xp, targets, self.data.classes, self.dtype)
-        errors = (outputs - targets) * self._root(chunk.weights)
-        return self.backend.xp.reshape(errors.mT, (*outputs.shape[:-2], -1))
-
-    def _root(self, weights: Array | None) -> Any:
-        """What a sample's error counts in its residual."""
-        if weights is None:
-            return self.data.total**-0.5
-        return self.backend.xp.sqrt(weights / self.data.total)
-
-    def _jacobian_step(self, w: Array) -> int:
-        """Samples in a block of rows of the Jacobian."""
-        return max(16, JACOBIAN_BYTES // (w.size * self.network.outputs * self.data.item))
-
-    def _slices(self, step: int, start: int, stop: int) -> list[slice]:
-        return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
-
-    def _jacobian_block(
-        self, parameters: Parameters, chunk: Chunk, lead: tuple[int, ...]
-    ) -> tuple[Array, Array]:
-        """The residuals of some samples and their derivatives, `(..., samples * outputs, P)`."""
-        xp = self.backend.xp
-        outputs, caches = self._forward(xp, parameters, chunk)
-        units, samples = self.network.outputs, int(outputs.shape[-1])
-        shape = (*lead, samples, units, self.network.size)
-        block = xp.empty(shape, dtype=self.dtype, device=self.backend.device)
-        for unit in range(units):
-            own = block[..., unit, :]
-            views = self._network.parameters(own, xp)
-            gradient = xp.zeros_like(outputs)
-            gradient[..., unit, :] = self._root(chunk.weights)
-            accumulators = [SampleAccumulator(self.backend, view) for view in views]
-            self._network.backward(xp, parameters, list(caches), gradient, accumulators)
-        rows = xp.reshape(block, (*lead, samples * units, self.network.size))
-        return self._residuals(outputs, chunk), rows
-
-    def _group_normal(
-        self, parameters: Parameters, lead: tuple[int, ...], parts: list[slice]
-    ) -> tuple[Array, Array, Array]:
-        xp = self.backend.xp
-        sums: list[Array] = []
-        with self.backend.quiet():
-            for chunk in self.data.walk(parts):
-                residuals, block = self._jacobian_block(parameters, chunk, lead)
-                terms = [
-                    0.5 * xp.sum(residuals * residuals, axis=-1, dtype=self.backend.accumulator),
-                    (residuals[..., None, :] @ block)[..., 0, :],
-                    block.mT @ block,
-                ]
-                sums = [_sum(pair) for pair in zip(sums, terms, strict=True)] if sums else terms
-        value, gradient, matrix = sums
-        return value, gradient, matrix
-
-    def _parameters(self, w: Array) -> Parameters:
-        self.backend.check("w", w, self.dtype)
-        if w.ndim not in (1, 2):
-            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
+    def _parameters(self, w: Vector) -> Parameters:
+        check_point(self.backend, w, self.dtype)
         return self._network.parameters(w, self.backend.xp)
 
-    def _with_penalties(self, value: Array, w: Array) -> Array:
-        for penalty, mask in self.penalties:
-            value = value + penalty.value(self.backend.xp, w, mask, self.backend.accumulator)
-        return value
-
-    def _with_penalty_products(self, product: Array, v: Array) -> Array:
-        for penalty, mask in self.penalties:
-            product += penalty.hessian_product(v, mask)
-        return product
-
-    def _sum_over_groups(self, function: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
-        """The sums of the arrays that `function(*arguments, group)` returns for each group."""
-
-        def work() -> list[Any]:
-            tasks = [functools.partial(function, *arguments, group) for group in self._groups]
-            return [_sum(part) for part in zip(*run_all(tasks, self.threads), strict=True)]
-
-        return self._in_memory(work)
-
-    def _in_memory(self, work: Callable[[], list[Any]]) -> list[Any]:
-        """What `work` returns; where memory runs out it is begun again with chunks half as large."""
-        while True:
-            try:
-                return work()
-            except MemoryError as error:
-                before = min(self.chunk, self.samples)
-                if before == 1:
-                    raise MemoryError(
-                        f"out of memory on {self.backend.describe()} even with one sample in a chunk; "
-                        "fewer replicas or directions, or dtype='float32', take less"
-                    ) from error
-            # out here nothing holds the arrays of what failed
-            self._wanted_chunk = before // 2
-            self._plan()
-            logger.warning(
-                "out of memory on %s with chunks of %d samples; beginning again with %d",
-                self.backend.describe(),
-                before,
-                self.chunk,
-            )
-
-    def _group_value(self, parameters: Parameters, group: list[slice]) -> tuple[Array]:
-        xp, values = self.backend.xp, []
-        with self.backend.quiet():
-            for chunk in self.data.walk(group):
-                outputs, _ = self._forward(xp, parameters, chunk)
-                value = self._value(xp, outputs, chunk.targets, self.data.classes)
-                values.append(self._mean(value, chunk.weights))
-        return (_sum(values),)
-
-    def _group_gradient(
-        self, parameters: Parameters, shape: tuple[int, ...], group: list[slice]
-    ) -> tuple[Array, Array]:
-        xp, values = self.backend.xp, []
-        total, accumulators = self._accumulators(shape)
-        with self.backend.quiet():
-            for chunk in self.data.walk(group):
-                outputs, caches = self._forward(xp, parameters, chunk)
-                value, gradient = self._terms(xp, outputs, chunk)
-                values.append(self._mean(value, chunk.weights))
-                self._network.backward(xp, parameters, caches, gradient, accumulators)
-        return _sum(values), total
-
-    def _group_hessian(
-        self, xp: Any, parameters: Parameters, shape: tuple[int, ...], group: list[slice]
-    ) -> tuple[Array]:
-        total, accumulators = self._accumulators(shape)
-        with self.backend.quiet():
-            for chunk in self.data.walk(group):
-                outputs, caches = self._forward(xp, parameters, chunk)
-                _, gradient = self._terms(xp, outputs, chunk)
-                tangents = [TangentAccumulator(own) for own in accumulators]
-                self._network.backward(xp, parameters, caches, gradient, tangents)
-        return (total,)
-
-    def _group_gauss_newton(
-        self,
-        xp: Any,
-        parameters: Parameters,
-        duals: Parameters,
-        shape: tuple[int, ...],
-        group: list[slice],
-    ) -> tuple[Array]:
-        total, accumulators = self._accumulators(shape)
-        with self.backend.quiet():
-            for chunk in self.data.walk(group):
-                outputs, caches = self._forward(xp, duals, chunk)
-                _, gradient = self._terms(xp, outputs, chunk)
-                self._network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
-        return (total,)
-
-    def _accumulators(self, shape: tuple[int, ...]) -> tuple[Array, list[Accumulator]]:
-        """A flat array, and for each layer what adds to its parts; the first time it sets them."""
-        total = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
-        views = self._network.parameters(total, self.backend.xp)
-        return total, [Accumulator(self.backend, own, self._ones) for own in views]
-
-    def _forward(self, xp: Any, parameters: Parameters, chunk: Chunk) -> tuple[Any, list[Any]]:
-        """The outputs of some samples, and the caches of the layers."""
-        if chunk.numbers is not None:
-            parameters = self._network.with_masks(
-                self.backend.xp, parameters, chunk.numbers, self._draw, self.dtype
-            )
-        return self._network.forward(xp, parameters, chunk.inputs)
-
-    def _terms(self, xp: Any, outputs: Any, chunk: Chunk) -> tuple[Any, Any]:
-        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""
-        weights = self._ones[:1] if chunk.weights is None else chunk.weights
-        scale = 1.0 / self.data.total
-        return self._gradient(xp, outputs, chunk.targets, self.data.classes, weights, scale=scale)
-
-    def _mean(self, values: Array, weights: Array | None) -> Array:
-        """What `values`, one for each sample of a chunk, add to the mean over all samples."""
-        options = {"factor": 1.0 / self.data.total, "dtype": self.backend.accumulator}
-        if weights is None:
-            return total.sum(self.backend.xp, values, **options)
-        return weighted_total.sum(self.backend.xp, values, weights, **options)
-
-    def _mask(self, penalty: Penalty) -> Array:
-        mask = self.backend.xp.ones(self.network.size, dtype=self.dtype, device=self.backend.device)
-        if not penalty.biases:
-            for name in self.network.layout.shapes:
-                if name.endswith((".bias", ".scale")):
-                    mask[self.network.layout.slice(name)] = 0.0
-        return mask
-
-    def _default_chunk(self) -> int:
-        item = self.data.item
-        sample = self.network.activation_size * item
-        if self.backend.name == "cupy":
-            fits = min(max(1, self.backend.free_memory() // (4 * sample)), self.data.most)
-            return math.ceil(self.samples / math.ceil(self.samples / fits))
-        chunks = math.ceil(self.samples / max(CHUNK_SAMPLES, CHUNK_BYTES // sample))
-        if self._work >= THREAD_WORK:
-            chunks += chunks % 2  # so that two threads end together
-        chunk = math.ceil(self.samples / chunks)
-        # rows that are a multiple of a page apart fall on the same cache lines: 0.7 of the speed
-        return chunk + 16 if chunk * item % 4096 == 0 else chunk
-
     def __repr__(self) -> str:
+        network = repr(self.network)
+        if len(network) > 200:
+            network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
         return (
-            f"EmpiricalRisk({self.network!r}, {self.divergence!r}, samples={self.samples}, "
+            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, "
             f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
         )
-
-
-def _sum(parts: Sequence[Array]) -> Array:
-    """The sum of `parts` in their order, in the memory of the first."""
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...device.arrays import Array, Namespace
 from ...divergences import Divergence
 from ...rules import Samplewise, elementwise, samplewise
+
+
+class Terms:
+    """The rules of a divergence, made once for a risk and all of its subsets.
+
+    Attributes:
+        value: the divergence of each sample.
+        gradient: it, with its gradient times `scale` and the sample's weight; both as `divergence_rules`
+            has them.
+    """
+
+    def __init__(self, divergence: Divergence, labels: bool, weighted: bool) -> None:
+        self._settings = (divergence, labels, weighted)
+        self.value, self.gradient = divergence_rules(divergence, labels=labels, weighted=weighted)
+
+    def __reduce__(self) -> tuple[type[Terms], tuple[Divergence, bool, bool]]:
+        return Terms, self._settings
 
 
 def divergence_rules(
@@ -35,16 +53,16 @@ def divergence_rules(
     return samplewise(value), samplewise(gradient)
 
 
-def one_hot(xp: Any, labels: Any, classes: Any, dtype: Any) -> Any:
+def one_hot(xp: Namespace, labels: Any, classes: Any, dtype: Any) -> Any:
     """1 for the class of each sample, 0 for the others: `(outputs, samples)`."""
     return xp.astype(labels == classes, dtype)
 
 
 @elementwise
-def total(xp, values):
+def total(xp: Namespace, values: Array) -> Array:
     return values
 
 
 @elementwise
-def weighted_total(xp, values, weights):
+def weighted_total(xp: Namespace, values: Array, weights: Array) -> Any:
     return values * weights

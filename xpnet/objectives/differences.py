@@ -1,0 +1,47 @@
+"""The Hessian of an objective by differences of its gradients."""
+
+from __future__ import annotations
+
+from .. import checks
+from ..device.arrays import Array, Matrix, Vector
+from ..device.select import backend_of
+from .base import Objective
+from .matrices import check_point, check_result, require_memory, symmetric
+
+
+def difference_hessian(objective: Objective, w: Vector) -> Matrix:
+    """The Hessian by central differences of gradients, `h_i = eps^(1/3) (1 + |w_i|)`: a check of the exact.
+
+    `(P, P)` or `(R, P, P)`, made symmetric; its error is about `eps^(2/3)`.
+
+    Raises:
+        TypeError, ValueError: no objective; `w` no array `(P,)` or `(R, P)`, or not finite.
+        MemoryError: it would not fit; the message gives its size.
+    """
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective must be an Objective, got {objective!r}")
+    backend = backend_of(w)
+    xp = backend.xp
+    if not xp.isdtype(w.dtype, "real floating"):
+        raise TypeError(f"w must be float32 or float64, got {checks.dtype_name(w.dtype)}")
+    check_point(backend, w, w.dtype)
+    checks.finite(xp, "w", w)
+    size = w.shape[-1]
+    require_memory(backend, "Hessian", w, size, size)
+
+    def gradient(column: int, change: Array) -> tuple[Array, Vector]:
+        moved = xp.asarray(w, copy=True)
+        moved[..., column] += change
+        _, found = objective.value_and_gradient(moved)
+        check_result(backend, "the gradient", found, tuple(w.shape), w.dtype)
+        return moved[..., column], found
+
+    with backend.working():
+        matrix = xp.empty((size, *w.shape), dtype=w.dtype, device=backend.device)
+        steps = float(xp.finfo(w.dtype).eps) ** (1 / 3) * (1.0 + xp.abs(w))
+        for column in range(size):
+            high, above = gradient(column, steps[..., column])
+            above = xp.asarray(above, copy=True)  # should both be the same buffer
+            low, below = gradient(column, -steps[..., column])
+            matrix[column, ...] = (above - below) / (high - low)[..., None]
+        return symmetric(backend, matrix, w)
