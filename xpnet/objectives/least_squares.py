@@ -72,6 +72,10 @@ class LeastSquares(Objective):
         r, J = self._residuals_and_jacobian(w)
         return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
 
+    def select_replicas(self, rows: list[int]) -> LeastSquares:
+        """The sum itself: the formula is one for any number of replicas."""
+        return self
+
     def _residuals_and_jacobian(self, w: Array) -> tuple[Array, Array]:
         r, columns = self._with_derivatives(self.backend.xp, self._check(w))
         return r, self.backend.xp.moveaxis(columns, 0, -1)

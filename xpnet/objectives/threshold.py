@@ -60,6 +60,10 @@ class ThresholdUnit(Objective):
         wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
         return self._value(margins), -(wrong @ self.signed) / self.signed.shape[0]
 
+    def select_replicas(self, rows: list[int]) -> ThresholdUnit:
+        """The unit itself: it has all replicas see the same samples."""
+        return self
+
     def mistakes(self, w: Array) -> Array:
         """The number of samples that the unit has wrong: 0-d or `(R,)`."""
         xp = self.backend.xp

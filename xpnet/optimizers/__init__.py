@@ -1,6 +1,7 @@
 """Optimizers: frozen settings; all that changes lies in `w` and in a plain dict of state."""
 
 from types import MappingProxyType
+from typing import Literal
 
 from .adaptive import Adadelta, Adagrad, Adam, RMSprop
 from .base import FirstOrder, Optimizer, Record
@@ -44,6 +45,31 @@ NAMES = MappingProxyType(
     }
 )
 
+OptimizerName = Literal[
+    "gradient descent",
+    "momentum",
+    "nesterov",
+    "rprop",
+    "quickprop",
+    "rmsprop",
+    "adagrad",
+    "adam",
+    "adamw",
+    "adadelta",
+    "steepest descent",
+    "cg",
+    "cg-hz",
+    "bfgs",
+    "lbfgs",
+    "newton",
+    "newton-cg",
+    "trust-region",
+    "trust-region-cg",
+    "gauss-newton",
+    "levenberg-marquardt",
+    "perceptron",
+]
+
 __all__ = [
     "BFGS",
     "LBFGS",
@@ -69,6 +95,7 @@ __all__ = [
     "NewtonCG",
     "NonlinearCG",
     "Optimizer",
+    "OptimizerName",
     "Outcome",
     "Perceptron",
     "QuickProp",
