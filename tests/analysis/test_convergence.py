@@ -140,7 +140,7 @@ def test_the_axes_of_a_network_s_minimum():
     """The eigenvalues of the Hessian tell the largest rate that works there."""
     objective = risk()
     w = NETWORK.initialize(0, "numpy", "float64")
-    minimize(objective, "trust-region", w, stop=after(30))
+    w = minimize(objective, "trust-region", w, stop=after(30)).w
     curvatures = np.linalg.eigvalsh(objective.hessian(w))
     for relative in (1.9, 2.1):
         found = axes(curvatures, relative / curvatures[-1])

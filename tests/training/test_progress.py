@@ -6,11 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from oracles import NETWORK
+from oracles import BAD, NETWORK, Bowl
 from oracles import seeded_risk as risk
 
 from xpnet import (
+    GradientDescent,
     Nesterov,
+    Outcome,
     after,
     minimize,
 )
@@ -44,3 +46,11 @@ def test_a_missing_progress_bar_names_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r"pip install xpnet\[progress\]"):
         minimize(risk(), Nesterov(0.2), w, progress=True)
     np.testing.assert_array_equal(w, start())
+
+
+def test_a_bar_over_numbers_that_are_not_finite_warns_of_nothing(capsys):
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    for w in (np.ones(3), np.ones((2, 3))):
+        run = minimize(Bowl(2, BAD[0][1]), GradientDescent(0.1), w, stop=after(9), progress=True)
+        assert run.outcome in (Outcome.DIVERGED, (Outcome.DIVERGED,) * 2)
+    assert "value" in capsys.readouterr().err

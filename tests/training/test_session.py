@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import signal
-import threading
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -392,32 +391,40 @@ def test_an_interrupt_in_the_last_evaluation_does_not_lose_the_run():
     assert len(run.history) == 5
 
 
+INTERRUPTS = """
+import _thread, contextlib, signal, sys
+import numpy as np
+import xpnet
+
+objective = xpnet.Quadratic(np.diag(np.geomspace(1, 100, 40)))
+method = eval("xpnet." + sys.argv[1])
+random = np.random.default_rng(0)
+signal.signal(signal.SIGALRM, lambda *_: _thread.interrupt_main())
+ended = 0
+for _ in range(150):
+    run = None
+    with contextlib.suppress(KeyboardInterrupt):  # before the first step, or after the last
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-3, 5e-3))
+        run = xpnet.minimize(objective, method, np.ones(40), stop=xpnet.after(100_000))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if run is None:
+        continue
+    ended += run.outcome is xpnet.Outcome.INTERRUPTED
+    assert np.isfinite(run.w).all()
+    assert abs(run.value - float(objective.value(run.w))) <= 1e-12 * run.value
+    again = xpnet.minimize(objective, method, run.w, stop=xpnet.after(3), state=run.state)
+    if not isinstance(method, xpnet.Nesterov) and len(again.history):
+        assert abs(again.history.value[0] - run.value) <= 1e-12 * run.value
+print(ended)
+"""
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
-@pytest.mark.parametrize(
-    "method", [Momentum(1e-3), Nesterov(1e-3), LBFGS(), Rprop()], ids=lambda method: type(method).__name__
-)
+@pytest.mark.parametrize("method", ["Momentum(1e-3)", "Nesterov(1e-3)", "SteepestDescent()", "Rprop()"])
 def test_real_interrupts(method):
-    objective = Quadratic(np.diag(np.geomspace(1, 100, 40)))
-    random = np.random.default_rng(0)
-    before = signal.signal(signal.SIGALRM, lambda *_: _thread.interrupt_main())
-    try:
-        for _ in range(40):
-            run = None
-            with contextlib.suppress(KeyboardInterrupt):  # before the first step, or after the last
-                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 5e-3))
-                run = minimize(objective, method, np.ones(40), stop=after(100_000) | time_limit(1.0))
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            if run is None or run.outcome is not Outcome.INTERRUPTED:
-                continue
-            assert np.isfinite(run.w).all()
-            assert run.value == pytest.approx(float(objective.value(run.w)), rel=1e-12)
-            again = minimize(objective, method, run.w, stop=after(3), state=run.state)
-            if not isinstance(method, Nesterov):
-                assert again.history.value[0] == pytest.approx(run.value, rel=1e-12)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert threading.current_thread() is threading.main_thread()
+    done = subprocess.run([sys.executable, "-c", INTERRUPTS, method], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 # errors

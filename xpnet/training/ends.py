@@ -46,9 +46,9 @@ class Ends:
                 loop.put(point, rows)
         else:
             self.values = self.host.where(rows, value, self.values)
-            if self.points is None:
-                self.points = loop.backend.xp.asarray(loop.w, copy=True)
-            copy_rows(loop.backend, self.points, loop.w if point is None else point, rows)
+            points = loop.backend.xp.asarray(loop.w, copy=True) if self.points is None else self.points
+            self.points = points
+            copy_rows(loop.backend, points, loop.w if point is None else point, rows)
         self.say(rows, reason, outcome)
         watch.active = watch.active & ~rows
         self.going = some(watch.active)

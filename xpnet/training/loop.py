@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 from .. import checks
 from ..device.arrays import Vector
@@ -71,8 +71,9 @@ class Loop:
             self.watch = Watch(objective, self.backend, w)
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
-                check_state(self.backend, state, self.state, optimizer)
-                self.state = state if in_place else copy.deepcopy(state)
+                self.state = checked_state(
+                    self.backend, state if in_place else copy.deepcopy(state), self.state, optimizer
+                )
                 self._resume()
         self._before = dict(self.state)
 
@@ -137,16 +138,23 @@ class Loop:
         return f"non-finite {kind} at step {self.steps}"
 
 
-def check_state(backend: Backend, state: Any, fresh: State, optimizer: Optimizer) -> None:
-    """Raises unless `state` has what a fresh one of `optimizer` has: shapes, dtypes, and where they are."""
-    if not isinstance(state, dict):
-        raise TypeError(f"state must be a dict that an earlier run left, got {state!r}")
+def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimizer) -> State:
+    """`given`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
+
+    Integers that NumPy has read from a file become Python's.
+    """
+    if not isinstance(given, dict):
+        raise TypeError(f"state must be a dict that an earlier run left, got {given!r}")
+    state = cast(State, given)
     missing = fresh.keys() - state.keys()
     if missing:
         raise ValueError(
             f"state is not one of {optimizer!r}: it has no {', '.join(map(repr, sorted(missing)))}"
         )
     for name, value in fresh.items():
+        if type(value) is int:
+            state[name] = checks.count(f"state[{name!r}]", state[name], 0)
+            continue
         own = state[name]
         shape, wanted = tuple(getattr(own, "shape", ())), tuple(getattr(value, "shape", ()))
         if shape != wanted:
@@ -158,3 +166,4 @@ def check_state(backend: Backend, state: Any, fresh: State, optimizer: Optimizer
             )
         if backend.owns(value):
             backend.check(f"state[{name!r}]", own, value.dtype)
+    return state

@@ -157,7 +157,9 @@ class Session:
             logger.warning("%s; that point is left for the last finite one", problem)
         value = values if watch.whole else ends.nothing
         if held is not None:
-            bad = not math.isfinite(held) if self.single else ~self.host.isfinite(held)
+            bad = (
+                not math.isfinite(held) if self.single else self.host.logical_not(self.host.isfinite(held))
+            )
             reason = f"non-finite held-out risk at step {k}"
             ends.end(bad, reason, Outcome.DIVERGED, loop.begin, value)
         if self.ceiling is None:

@@ -28,7 +28,7 @@ class Watch(Objective):
     """`objective`, watched.
 
     Attributes:
-        objective: what is evaluated.
+        objective: what is evaluated: `original`, or some replicas of it.
         counts: the evaluations so far; `limit` is how many there may be.
         looking: whether the device is read; `keeps_best` whether values say which point is best.
         point: where the step that is watched begins, until it has been evaluated; `judge` is called then.
@@ -39,7 +39,7 @@ class Watch(Objective):
     """
 
     def __init__(self, objective: Objective, backend: Backend, w: Vector) -> None:
-        self.objective, self.backend = objective, backend
+        self.objective, self.original, self.backend = objective, objective, backend
         self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
         self.shape, self.rows = tuple(w.shape), tuple(w.shape[:-1])
         self.counts = {"value": 0, "gradient": 0, "product": 0}
@@ -50,7 +50,9 @@ class Watch(Objective):
         host = backend.host
         self.active: Any = host.ones(self.rows, dtype=host.bool)
         self.values: Any = math.nan if not self.rows else host.full(self.rows, math.nan)
-        self.norm, self.finite, self.whole = self.values, True, True
+        self.norm: Any = self.values
+        self.finite: Any = True
+        self.whole = True
         self.best: Vector = backend.xp.asarray(w, copy=True)
         self.best_value: Any = math.inf if not self.rows else host.full(self.rows, math.inf)
         limits = backend.xp.finfo(w.dtype)
@@ -60,7 +62,7 @@ class Watch(Objective):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)  # copy and pickle ask before there is an objective
-        return getattr(self.objective, name)  # what else an optimizer asks of its own kind of objective
+        return getattr(self.original, name)  # what else an optimizer asks of its own kind of objective
 
     def count(self, kind: str, number: int = 1) -> None:
         """Notes evaluations to be made; raises OutOfBudget if they may not be."""
@@ -102,8 +104,10 @@ class Watch(Objective):
         return self.objective.hessian(w)
 
     def gauss_newton(self, w: Vector) -> Matrix:
-        whole = Offers.NORMAL_EQUATIONS in self.objective.offers
-        self.count(*(("gradient",) if whole else ("product", w.shape[-1])))
+        if Offers.NORMAL_EQUATIONS in self.original.offers:
+            self.count("gradient")
+        else:
+            self.count("product", w.shape[-1])
         return self.objective.gauss_newton(w)
 
     def residuals(self, w: Vector) -> Vector:
