@@ -230,3 +230,37 @@ def test_every_backend(backend, dtype, tolerance):
     np.testing.assert_allclose(ours.history.value, host.history.value, rtol=50 * tolerance)
     np.testing.assert_allclose(backend.to_numpy(ours.w), points, atol=100 * tolerance)
     np.testing.assert_allclose(backend.to_numpy(ours.best_w), best, atol=100 * tolerance)
+
+
+@pytest.mark.parametrize("parts", [(10, 15), (7, 18), (3, 4, 18)])
+def test_a_plateau_on_the_held_out_risk_goes_on_wherever_a_run_has_ended(parts, device):
+    w, method = start(backend=device), Momentum(schedules.Plateau(0.5, patience=0, watch="held_out"))
+    held_out = {"held_out": risk(device, seed=9), "held_out_every": 4, "check_every": 1}
+    whole = minimize(risk(device), method, w, stop=after(sum(parts)), **held_out)
+    state, rates = None, []
+    for steps in parts:
+        run = minimize(risk(device), method, w, stop=after(steps), state=state, **held_out)
+        w, state = run.w, run.state
+        rates += run.history.rate.tolist()
+    assert_array_equal(w, whole.w)
+    assert rates == whole.history.rate.tolist()
+    assert len(set(rates)) > 1
+
+
+def test_the_held_out_risk_is_known_before_the_rate_of_the_step_is_asked():
+    seen = []
+
+    class Spy(schedules.Schedule):
+        def initialize(self, backend, w):
+            return {"held_out": np.full((), np.nan)}
+
+        def rate(self, step, memory):
+            seen.append((step, float(memory["held_out"])))
+            return 0.1
+
+        def observe(self, backend, value, memory):
+            memory["held_out"] = np.full((), np.nan)
+
+    minimize(Bowl(), GradientDescent(Spy()), np.ones(2), stop=after(5), held_out=Bowl(), held_out_every=2)
+    assert [value == value for _, value in seen] == [True, False, True, False, True]
+    assert [value for _, value in seen[::2]] == pytest.approx([1.0, 0.81**2, 0.81**4])

@@ -295,6 +295,13 @@ def test_replicas_end_each_in_its_way(device):
     assert_array_equal(run.value, objective.value(run.w))
 
 
+def test_a_replica_that_has_grown_says_when():
+    rates = np.array([[0.1], [30.0]])
+    run = minimize(Quadratic([[1.0]]), GradientDescent(rates), np.ones((2, 1)), stop=after(20))
+    assert run.reason[1] == "value grown by more than 1e+10 times that of the start, at step 4"
+    assert run.reason[0] == "20 steps taken"
+
+
 # the perceptron
 
 

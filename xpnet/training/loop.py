@@ -80,6 +80,7 @@ class Loop:
     def _resume(self) -> None:
         if "active" in self.state:  # replicas that a run before has stopped
             self.state["active"] = self.backend.host.ones_like(self.state["active"])
+        self.watch.looking = False
         self.optimizer.resume(self.backend, self.watch, self.w, self.state)
         self.watch.fresh = True
 

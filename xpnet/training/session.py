@@ -271,7 +271,8 @@ class Session:
             value = host.where(sound, value, self.last_value)
             value = self.evaluated(value) if failure is None else value
         if self.ceiling is not None:
-            ends.say(value > self.ceiling, self.growth(loop.steps), Outcome.DIVERGED)
+            grown = (value > self.ceiling) & ~ends.are(Outcome.DIVERGED)
+            ends.say(grown, self.growth(loop.steps), Outcome.DIVERGED)
         if watch.keeps_best:
             watch.keep_best(loop.w, float(value) if self.single else value)
         elif self.score is not None and failure is None:
