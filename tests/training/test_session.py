@@ -434,6 +434,51 @@ def test_real_interrupts(method):
     assert int(done.stdout) > 100
 
 
+TWICE = """
+import signal, traceback
+import numpy as np
+import xpnet
+
+objective, random = xpnet.Quadratic(np.diag(np.geomspace(1, 100, 40))), np.random.default_rng(0)
+left = 0
+
+def press(*_):
+    global left
+    if left:
+        left -= 1
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-6, 1.5e-4))
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, press)
+xpnet.minimize(objective, xpnet.Momentum(1e-3), np.ones(40), stop=xpnet.after(2))
+ended = 0
+for _ in range(300):
+    run, left = None, 2
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-3, 3e-3))
+        run = xpnet.minimize(objective, xpnet.Momentum(1e-3), np.ones(40), stop=xpnet.after(100_000))
+        left = 0
+    except KeyboardInterrupt as error:
+        left = 0
+        run = getattr(error, "run", run)
+        begun = any(frame.name == "_run" for frame in traceback.extract_tb(error.__traceback__))
+        assert run is not None or not begun
+    if run is not None:
+        ended += 1
+        assert run.outcome is xpnet.Outcome.INTERRUPTED
+        assert np.isnan(run.value) or abs(run.value - float(objective.value(run.w))) <= 1e-12 * run.value
+print(ended)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
+def test_real_interrupts_one_after_another():
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200
+
+
 # errors
 
 

@@ -51,7 +51,7 @@ def _records(loop: Loop) -> Iterator[Record]:
         if not host.all(host.asarray(watch.finite)):
             loop.put(loop.last, everyone)
             raise NonFiniteError(f"{loop.problem()}; w is back at the last finite point")
-        loop.accept()
+        loop.accept(watch.values)
 
     watch.judge = judge
     while True:

@@ -29,7 +29,7 @@ class Loop:
         w, state: what moves.
         steps: taken so far.
         begin: the point where the step that is looked at begins; `last` the one looked at before it, or
-            the same once that step has been accepted.
+            the same once that step has been accepted; `last_value` the value there, NaN if not known.
 
     Raises:
         TypeError, ValueError: arguments of the wrong kind.
@@ -69,6 +69,7 @@ class Loop:
             self.begin: Vector = xp.asarray(w, copy=True)
             self.last: Vector = xp.asarray(w, copy=True)
             self.watch = Watch(objective, self.backend, w)
+            self.last_value: Any = self.watch.values
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
                 self.state = checked_state(
@@ -111,12 +112,14 @@ class Loop:
         watch.fresh = True
         return record
 
-    def accept(self) -> None:
-        """The point that is looked at is one to which `w` may be put back."""
-        if not self.watch.rows:
-            self.begin, self.last = self.last, self.begin
-        else:
-            copy_rows(self.backend, self.last, self.begin, self.watch.active & self.watch.finite)
+    def accept(self, value: Any) -> None:
+        """The point that is looked at, with this value, is one to which `w` may be put back."""
+        if self.watch.rows:
+            host, active = self.backend.host, self.watch.active
+            value = host.where(active, value, self.last_value)
+            copy_rows(self.backend, self.begin, self.last, ~active)
+        # in one statement, which no interrupt can cut in two
+        self.begin, self.last, self.last_value = self.last, self.begin, value
 
     def put(self, source: Vector, rows: Any) -> None:
         """Moves the replicas in `rows`, truth values of the host, to `source`; a point ahead of `w` too."""

@@ -87,18 +87,27 @@ def minimize(
         raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
     stop = default_stop(loop.optimizer) if stop is None else stop
     score = objective.mistakes if isinstance(objective, ThresholdUnit) else None
-    with loop.backend.working():
-        session = Session(loop, stop, held_out, held_out_every, diverged_at, score)
-        bar = Bar(stop) if progress else None
-        try:
-            return session.run(bar)
-        except BaseException as error:
-            with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
-                error.run = session.broken(error)  # type: ignore[attr-defined]
+    run: Run | None = None
+    try:
+        with loop.backend.working():
+            session = Session(loop, stop, held_out, held_out_every, diverged_at, score)
+            run = _run(session, Bar(stop) if progress else None)
+    except KeyboardInterrupt:
+        if run is None:  # else it was over
             raise
-        finally:
-            if bar is not None:
-                bar.close()
+    return run
+
+
+def _run(session: Session, bar: Bar | None) -> Run:
+    try:
+        return session.run(bar)
+    except BaseException as error:
+        with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
+            error.run = session.broken(error)  # type: ignore[attr-defined]
+        raise
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def default_stop(optimizer: Optimizer) -> Rule:

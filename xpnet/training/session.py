@@ -63,7 +63,6 @@ class Session:
         self.selects = Offers.SELECT_REPLICAS in loop.objective.offers
 
         self.single = self.ends.single
-        self.last_value = self.ends.nothing  # at `loop.last`
         self.ceiling: Any = None  # a value above it has diverged
         self.first = int(loop.state.get("step", 0))
         self.held: Any = None  # the held-out risk where this step begins
@@ -153,7 +152,7 @@ class Session:
         bad = not watch.finite if self.single else watch.active & ~watch.finite
         if some(bad):
             problem = loop.problem()
-            ends.end(bad, problem, Outcome.DIVERGED, loop.last, self.last_value)
+            ends.end(bad, problem, Outcome.DIVERGED, loop.last, loop.last_value)
             logger.warning("%s; that point is left for the last finite one", problem)
         value = values if watch.whole else ends.nothing
         if held is not None:
@@ -178,11 +177,7 @@ class Session:
                     ends.end(found, str(rule), rule.ending(), loop.begin, value)
         if not ends.going:
             raise Stop
-        if self.single:
-            self.last_value = value
-        else:
-            self.last_value = self.host.where(watch.active, value, self.last_value)
-        loop.accept()
+        loop.accept(value)
 
     def growth(self, k: int) -> str:
         """Why a replica ends whose value has grown."""
@@ -223,7 +218,7 @@ class Session:
         for r, found in enumerate(record.endings):
             if found is not None:
                 mine = rows[0] if ends.single else host.arange(ends.size) == r
-                value = self.last_value if here[r] else None
+                value = loop.last_value if here[r] else None
                 ends.end(mine, f"step {record.step}: {found.text}", found.outcome, None, value)
         if not ends.going and bool(host.all(here | ~rows)):
             loop.steps -= 1
@@ -268,7 +263,7 @@ class Session:
                 reason = f"non-finite value at step {loop.steps}"
                 ends.say(~sound & ~ends.are(Outcome.DIVERGED), reason, Outcome.DIVERGED)
             loop.put(loop.last, ~sound)
-            value = host.where(sound, value, self.last_value)
+            value = host.where(sound, value, loop.last_value)
             value = self.evaluated(value) if failure is None else value
         if self.ceiling is not None:
             grown = (value > self.ceiling) & ~ends.are(Outcome.DIVERGED)

@@ -17,7 +17,6 @@ from .. import checks
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..objectives import Objective, Offers
-from .replicas import copy_rows
 
 
 class OutOfBudget(Exception):
@@ -162,8 +161,9 @@ class Watch(Objective):
         better = (values < self.best_value) & self.active & host.isfinite(values)  # never so for NaN
         if host.any(better):
             better = better & self.sound(w)
-            copy_rows(self.backend, self.best, w, better)
-            self.best_value = host.where(better, values, self.best_value)
+            mask = self.backend.xp.asarray(better, device=self.backend.device)[:, None]
+            best = self.backend.xp.where(mask, w, self.best)
+            self.best, self.best_value = best, host.where(better, values, self.best_value)
 
     def read(self, value: Scalar) -> Any:
         """A value on the host: a float, or `(R,)`."""
