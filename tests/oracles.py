@@ -19,6 +19,7 @@ from xpnet import (
     Momentum,
     Nesterov,
     Network,
+    Objective,
     Quadratic,
     SquaredError,
     elementwise,
@@ -152,3 +153,41 @@ def data(divergence, samples=9, outputs=3, seed=0):
 def blas_threads():
     """Of the libraries there were at the first hold; SciPy, which may come later, brings its own."""
     return [library.get_num_threads() for library in blas._blas_libraries()]
+
+
+def seeded_risk(backend="numpy", dtype="float64", seed=0):
+    random = np.random.default_rng(seed)
+    X, labels = random.standard_normal((40, 4)), random.integers(0, 3, 40)
+    return EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, backend=backend, dtype=dtype)
+
+
+class Bowl(Objective):
+    """1/2 |w|^2, which does something at one evaluation."""
+
+    def __init__(self, when=None, what=None):
+        self.calls, self.when, self.what = 0, when, what
+
+    def value(self, w):
+        return 0.5 * (w * w).sum(axis=-1)
+
+    def value_and_gradient(self, w):
+        value, gradient = self.value(w), w.copy()
+        if self.calls == self.when:
+            value, gradient = self.what(value, gradient)
+        self.calls += 1
+        return value, gradient
+
+
+def interrupt(value, gradient):
+    raise KeyboardInterrupt
+
+
+BAD = [
+    ("value", lambda value, gradient: (value * np.nan, gradient)),
+    ("value", lambda value, gradient: (value + np.inf, gradient * np.nan)),
+    ("gradient", lambda value, gradient: (value, gradient * np.inf)),
+    (
+        "gradient",
+        lambda value, gradient: (value, gradient + np.nan * (gradient == gradient[0])),
+    ),
+]

@@ -149,7 +149,6 @@ def test_arrays_of_two_backends(risk):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda w: read_only(w)[0], ValueError, "w is read-only"),
         (lambda w: with_value(w, np.nan).astype("float32"), ValueError, "w contains NaN"),
         (lambda w: with_value(w, np.inf).astype("float32"), ValueError, "w contains infinity"),
         (lambda w: w.astype(int), TypeError, "w must be float32 or float64, got int64"),
@@ -165,6 +164,14 @@ def test_starts(risk, w, run, change, error, message):
     with pytest.raises(error, match=message):
         run(risk, Nesterov(), bad)
     np.testing.assert_array_equal(np.array(bad), before)
+
+
+def test_what_is_to_be_moved_can_be_written_to(risk, w):
+    (bad,) = read_only(w)
+    with pytest.raises(ValueError, match="w is read-only"):
+        iterate(risk, Nesterov(), bad)
+    with pytest.raises(ValueError, match="w is read-only"):
+        minimize(risk, Nesterov(), bad, in_place=True)
 
 
 @pytest.mark.parametrize("kind", [GradientDescent, Momentum, Nesterov])

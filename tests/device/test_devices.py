@@ -160,7 +160,7 @@ def test_the_current_device_and_stream_are_left_as_they_were(cupy, resident):
             for _ in zip(iterate(risk, Momentum(), w), range(3), strict=False):
                 assert cupy.cuda.get_current_stream() == stream
                 assert cupy.cuda.runtime.getDevice() == 0
-            minimize(risk, Momentum(), w, stop=after(3))
+            minimize(risk, Momentum(), w, stop=after(3), in_place=True)
             assert cupy.cuda.get_current_stream() == stream
             results.append(w.get())
     np.testing.assert_array_equal(*results)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
-from conftest import assert_allclose, assert_array_equal, to_numpy
+from conftest import assert_array_equal, to_numpy
+from oracles import NETWORK, Bowl
+from oracles import seeded_risk as risk
 
 import xpnet
 from xpnet import (
     CrossEntropy,
-    Dense,
     EmpiricalRisk,
     GradientDescent,
     Momentum,
     Nesterov,
-    Network,
-    NonFiniteError,
     Objective,
+    Outcome,
     Quadratic,
     after,
     change_below,
@@ -31,72 +29,19 @@ from xpnet import (
     value_below,
 )
 
-NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
-
-
-def risk(backend="numpy", dtype="float64", seed=0):
-    random = np.random.default_rng(seed)
-    X, labels = random.standard_normal((40, 4)), random.integers(0, 3, 40)
-    return EmpiricalRisk(NETWORK, CrossEntropy(), X, labels, backend=backend, dtype=dtype)
-
 
 def start(replicas=None, dtype="float64", backend="numpy"):
     return NETWORK.initialize(1, backend, dtype, replicas)
 
 
-class Bowl(Objective):
-    """1/2 |w|^2, which does something at one evaluation."""
-
-    def __init__(self, when=None, what=None):
-        self.calls, self.when, self.what = 0, when, what
-
-    def value(self, w):
-        return 0.5 * (w * w).sum(axis=-1)
-
-    def value_and_gradient(self, w):
-        value, gradient = self.value(w), w.copy()
-        if self.calls == self.when:
-            value, gradient = self.what(value, gradient)
-        self.calls += 1
-        return value, gradient
-
-
-def interrupt(value, gradient):
-    raise KeyboardInterrupt
-
-
-BAD = [
-    ("value", lambda value, gradient: (value * np.nan, gradient)),
-    ("value", lambda value, gradient: (value + np.inf, gradient * np.nan)),
-    ("gradient", lambda value, gradient: (value, gradient * np.inf)),
-    (
-        "gradient",
-        lambda value, gradient: (value, gradient + np.nan * (gradient == gradient[0])),
-    ),
-]
-
-
-@pytest.mark.parametrize("optimizer", [GradientDescent(0.5), Momentum(0.2), Nesterov(0.2)], ids=str)
-def test_a_record_describes_the_point_before_the_move(optimizer, device):
-    objective, w = risk(device), start(backend=device)
-    state = optimizer.initialize(objective, w)
-    steps = iterate(objective, optimizer, w, state=state)
-    for step in range(5):
-        point = (state["ahead"] if isinstance(optimizer, Nesterov) else w).copy()
-        record = next(steps)
-        value, gradient = objective.value_and_gradient(point)
-        assert (record.step, record.rate) == (step, optimizer.rate)
-        assert float(record.value) == float(value)
-        assert_array_equal(record.gradient, gradient)
-
-
 def test_a_run_reports_what_it_did(device):
     objective, w = risk(device), start(backend=device)
     run = minimize(objective, Nesterov(0.2), w, stop=after(25), check_every=1)
-    assert run.w is w
-    assert run.value == float(objective.value(w))
+    assert_array_equal(w, start(backend=device))  # as it was
+    assert run.value == float(objective.value(run.w))
     assert run.best_value == float(objective.value(run.best_w)) <= run.history.value.min()
-    assert (run.steps, run.reason, run.converged) == (25, "25 steps taken", True)
+    assert (run.steps, run.reason, run.outcome) == (25, "25 steps taken", Outcome.BUDGET_SPENT)
+    assert run.converged is False
     assert run.evaluations == {"value": 1, "gradient": 25, "product": 0}
     history = run.history
     assert history.step.tolist() == list(range(25))
@@ -111,7 +56,7 @@ def test_a_run_reports_what_it_did(device):
         assert history.gradient_norm[k] == pytest.approx(
             np.linalg.norm(to_numpy(record.gradient)), rel=1e-14
         )
-    assert_array_equal(replay, w)
+    assert_array_equal(replay, run.w)
     assert "reason='25 steps taken'" in repr(run)
 
 
@@ -194,51 +139,6 @@ def test_patience_with_the_held_out_risk(device):
     assert float(test.value(run.best_w)) == held_out.min() == run.best_value
 
 
-@pytest.mark.parametrize("when", [0, 4])
-def test_ctrl_c_returns_what_has_been_reached(when, device):
-    w = device.xp.ones(3)
-    run = minimize(Bowl(when, interrupt), GradientDescent(0.1), w, stop=after(50), check_every=1)
-    assert run.reason == f"interrupted at step {when}"
-    assert not run.converged
-    assert run.steps == when
-    # the last point that was evaluated
-    assert_allclose(w, 0.9 ** max(0, when - 1), rtol=1e-12)
-    assert len(run.history.step) == when
-
-
-@pytest.mark.parametrize(("name", "what"), BAD)
-def test_numbers_that_are_not_finite_end_a_run(name, what, caplog, device):
-    w = device.xp.ones(3)
-    run = minimize(Bowl(4, what), GradientDescent(0.1), w, stop=after(50), check_every=1)
-    assert run.reason == f"non-finite {name} at step 4"
-    assert not run.converged
-    assert "non-finite" in caplog.text
-    assert_allclose(w, 0.9**3, rtol=1e-12)
-    assert_allclose(run.best_w, 0.9**3 if name == "value" else 0.9**4, rtol=1e-12)
-    assert np.isfinite(run.value)
-
-
-@pytest.mark.parametrize("optimizer", [GradientDescent(0.1), Momentum(0.1), Nesterov(0.1)], ids=str)
-@pytest.mark.parametrize(("name", "what"), BAD)
-def test_iterate_raises_and_puts_w_back(name, what, optimizer, device):
-    w, objective = device.xp.ones(3), Bowl(4, what)
-    points = []
-    steps = iterate(objective, optimizer, w, check_every=1)
-    for _ in range(4):
-        points.append(next(steps).gradient.copy())  # of a bowl: the point itself
-    with pytest.raises(NonFiniteError, match=f"non-finite {name} at step 4; w is back"):
-        next(steps)
-    assert_array_equal(w, points[3])
-
-
-def test_a_bad_first_value_leaves_the_start(device):
-    w = device.xp.ones(3)
-    run = minimize(Bowl(0, BAD[0][1]), GradientDescent(0.1), w, check_every=1)
-    assert run.steps == 1
-    assert_array_equal(w, 1)
-    assert run.best_value == run.value == 1.5  # the start, evaluated at the end
-
-
 @pytest.mark.parametrize("optimizer", [GradientDescent, Momentum, Nesterov])
 def test_each_replica_is_its_single_run(optimizer, device):
     rates = np.array([[0.3], [1e200], [0.1], [0.02]])
@@ -248,41 +148,65 @@ def test_each_replica_is_its_single_run(optimizer, device):
     with np.errstate(all="ignore"):
         run = minimize(objective, optimizer(device.asarray(rates)), w, stop=stop, check_every=1)
     assert "non-finite" in run.reason[1]
-    assert run.converged.tolist() == [True, False, True, True]
-    assert run.w is w
+    assert run.outcome[1] is Outcome.DIVERGED
+    assert run.converged.tolist() == [outcome is Outcome.CONVERGED for outcome in run.outcome]
     for r, rate in enumerate(rates[:, 0]):
-        own = device.xp.ones(2)
-        single = minimize(objective, optimizer(rate), own, stop=stop, check_every=1)
-        assert run.reason[r] == single.reason
-        assert_array_equal(w[r], own)
+        single = minimize(objective, optimizer(rate), device.xp.ones(2), stop=stop, check_every=1)
+        assert (run.reason[r], run.outcome[r]) == (single.reason, single.outcome)
+        assert_array_equal(run.w[r], single.w)
         assert_array_equal(run.best_w[r], single.best_w)
         assert run.best_value[r] == single.best_value
         assert run.value[r] == single.value
-        length = single.steps
+        length = len(single.history)
         assert_array_equal(run.history.value[:length, r], single.history.value)
         assert np.isnan(run.history.value[length:, r]).all()
     assert run.history.rate.shape == (run.steps, 4)
 
 
 def test_looking_seldom_changes_the_history_only(device):
-    often, seldom = start(backend=device), start(backend=device)
-    first = minimize(risk(device), Nesterov(0.2), often, stop=after(25), check_every=1)
-    second = minimize(risk(device), Nesterov(0.2), seldom, stop=after(25), check_every=10)
-    assert_array_equal(often, seldom)
+    w = start(backend=device)
+    first = minimize(risk(device), Nesterov(0.2), w, stop=after(25), check_every=1)
+    second = minimize(risk(device), Nesterov(0.2), w, stop=after(25), check_every=10)
+    assert_array_equal(first.w, second.w)
     assert second.steps == 25
     assert second.history.step.tolist() == [0, 10, 20, 24]
     assert_array_equal(second.history.value, first.history.value[[0, 10, 20, 24]])
 
 
 def test_a_run_can_go_on_where_another_ended(device):
-    whole, parts = start(backend=device), start(backend=device)
-    optimizer = Nesterov(schedules.LinearDecay(0.5))
-    minimize(risk(device), optimizer, whole, stop=after(20))
-    state = optimizer.initialize(risk(device), parts)
-    for _ in range(2):
-        run = minimize(risk(device), optimizer, parts, stop=after(10), state=state, check_every=1)
-    assert_array_equal(whole, parts)
-    assert run.history.step.tolist() == list(range(10, 20))
+    w, optimizer = start(backend=device), Nesterov(schedules.LinearDecay(0.5))
+    whole = minimize(risk(device), optimizer, w, stop=after(20))
+    first = minimize(risk(device), optimizer, w, stop=after(10))
+    left = first.w.copy()
+    for _ in range(2):  # going on leaves what was left
+        run = minimize(risk(device), optimizer, first.w, stop=after(10), state=first.state, check_every=1)
+        assert_array_equal(whole.w, run.w)
+        assert run.history.step.tolist() == list(range(10, 20))
+    assert_array_equal(first.w, left)
+
+
+def test_in_place_moves_what_was_handed_over(device):
+    w, optimizer = start(backend=device), Momentum(0.2)
+    state = optimizer.initialize(risk(device), w)
+    run = minimize(risk(device), optimizer, w, stop=after(5), state=state, in_place=True)
+    assert run.w is w
+    assert run.state is state
+    assert state["step"] == 5
+    assert_array_equal(w, minimize(risk(device), optimizer, start(backend=device), stop=after(5)).w)
+
+
+def test_a_second_method_begins_where_the_first_did(device):
+    w = start(backend=device)
+    runs = [minimize(risk(device), method, w, stop=after(3)) for method in ("momentum", "lbfgs")]
+    assert runs[0].history.value[0] == runs[1].history.value[0]
+
+
+def test_what_is_read_only_can_be_a_start():
+    w = start()
+    w.flags.writeable = False
+    assert minimize(risk(), Momentum(0.2), w, stop=after(2)).steps == 2
+    with pytest.raises(ValueError, match="w is read-only"):
+        minimize(risk(), Momentum(0.2), w, in_place=True)
 
 
 def test_every_backend(backend, dtype, tolerance):
@@ -299,7 +223,7 @@ def test_every_backend(backend, dtype, tolerance):
         )
         assert own.owns(run.best_w)
         runs.append(run)
-        points = own.to_numpy(w)
+        points = own.to_numpy(run.w)
         best = own.to_numpy(run.best_w)
     ours, host = runs
     assert ours.reason == host.reason
@@ -308,40 +232,35 @@ def test_every_backend(backend, dtype, tolerance):
     np.testing.assert_allclose(backend.to_numpy(ours.best_w), best, atol=100 * tolerance)
 
 
-@pytest.mark.parametrize("size", [1e-30, 1e-15, 1.0, 1e30])
-def test_gradient_norms_neither_overflow_nor_vanish(size, device):
-    class Slope(Objective):
-        def value(self, w):
-            return w.sum(axis=-1)
-
-        def value_and_gradient(self, w):
-            return self.value(w), device.xp.full_like(w, size)
-
-    run = minimize(Slope(), GradientDescent(1e-30), device.asarray(np.ones(4), "float32"), stop=after(1))
-    assert run.history.gradient_norm[0] == pytest.approx(2 * size, rel=1e-6)
-
-
-def test_the_progress_bar(capsys, device):
-    pytest.importorskip("tqdm", reason="tqdm is not installed")
-    minimize(
-        risk(device),
-        Nesterov(0.2),
-        start(backend=device),
-        stop=after(40),
-        held_out=risk(device, seed=3),
-        progress=True,
-    )
-    shown = capsys.readouterr().err
-    assert "40/40" in shown
-    assert "value" in shown
-    assert "rate 0.2" in shown
-    assert "held out" in shown
+@pytest.mark.parametrize("parts", [(10, 15), (7, 18), (3, 4, 18)])
+def test_a_plateau_on_the_held_out_risk_goes_on_wherever_a_run_has_ended(parts, device):
+    w, method = start(backend=device), Momentum(schedules.Plateau(0.5, patience=0, watch="held_out"))
+    held_out = {"held_out": risk(device, seed=9), "held_out_every": 4, "check_every": 1}
+    whole = minimize(risk(device), method, w, stop=after(sum(parts)), **held_out)
+    state, rates = None, []
+    for steps in parts:
+        run = minimize(risk(device), method, w, stop=after(steps), state=state, **held_out)
+        w, state = run.w, run.state
+        rates += run.history.rate.tolist()
+    assert_array_equal(w, whole.w)
+    assert rates == whole.history.rate.tolist()
+    assert len(set(rates)) > 1
 
 
-def test_a_missing_progress_bar_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    w = start()
-    with pytest.raises(ImportError, match=r"pip install xpnet\[progress\]"):
-        minimize(risk(), Nesterov(0.2), w, progress=True)
-    np.testing.assert_array_equal(w, start())
+def test_the_held_out_risk_is_known_before_the_rate_of_the_step_is_asked():
+    seen = []
+
+    class Spy(schedules.Schedule):
+        def initialize(self, backend, w):
+            return {"held_out": np.full((), np.nan)}
+
+        def rate(self, step, memory):
+            seen.append((step, float(memory["held_out"])))
+            return 0.1
+
+        def observe(self, backend, value, memory):
+            memory["held_out"] = np.full((), np.nan)
+
+    minimize(Bowl(), GradientDescent(Spy()), np.ones(2), stop=after(5), held_out=Bowl(), held_out_every=2)
+    assert [value == value for _, value in seen] == [True, False, True, False, True]
+    assert [value for _, value in seen[::2]] == pytest.approx([1.0, 0.81**2, 0.81**4])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpnet import after, change_below, gradient_below, patience, time_limit, value_below
-from xpnet.training.stopping import Progress, needs_held_out
+from xpnet import Outcome, after, change_below, gradient_below, patience, time_limit, value_below
+from xpnet.training.stopping import Progress
 
 
 def progress(steps, value=1.0, norm=1.0, seconds=0.0, held_out=None):
@@ -28,7 +30,7 @@ def test_each_rule():
     assert first(value_below(0.1), rows) == 9
     assert first(gradient_below(0.01), rows) == 7
     assert first(time_limit(0.95), rows) == 10
-    assert first(change_below(0.01), rows) == 10  # 1/10 - 1/11
+    assert first(change_below(0.01), rows) == 11  # 1/10 - 1/11, 1/11 - 1/12
     assert first(change_below(1e-9), rows) is None
 
 
@@ -38,8 +40,6 @@ def test_patience_counts_evaluations_of_the_held_out_risk():
     assert first(patience(2), rows) == 8
     assert first(patience(3), rows) == 13
     assert first(patience(2, threshold=1.5), rows) == 4
-    assert needs_held_out(after(3) | (patience(2) & after(1)))
-    assert not needs_held_out(after(3))
 
 
 def test_replicas_are_judged_alone():
@@ -49,12 +49,46 @@ def test_replicas_are_judged_alone():
     assert check(progress(2, [0.4, 0.6, 0.6], [1, 1, 1])).tolist() == [True, False, False]
     remembers = change_below(0.1).start()
     remembers(progress(1, [1.0, 1.0]))
-    assert remembers(progress(2, [0.95, 0.5])).tolist() == [True, False]
+    assert remembers(progress(2, [0.95, 0.5])).tolist() == [False, False]
+    assert remembers(progress(3, [0.9, 0.45])).tolist() == [True, False]
+
+
+def test_a_rest_is_no_evidence_that_the_value_has_settled():
+    check = change_below(0.1).start()
+    rows = [(1.0, True), (1.0, False), (1.0, False), (0.5, True), (0.5, False), (0.45, True), (0.45, False)]
+    truths = [check(progress(k, value)._replace(moved=moved)) for k, (value, moved) in enumerate(rows)]
+    assert not any(truths)
+    assert check(progress(len(rows), 0.4))
+
+
+def test_only_points_that_follow_one_another_are_compared():
+    check = change_below(0.1).start()
+    assert not any(check(progress(20 * k, 1.0)) for k in range(5))
+    assert [bool(check(progress(k, 1.0))) for k in (98, 99, 100)] == [False, False, True]
+
+
+def test_how_a_run_ends_that_a_rule_stops():
+    assert after(3).ending() is Outcome.BUDGET_SPENT
+    assert patience(3).ending() is Outcome.HELD_OUT_WORSE
+    assert (after(3) & value_below(1.0)).ending() is Outcome.CONVERGED
+    assert ((after(3) | value_below(1.0)) & time_limit(1.0)).ending() is Outcome.BUDGET_SPENT
+
+
+def test_settings_are_kept_as_what_they_mean():
+    rules = [after(np.int64(3)), value_below(np.float32(0.5)), gradient_below(1), patience(np.int64(2), 0)]
+    assert repr(rules[0]) == "after(steps=3)"
+    assert [type(rule.limit) for rule in rules[1:3]] == [float, float]
+    again = pickle.loads(pickle.dumps((rules[0] | rules[1]) & rules[2]))
+    assert again == (rules[0] | rules[1]) & rules[2]
+    assert hash(again) == hash((rules[0] | rules[1]) & rules[2])
 
 
 def test_reasons():
     assert str(after(3)) == "3 steps taken"
     assert str(after(3) & value_below(0.5)) == "3 steps taken and value at most 0.5"
+    assert str((after(3) | value_below(0.5)) & after(2)) == (
+        "(3 steps taken or value at most 0.5) and 2 steps taken"
+    )
     assert str(patience(4)) == "no better held-out risk in 4 evaluations"
 
 

@@ -146,6 +146,17 @@ class Objective(ABC):
         """
         raise self._lacking(Offers.REDRAW)
 
+    def select_replicas(self, rows: list[int]) -> Objective:
+        """The objective of these replicas only, for `w` with a row for each of them.
+
+        What is computed for one must not depend on which others there are. An objective that treats all
+        replicas alike returns itself.
+
+        Raises:
+            NotImplementedError: it can only be evaluated for all replicas at once.
+        """
+        raise self._lacking(Offers.SELECT_REPLICAS)
+
     def _require(self, offer: Offers) -> None:
         if offer not in self.offers:
             raise self._lacking(offer)

@@ -22,6 +22,7 @@ class Offers(enum.Flag):
     NORMAL_EQUATIONS = enum.auto()
     SUBSET = enum.auto()  # samples to choose from
     REDRAW = enum.auto()  # something drawn at random
+    SELECT_REPLICAS = enum.auto()  # some of them can be evaluated without the others
 
     @property
     def method(self) -> str:

@@ -7,22 +7,32 @@ remember; it returns True, or for replicas an array with one truth value each.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
+
+import array_api_compat
 
 from .. import checks
-from ..device.arrays import host
+from ..optimizers import Outcome
 
 Check = Callable[["Progress"], Any]
 
+ALIKE = 2  # steps in a row that must have changed the value little
 
-@dataclass(frozen=True)
-class Progress:
-    """What a rule sees of a step: numbers on the host, arrays `(R,)` where there are replicas.
 
-    `held_out` is None at steps at which the held-out risk was not evaluated. `steps` counts the steps
-    taken, this one included.
+class Progress(NamedTuple):
+    """What a rule sees of the point where the next step takes its gradient, before that step is taken.
+
+    Numbers on the host; where there are replicas `value`, `gradient_norm`, `held_out` are `(R,)`.
+
+    Attributes:
+        steps: taken so far.
+        value, gradient_norm: at the point.
+        seconds: since the start.
+        held_out: the held-out risk at the point; None where it was not evaluated.
+        evaluations: of the objective so far.
+        moved: whether the step before has moved the parameters.
     """
 
     steps: int
@@ -31,10 +41,17 @@ class Progress:
     seconds: float
     held_out: Any = None
     evaluations: int = 0
+    moved: Any = True
 
 
 class Rule(ABC):
-    """A stopping rule."""
+    """A stopping rule.
+
+    Attributes:
+        outcome: how a run ends that it stops.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome.CONVERGED
 
     @abstractmethod
     def start(self) -> Check:
@@ -44,21 +61,38 @@ class Rule(ABC):
     def __str__(self) -> str:
         """Why a run stopped that this rule stopped."""
 
-    def due(self, steps: int) -> bool:
-        """Whether the rule must be checked after `steps` steps, whatever the device has computed."""
-        if isinstance(self, _Any | _All):
-            return any(rule.due(steps) for rule in self.rules)
-        return isinstance(self, after) and steps >= self.steps
-
     def parts(self) -> tuple[Rule, ...]:
         """The rules of which any one suffices."""
         return self.rules if isinstance(self, _Any) else (self,)
+
+    def leaves(self) -> Iterator[Rule]:
+        """The rules that it is made of."""
+        if isinstance(self, _Any | _All):
+            for rule in self.rules:
+                yield from rule.leaves()
+        else:
+            yield self
+
+    def spends(self) -> bool:
+        """Whether it is a limit of steps or seconds only, which asks nothing of a point."""
+        return all(isinstance(rule, after | time_limit) for rule in self.leaves())
+
+    def ending(self) -> Outcome:
+        """How a run ends that it stops: converged only where a test of convergence must have held."""
+        if not isinstance(self, _Any | _All):
+            return self.outcome
+        found = [rule.ending() for rule in self.rules]
+        order = STRENGTH if isinstance(self, _Any) else STRENGTH[::-1]
+        return next((outcome for outcome in order if outcome in found), found[0])
 
     def __or__(self, other: Rule) -> Rule:
         return _Any((*self.parts(), *_rule(other).parts()))
 
     def __and__(self, other: Rule) -> Rule:
         return _All((self, _rule(other)))
+
+
+STRENGTH = (Outcome.BUDGET_SPENT, Outcome.HELD_OUT_WORSE, Outcome.CONVERGED)  # the weakest first
 
 
 @dataclass(frozen=True)
@@ -69,8 +103,10 @@ class _Any(Rule):
         started = [rule.start() for rule in self.rules]
 
         def check(progress: Progress) -> Any:
-            # every check sees every step: one that remembers must not miss any
-            return host.any(host.stack(_same_shape([c(progress) for c in started])), axis=0)
+            found: Any = False
+            for own in started:  # every check sees every point: one that remembers must not miss any
+                found = own(progress) | found
+            return found
 
         return check
 
@@ -86,16 +122,15 @@ class _All(Rule):
         started = [rule.start() for rule in self.rules]
 
         def check(progress: Progress) -> Any:
-            return host.all(host.stack(_same_shape([c(progress) for c in started])), axis=0)
+            found: Any = True
+            for own in started:
+                found = own(progress) & found
+            return found
 
         return check
 
     def __str__(self) -> str:
-        return " and ".join(map(str, self.rules))
-
-
-def _same_shape(truths: list[Any]) -> list[Any]:
-    return host.broadcast_arrays(*map(host.asarray, truths))
+        return " and ".join(f"({rule})" if isinstance(rule, _Any) else str(rule) for rule in self.rules)
 
 
 def _rule(value: Any) -> Rule:
@@ -108,10 +143,12 @@ def _rule(value: Any) -> Rule:
 class after(Rule):
     """Stops when `steps` steps have been taken."""
 
+    outcome = Outcome.BUDGET_SPENT
+
     steps: int
 
     def __post_init__(self) -> None:
-        checks.count("steps", self.steps)
+        object.__setattr__(self, "steps", checks.count("steps", self.steps))
 
     def start(self) -> Check:
         return lambda progress: progress.steps >= self.steps
@@ -129,10 +166,12 @@ class evaluations(Rule):
     looked at after each step only.
     """
 
+    outcome = Outcome.BUDGET_SPENT
+
     limit: int
 
     def __post_init__(self) -> None:
-        checks.count("limit", self.limit, 2)
+        object.__setattr__(self, "limit", checks.count("limit", self.limit, 2))
 
     def start(self) -> Check:
         return lambda progress: progress.evaluations >= self.limit
@@ -145,10 +184,12 @@ class evaluations(Rule):
 class time_limit(Rule):
     """Stops when `seconds` have passed."""
 
+    outcome = Outcome.BUDGET_SPENT
+
     seconds: float
 
     def __post_init__(self) -> None:
-        checks.number("seconds", self.seconds, 0.0)
+        object.__setattr__(self, "seconds", checks.number("seconds", self.seconds, 0.0))
 
     def start(self) -> Check:
         return lambda progress: progress.seconds >= self.seconds
@@ -164,7 +205,7 @@ class value_below(Rule):
     limit: float
 
     def __post_init__(self) -> None:
-        checks.number("limit", self.limit)
+        object.__setattr__(self, "limit", checks.number("limit", self.limit))
 
     def start(self) -> Check:
         return lambda progress: progress.value <= self.limit
@@ -180,7 +221,7 @@ class gradient_below(Rule):
     limit: float
 
     def __post_init__(self) -> None:
-        checks.number("limit", self.limit, 0.0)
+        object.__setattr__(self, "limit", checks.number("limit", self.limit, 0.0))
 
     def start(self) -> Check:
         return lambda progress: progress.gradient_norm <= self.limit
@@ -191,20 +232,30 @@ class gradient_below(Rule):
 
 @dataclass(frozen=True)
 class change_below(Rule):
-    """Stops when the value has changed by at most `limit` since the step before."""
+    """Stops when each of the last two steps that moved has changed the value by at most `limit`.
+
+    Steps in which a method only turns round, and leaves the parameters where they are, are no evidence.
+    It means the same however seldom the device is looked at: points that follow one another are compared.
+    """
 
     limit: float
 
     def __post_init__(self) -> None:
-        checks.number("limit", self.limit, 0.0)
+        object.__setattr__(self, "limit", checks.number("limit", self.limit, 0.0))
 
     def start(self) -> Check:
-        before: list[Any] = []
+        before: Progress | None = None
+        small: Any = 0  # moving steps in a row with a small change
 
         def check(progress: Progress) -> Any:
-            changed = abs(progress.value - before.pop()) if before else float("inf")
-            before.append(progress.value)
-            return changed <= self.limit
+            nonlocal before, small
+            last, before = before, progress
+            if last is None or last.steps != progress.steps - 1:
+                small = 0
+                return False
+            below = abs(progress.value - last.value) <= self.limit
+            small = progress.moved * below * (small + 1) + (1 - progress.moved) * small
+            return small >= ALIKE
 
         return check
 
@@ -219,12 +270,14 @@ class patience(Rule):
     It has improved if it is below the least so far by more than `threshold`.
     """
 
+    outcome = Outcome.HELD_OUT_WORSE
+
     evaluations: int
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        checks.count("evaluations", self.evaluations)
-        checks.number("threshold", self.threshold, 0.0)
+        object.__setattr__(self, "evaluations", checks.count("evaluations", self.evaluations))
+        object.__setattr__(self, "threshold", checks.number("threshold", self.threshold, 0.0))
 
     def start(self) -> Check:
         best: Any = float("inf")
@@ -232,10 +285,11 @@ class patience(Rule):
 
         def check(progress: Progress) -> Any:
             nonlocal best, stale
-            if progress.held_out is not None:
-                better = progress.held_out < best - self.threshold
-                best = host.where(better, progress.held_out, best)
-                stale = host.where(better, 0, stale + 1)
+            found = progress.held_out
+            if found is not None:
+                better = found < best - self.threshold
+                best = _where(better, found, best)
+                stale = (stale + 1) * (1 - better)
             return stale >= self.evaluations
 
         return check
@@ -244,8 +298,7 @@ class patience(Rule):
         return f"no better held-out risk in {self.evaluations} evaluations"
 
 
-def needs_held_out(rule: Rule) -> bool:
-    """Whether `rule` can only be checked where a held-out risk is given."""
-    if isinstance(rule, _Any | _All):
-        return any(map(needs_held_out, rule.rules))
-    return isinstance(rule, patience)
+def _where(truth: Any, this: Any, that: Any) -> Any:
+    if isinstance(truth, bool):
+        return this if truth else that
+    return array_api_compat.array_namespace(truth).where(truth, this, that)

@@ -256,8 +256,8 @@ def test_minibatches_of_a_stream(backend):
     for source in (X, Rows(X)):
         w = NETWORK.initialize(0, backend)
         risk = make(source, backend=backend, dtype="float32", resident=source is X)
-        minimize(risk, Minibatch(GradientDescent(0.5), 20), w, stop=after(12))
-        points.append(backend.to_numpy(w))
+        run = minimize(risk, Minibatch(GradientDescent(0.5), 20), w, stop=after(12))
+        points.append(backend.to_numpy(run.w))
     np.testing.assert_allclose(points[0], points[1], rtol=1e-6)
 
 

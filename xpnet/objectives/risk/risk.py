@@ -317,6 +317,10 @@ class EmpiricalRisk(Objective):
         other._passes = Passes(self.backend, own.network, own.terms, own.data, own.ones, draw)
         return other
 
+    def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
+        """The risk itself: all replicas see the same data."""
+        return self
+
     def _require_squares(self) -> None:
         if not isinstance(self._divergence, SquaredError):
             raise NotImplementedError(f"only SquaredError has residuals, not {self.divergence!r}")

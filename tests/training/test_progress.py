@@ -1,0 +1,56 @@
+"""The progress bar."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from oracles import BAD, NETWORK, Bowl
+from oracles import seeded_risk as risk
+
+from xpnet import (
+    GradientDescent,
+    Nesterov,
+    Outcome,
+    after,
+    minimize,
+)
+
+
+def start(replicas=None, dtype="float64", backend="numpy"):
+    return NETWORK.initialize(1, backend, dtype, replicas)
+
+
+def test_the_progress_bar(capsys, device):
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    minimize(
+        risk(device),
+        Nesterov(0.2),
+        start(backend=device),
+        stop=after(40),
+        held_out=risk(device, seed=3),
+        progress=True,
+    )
+    shown = capsys.readouterr().err
+    assert "40/40" in shown
+    assert "value" in shown
+    assert "rate 0.2" in shown
+    assert "held out" in shown
+
+
+def test_a_missing_progress_bar_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    w = start()
+    with pytest.raises(ImportError, match=r"pip install xpnet\[progress\]"):
+        minimize(risk(), Nesterov(0.2), w, progress=True)
+    np.testing.assert_array_equal(w, start())
+
+
+def test_a_bar_over_numbers_that_are_not_finite_warns_of_nothing(capsys):
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    for w in (np.ones(3), np.ones((2, 3))):
+        run = minimize(Bowl(2, BAD[0][1]), GradientDescent(0.1), w, stop=after(9), progress=True)
+        assert run.outcome in (Outcome.DIVERGED, (Outcome.DIVERGED,) * 2)
+    assert "value" in capsys.readouterr().err

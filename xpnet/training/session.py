@@ -1,0 +1,296 @@
+"""One run of `minimize`: steps, what is asked at the point where each begins, and the last point."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..device.arrays import Scalar, Vector
+from ..objectives import Objective, Offers
+from ..optimizers import Outcome, Record
+from . import stopping
+from .ends import Ends, some
+from .loop import Loop
+from .progress import Bar
+from .replicas import selected
+from .run import Look, Run, history
+from .stopping import ALIKE, Progress, Rule
+from .watch import OutOfBudget
+
+logger = logging.getLogger("xpnet")
+
+
+class Stop(Exception):
+    """No replica goes on: the step is broken off where it began."""
+
+
+class Session:
+    """A run under way.
+
+    Args:
+        loop: the steps.
+        stop: a rule; `held_out`, `held_out_every`, `diverged_at`: as for `minimize`.
+        score: what says which point is best, where it is neither the value nor the held-out risk.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        stop: Rule,
+        held_out: Objective | None,
+        held_out_every: int,
+        diverged_at: float,
+        score: Callable[[Vector], Scalar] | None,
+    ) -> None:
+        self.loop, self.watch, self.host, self.ends = loop, loop.watch, loop.backend.host, Ends(loop)
+        self.held_out, self.held_out_every = held_out, held_out_every
+        self.diverged_at, self.score = diverged_at, score
+        self.watch.keeps_best = held_out is None and score is None
+        self.watch.judge = self.judge
+        budgets = [rule for rule in stop.parts() if isinstance(rule, stopping.evaluations)]
+        self.budget = min(budgets, key=lambda rule: rule.limit, default=None)
+        if self.budget is not None:
+            self.watch.limit = self.budget.limit - 1  # the last one is for the final point
+        started = [(rule, rule.start()) for rule in stop.parts() if rule not in budgets]
+        self.limits = [(rule, check) for rule, check in started if rule.spends()]
+        self.tests = [(rule, check) for rule, check in started if not rule.spends()]
+        leaves = list(stop.leaves())
+        self.marks = {rule.steps for rule in leaves if isinstance(rule, stopping.after)}
+        self.compares = any(isinstance(rule, stopping.change_below) for rule in leaves)
+        self.selects = Offers.SELECT_REPLICAS in loop.objective.offers
+
+        self.single = self.ends.single
+        self.ceiling: Any = None  # a value above it has diverged
+        self.first = int(loop.state.get("step", 0))
+        self.held: Any = None  # the held-out risk where this step begins
+        self.seen: tuple[Any, ...] = ()  # who was active where it began, and what was read there
+        self.looks: list[Look] = []
+        self.start = time.perf_counter()
+
+    def run(self, bar: Bar | None) -> Run:
+        """Takes all steps; an interrupt ends them, and a second one the evaluation of the last point."""
+        try:
+            try:
+                self.steps(bar)
+            except KeyboardInterrupt:
+                self.cut_short(f"interrupted at step {self.loop.steps}")
+            return self.result()
+        except KeyboardInterrupt:
+            self.cut_short(f"interrupted at step {self.loop.steps}")
+            return self.result(failure="interrupted in the evaluation of the last point")
+
+    def broken(self, error: BaseException) -> Run:
+        """The run so far, where `error` has ended it."""
+        reason = f"{type(error).__name__} at step {self.loop.steps}: {error}"
+        self.cut_short(reason)
+        return self.result(failure=reason)
+
+    def steps(self, bar: Bar | None) -> None:
+        """Takes steps while any replica goes on."""
+        loop, ends = self.loop, self.ends
+        try:
+            while True:
+                k = loop.steps
+                for rule, check in self.limits:
+                    if check(Progress(k, math.nan, math.nan, time.perf_counter() - self.start)):
+                        ends.end(True, str(rule), rule.ending())
+                if not ends.going:
+                    return
+                look = self.looks_at(k)
+                if self.held_out is not None and (k == 0 or (k + self.first) % self.held_out_every == 0):
+                    look = True
+                    self.evaluate_held_out(self.held_out)
+                record = loop.step(look=look)
+                if look:
+                    self.note(record.step, record.rate)
+                    if bar is not None:
+                        bar.show(loop.steps, self.looks[-1])
+                if record.endings:
+                    self.finish(record, look)
+                if ends.points is not None and not self.selects:
+                    loop.put(ends.points, ~self.watch.active)  # as they go on being evaluated
+        except Stop:
+            self.note_unfinished()
+        except OutOfBudget:
+            self.out_of_budget()
+
+    def looks_at(self, k: int) -> bool:
+        """Whether the device is to be read at step `k`."""
+        every = self.loop.check_every
+        # a limit of steps, and the step before it; and points that are to be compared
+        return (
+            k % every == 0
+            or k in self.marks
+            or k + 1 in self.marks
+            or (self.compares and -k % every <= ALIKE)
+        )
+
+    def evaluate_held_out(self, held_out: Objective) -> None:
+        """Evaluates the held-out risk where the next step begins, and tells a schedule that waits."""
+        loop, watch, point = self.loop, self.watch, self.loop.point
+        held_out = selected(loop.backend, held_out, watch.active)
+        value = watch.number(held_out.value(point), "held-out risk")
+        self.held = watch.read(value)
+        if loop.steps == 0 and not some(self.host.isfinite(self.host.asarray(self.held))):
+            raise ValueError(f"held_out must be finite at w, got {self.held}")
+        watch.keep_best(point, self.held)
+        if "held_out" in loop.state and (loop.steps + self.first) % self.held_out_every == 0:
+            xp, shape = loop.backend.xp, loop.state["held_out"].shape
+            loop.state["held_out"] = xp.reshape(xp.asarray(value), shape)
+
+    def judge(self) -> None:
+        """Ends replicas where the step that is looked at begins; raises Stop if none is left."""
+        loop, watch, ends, k = self.loop, self.watch, self.ends, self.loop.steps
+        values, held, self.held = watch.values, self.held, None
+        made, seconds = sum(watch.counts.values()), time.perf_counter() - self.start
+        self.seen = (watch.active, values, watch.norm, held, made)
+        if self.score is not None:
+            watch.keep_best(loop.begin, watch.read(self.score(loop.begin)))
+        bad = not watch.finite if self.single else watch.active & ~watch.finite
+        if some(bad):
+            problem = loop.problem()
+            ends.end(bad, problem, Outcome.DIVERGED, loop.last, loop.last_value)
+            logger.warning("%s; that point is left for the last finite one", problem)
+        value = values if watch.whole else ends.nothing
+        if held is not None:
+            bad = (
+                not math.isfinite(held) if self.single else self.host.logical_not(self.host.isfinite(held))
+            )
+            reason = f"non-finite held-out risk at step {k}"
+            ends.end(bad, reason, Outcome.DIVERGED, loop.begin, value)
+        if self.ceiling is None:
+            one = self.host.asarray(1.0)
+            size = max(abs(values), 1.0) if self.single else self.host.maximum(abs(values), one)
+            self.ceiling = values + self.diverged_at * size
+        grown = values > self.ceiling
+        if some(grown):
+            ends.end(grown, self.growth(k), Outcome.DIVERGED, loop.begin, value)
+        if self.tests:
+            moved = self.moved() if self.compares and k else True
+            progress = Progress(k, values, watch.norm, seconds, held, made, moved)
+            for rule, check in self.tests:
+                found = check(progress)
+                if some(found):
+                    ends.end(found, str(rule), rule.ending(), loop.begin, value)
+        if not ends.going:
+            raise Stop
+        loop.accept(value)
+
+    def growth(self, k: int) -> str:
+        """Why a replica ends whose value has grown."""
+        return f"value grown by more than {self.diverged_at:g} times that of the start, at step {k}"
+
+    def moved(self) -> Any:
+        """Whether the parameters are others than at the last look, on the host."""
+        xp = self.loop.backend.xp
+        moved = self.loop.backend.to_numpy(xp.any(self.loop.begin != self.loop.last, axis=-1))
+        return bool(moved) if self.single else moved
+
+    def note(self, step: int, rate: Any) -> None:
+        """Adds to the history what was read where the step began."""
+        active, values, norm, held, made = self.seen
+        self.seen = ()
+        if self.single:
+            held, rate = math.nan if held is None else held, float(rate)
+        else:
+            host, nothing = self.host, self.ends.nothing
+            values, norm, held = (
+                nothing if column is None else host.where(active, column, math.nan)
+                for column in (values, norm, held)
+            )
+            rate = self.loop.backend.to_numpy(rate)
+            rate = host.reshape(rate, (-1,)) if rate.ndim else float(rate)
+        self.looks.append(Look(step, values, norm, rate, held, time.perf_counter() - self.start, made))
+
+    def note_unfinished(self) -> None:
+        """The same, where the step has been broken off."""
+        if self.seen:
+            self.note(self.first + self.loop.steps, math.nan)
+
+    def finish(self, record: Record, look: bool) -> None:
+        """Ends the replicas that cannot go on; a step in which nothing moved is not counted."""
+        loop, host, ends = self.loop, self.host, self.ends
+        rows = host.reshape(self.watch.active, (-1,))
+        here = host.reshape(self.still() if look else host.zeros(ends.size, dtype=host.bool), (-1,))
+        for r, found in enumerate(record.endings):
+            if found is not None:
+                mine = rows[0] if ends.single else host.arange(ends.size) == r
+                value = loop.last_value if here[r] else None
+                ends.end(mine, f"step {record.step}: {found.text}", found.outcome, None, value)
+        if not ends.going and bool(host.all(here | ~rows)):
+            loop.steps -= 1
+
+    def still(self) -> Any:
+        """Which replicas are where the step just taken began, on the host."""
+        loop = self.loop
+        return loop.backend.to_numpy(loop.backend.xp.all(loop.w == loop.last, axis=-1))
+
+    def out_of_budget(self) -> None:
+        """Ends the run, perhaps in the midst of a search, at the best point that was evaluated."""
+        loop, watch, host = self.loop, self.watch, self.host
+        active = watch.active
+        loop.undo(active)
+        self.note_unfinished()
+        better = active & host.isfinite(host.asarray(watch.best_value))
+        loop.put(watch.best, better)
+        value = host.where(better, watch.best_value, math.nan) if watch.keeps_best else None
+        self.ends.end(active, str(self.budget), Outcome.BUDGET_SPENT, None, value)
+
+    def cut_short(self, reason: str) -> None:
+        """Ends the run where the step began that was under way."""
+        self.loop.undo(self.watch.active)
+        self.note_unfinished()
+        self.ends.end(True, reason, Outcome.INTERRUPTED)
+
+    def result(self, *, failure: str | None = None) -> Run:
+        """The run, with the last point looked at; or with what is known, if `failure` forbids that."""
+        loop, watch, host, ends = self.loop, self.watch, self.host, self.ends
+        watch.looking, watch.limit, watch.objective = False, None, loop.objective
+        watch.active = everyone = host.ones(watch.rows, dtype=host.bool)
+        if ends.points is not None:
+            loop.put(ends.points, everyone)
+        value = host.asarray(ends.values)
+        if failure is None:
+            value = self.evaluated(value)
+        else:
+            ends.say(host.isnan(value) & ~ends.are(Outcome.INTERRUPTED), failure, Outcome.INTERRUPTED)
+        sound = host.isfinite(value) & watch.sound(loop.w)
+        if not bool(host.all(sound)):
+            if failure is None:
+                reason = f"non-finite value at step {loop.steps}"
+                ends.say(~sound & ~ends.are(Outcome.DIVERGED), reason, Outcome.DIVERGED)
+            loop.put(loop.last, ~sound)
+            value = host.where(sound, value, loop.last_value)
+            value = self.evaluated(value) if failure is None else value
+        if self.ceiling is not None:
+            grown = (value > self.ceiling) & ~ends.are(Outcome.DIVERGED)
+            ends.say(grown, self.growth(loop.steps), Outcome.DIVERGED)
+        if watch.keeps_best:
+            watch.keep_best(loop.w, float(value) if self.single else value)
+        elif self.score is not None and failure is None:
+            watch.keep_best(loop.w, watch.read(self.score(loop.w)))
+        converged = ends.are(Outcome.CONVERGED)
+        return Run(
+            w=loop.w,
+            value=float(value) if self.single else value,
+            best_w=watch.best,
+            best_value=watch.best_value,
+            reason=ends.reasons[0] if self.single else tuple(ends.reasons),
+            outcome=ends.outcomes[0] if self.single else tuple(ends.outcomes),
+            converged=bool(converged) if self.single else converged,
+            history=history(host, self.looks, None if self.single else ends.size),
+            steps=loop.steps,
+            seconds=time.perf_counter() - self.start,
+            evaluations=dict(watch.counts),
+            state=loop.state,
+        )
+
+    def evaluated(self, value: Any) -> Any:
+        """`value`, with the objective at `w` where it is not known."""
+        unknown = self.host.isnan(value)
+        if not some(unknown):
+            return value
+        return self.host.where(unknown, self.loop.backend.to_numpy(self.watch.value(self.loop.w)), value)

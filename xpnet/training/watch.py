@@ -1,0 +1,257 @@
+"""An objective seen from outside, so that evaluations inside a line search are watched like any others.
+
+They are counted wherever they are made, the best point is kept, and the first one at the point where a step
+begins is judged before the step goes on: that is how a run can end at the very point that its reason
+speaks of, with `w` and the optimizer's state as they were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+
+from .. import checks
+from ..device.arrays import Array, Matrix, Scalar, Vector
+from ..device.backend import Backend
+from ..objectives import Objective, Offers
+
+
+class OutOfBudget(Exception):
+    """The objective may not be evaluated any more."""
+
+
+class Watch(Objective):
+    """`objective`, watched.
+
+    Attributes:
+        objective: what is evaluated: `original`, or some replicas of it.
+        counts: the evaluations so far; `limit` is how many there may be.
+        looking: whether the device is read; `keeps_best` whether values say which point is best.
+        point: where the step that is watched begins, until it has been evaluated; `judge` is called then.
+        values, norm, finite: of the last step looked at: floats, or `(R,)` on the host; `whole` says
+            whether they are those of `objective`, not of some samples or of another draw.
+        best, best_value: the best point so far of each replica that is `active`.
+        fresh: whether nothing has been evaluated since the step began, so that `w` has not moved.
+    """
+
+    def __init__(self, objective: Objective, backend: Backend, w: Vector) -> None:
+        self.objective, self.original, self.backend = objective, objective, backend
+        self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
+        self.shape, self.rows = tuple(w.shape), tuple(w.shape[:-1])
+        self.counts = {"value": 0, "gradient": 0, "product": 0}
+        self.limit: int | None = None
+        self.looking = self.keeps_best = self.fresh = True
+        self.point: Vector | None = None
+        self.judge: Callable[[], None] | None = None
+        host = backend.host
+        self.active: Any = host.ones(self.rows, dtype=host.bool)
+        self.values: Any = math.nan if not self.rows else host.full(self.rows, math.nan)
+        self.norm: Any = self.values
+        self.finite: Any = True
+        self.whole = True
+        self.best: Vector = backend.xp.asarray(w, copy=True)
+        self.best_value: Any = math.inf if not self.rows else host.full(self.rows, math.inf)
+        limits = backend.xp.finfo(w.dtype)
+        self._least = float(limits.smallest_normal) / float(limits.eps)
+        self._checked = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # copy and pickle ask before there is an objective
+        return getattr(self.original, name)  # what else an optimizer asks of its own kind of objective
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """Notes evaluations to be made; raises OutOfBudget if they may not be."""
+        if self.limit is not None and sum(self.counts.values()) + number > self.limit:
+            raise OutOfBudget
+        self.counts[kind] += number
+
+    def value(self, w: Vector) -> Scalar:
+        self.count("value")
+        value = self.number(self.objective.value(w))
+        if self.looking and self.keeps_best:
+            self.keep_best(w, self.read(value))
+        return value
+
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        self.count("gradient")
+        value, gradient = self.objective.value_and_gradient(w)
+        value = self.number(value)
+        self.see(w, value, gradient)
+        return value, gradient
+
+    def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
+        self.count("gradient")
+        value, gradient, matrix = self.objective.normal_equations(w)
+        value = self.number(value)
+        self.see(w, value, gradient)
+        return value, gradient, matrix
+
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
+        self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
+        return self.objective.hessian_product(w, v)
+
+    def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
+        self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
+        return self.objective.gauss_newton_product(w, v)
+
+    def hessian(self, w: Vector) -> Matrix:
+        self.count("product", w.shape[-1])
+        return self.objective.hessian(w)
+
+    def gauss_newton(self, w: Vector) -> Matrix:
+        if Offers.NORMAL_EQUATIONS in self.original.offers:
+            self.count("gradient")
+        else:
+            self.count("product", w.shape[-1])
+        return self.objective.gauss_newton(w)
+
+    def residuals(self, w: Vector) -> Vector:
+        self.count("value")
+        return self.objective.residuals(w)
+
+    def jacobian(self, w: Vector) -> Matrix:
+        self.count("gradient")
+        return self.objective.jacobian(w)
+
+    def subset(self, samples: Array) -> Objective:
+        return Part(self, self.objective.subset(samples))
+
+    def redraw(self, draw: int) -> Objective:
+        return Part(self, self.objective.redraw(draw))
+
+    def see(self, w: Vector, value: Scalar, gradient: Vector, *, whole: bool = True) -> None:
+        """Keeps what is to be kept of an evaluation; judges it if it is that of the step's point."""
+        if not self._checked:
+            self._check(w, value, gradient)
+        if not self.looking:
+            pass
+        elif w is self.point:
+            self.look(w, value, gradient, whole=whole)
+        elif whole and self.keeps_best:
+            self.keep_best(w, self.read(value))
+        self.fresh = False
+
+    def look(self, w: Vector, value: Scalar, gradient: Vector, *, whole: bool = True) -> None:
+        """Reads the value and gradient where a step begins, and has them judged."""
+        self.point, self.whole = None, whole
+        self.values, self.norm = self.read(value), self._norm(gradient)
+        if self.rows:
+            isfinite = self.backend.host.isfinite
+            self.finite = isfinite(self.values) & isfinite(self.norm) & self.sound(w, gradient)
+        else:
+            self.finite = math.isfinite(self.values) and math.isfinite(self.norm)
+            self.finite = self.finite and bool(self.sound(w, gradient))
+        if whole and self.keeps_best:
+            self.keep_best(w, self.values, sure=self.finite is True)
+        if self.judge is not None:
+            self.judge()
+
+    def keep_best(self, w: Vector, values: Any, *, sure: bool = False) -> None:
+        """Keeps `w` where it is the best so far; only what is finite ever is (the point `sure` is)."""
+        if not self.rows:
+            if -math.inf < values < self.best_value and (sure or bool(self.sound(w))):
+                self.best[...] = w
+                self.best_value = values
+            return
+        host = self.backend.host
+        better = (values < self.best_value) & self.active & host.isfinite(values)  # never so for NaN
+        if host.any(better):
+            better = better & self.sound(w)
+            mask = self.backend.xp.asarray(better, device=self.backend.device)[:, None]
+            best = self.backend.xp.where(mask, w, self.best)
+            self.best, self.best_value = best, host.where(better, values, self.best_value)
+
+    def read(self, value: Scalar) -> Any:
+        """A value on the host: a float, or `(R,)`."""
+        return self.backend.to_numpy(value) if self.rows else float(value)
+
+    def number(self, value: Any, name: str = "objective's value") -> Scalar:
+        """`value`, which must be one number, or one for each replica."""
+        shape = tuple(getattr(value, "shape", ()))
+        if shape == self.rows:
+            return value
+        if shape == (1,) and not self.rows:
+            return value[0]
+        wanted = f"{self.rows}, one for each replica" if self.rows else "a number"
+        raise ValueError(f"the {name} must be {wanted} for this w, got shape {shape}")
+
+    def _check(self, w: Vector, value: Scalar, gradient: Vector) -> None:
+        """Raises unless value and gradient are what an optimizer can work with."""
+        backend, name = self.backend, "the objective's gradient"
+        backend.check(name, gradient, getattr(gradient, "dtype", None))  # where it is
+        if gradient.dtype != w.dtype:
+            wanted, got = checks.dtype_name(w.dtype), checks.dtype_name(gradient.dtype)
+            raise TypeError(f"{name} must be {wanted}, as w, got {got}")
+        if tuple(gradient.shape) != self.shape:
+            raise ValueError(f"{name} must be {self.shape}, as w, got shape {tuple(gradient.shape)}")
+        if gradient is w or getattr(gradient, "base", None) is w:
+            raise ValueError(f"{name} must be a new array, got w itself, which the optimizer moves")
+        if not isinstance(value, int | float):
+            own = array_api_compat.is_numpy_array if backend.name == "numpy" else backend.owns
+            if not own(value):
+                kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
+                raise TypeError(f"the objective's value must be on {backend.name!r}, as w, got a {kind}")
+            if not backend.xp.isdtype(value.dtype, ("real floating", "integral")):
+                got = checks.dtype_name(value.dtype)
+                raise TypeError(f"the objective's value must be real, got {got}")
+        self._checked = True
+
+    def _norm(self, vectors: Vector) -> Any:
+        """The Euclidean norm over the last axis, on the host, whatever the size of the numbers."""
+        squares = self.read(self.backend.xp.vecdot(vectors, vectors))
+        if not self.rows:
+            safe = self._least < squares < math.inf
+            return math.sqrt(squares) if safe else float(self._scaled_norm(vectors))
+        if bool(self.backend.host.all((squares > self._least) & (squares < math.inf))):
+            return self.backend.host.sqrt(squares)
+        return self._scaled_norm(vectors)
+
+    def _scaled_norm(self, vectors: Vector) -> Any:
+        """As `_norm`, where squares overflow, underflow, or are not finite: they are scaled first."""
+        xp, host = self.backend.xp, self.backend.host
+        largest = xp.max(xp.abs(vectors), axis=-1, keepdims=True)
+        sound = (largest > 0) & xp.isfinite(largest)
+        scale = xp.where(sound, largest, xp.ones_like(largest))
+        scaled = vectors / scale
+        parts = (scale[..., 0], xp.sum(scaled * scaled, axis=-1))
+        size, squares = (host.astype(self.backend.to_numpy(part), host.float64) for part in parts)
+        norm = size * host.sqrt(squares)
+        # the norm of finite numbers counts as finite
+        return host.where(host.isinf(norm) & host.isfinite(squares), FLOAT_MAX, norm)
+
+    def sound(self, w: Vector, other: Vector | None = None) -> Any:
+        """Whether `w` is finite, each replica, on the host."""
+        xp = self.backend.xp
+        total = self.read(xp.sum(w, axis=-1) if other is None else xp.vecdot(w, other))
+        if not self.rows and math.isfinite(total):
+            return True  # a sum is finite only if every term is
+        return self.backend.to_numpy(xp.all(xp.isfinite(w), axis=-1))
+
+
+FLOAT_MAX = 1.7976931348623157e308
+
+
+class Part(Objective):
+    """Some samples of a watched objective, or another draw; its values do not say which point is best."""
+
+    def __init__(self, watch: Watch, objective: Objective) -> None:
+        self.watch, self.objective = watch, objective
+        self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
+
+    def value(self, w: Vector) -> Scalar:
+        self.watch.count("value")
+        return self.watch.number(self.objective.value(w))
+
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        self.watch.count("gradient")
+        value, gradient = self.objective.value_and_gradient(w)
+        value = self.watch.number(value)
+        self.watch.see(w, value, gradient, whole=False)
+        return value, gradient
+
+    def subset(self, samples: Array) -> Objective:
+        return Part(self.watch, self.objective.subset(samples))
