@@ -44,7 +44,7 @@ def test_wrong_vectors_are_refused():
     layout = Layout({"weights": (3, 2)})
     with pytest.raises(ValueError, match=r"w must have 6 parameters .* got shape \(7,\)"):
         layout.views(np.zeros(7))
-    with pytest.raises(ValueError, match="'a' must be positive integers"):
+    with pytest.raises(ValueError, match="each length in the shape of 'a' must be at least 1, got 0"):
         Layout({"a": (2, 0)})
 
 
@@ -62,7 +62,7 @@ def test_initializers_have_their_variance(name, variance):
 def test_uniform_stays_within_its_limit():
     w = Network(300, Dense(200, initializer=xpnet.uniform(0.2))).initialize(0, "numpy", "float64")
     assert 0.199 < np.abs(w).max() <= 0.2
-    with pytest.raises(ValueError, match="limit must be a positive number, got -1"):
+    with pytest.raises(ValueError, match=r"limit must be in \(0, inf\), got -1"):
         xpnet.uniform(-1)
 
 

@@ -8,7 +8,16 @@ from . import analysis, linear, optimizers
 from .device.backend import Backend, BackendError
 from .device.select import backend
 from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
-from .layers import Activation, Dense, Dropout, ElementwiseActivation, Layer, LayerNorm
+from .layers import (
+    Accumulate,
+    Activation,
+    Dense,
+    Dropout,
+    ElementwiseActivation,
+    Layer,
+    LayerNorm,
+    RandomLayer,
+)
 from .layers.activations import leaky_relu
 from .network import Network
 from .objectives import (
@@ -72,6 +81,7 @@ from .training.stopping import (
 )
 
 __all__ = [
+    "Accumulate",
     "Activation",
     "Adadelta",
     "Adagrad",
@@ -138,6 +148,7 @@ __all__ = [
     "PROBLEMS",
     "Quadratic",
     "QuickProp",
+    "RandomLayer",
     "Record",
     "RMSprop",
     "Rprop",

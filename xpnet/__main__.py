@@ -33,9 +33,10 @@ def rules() -> dict[str, Elementwise]:
             continue
         for value in vars(importlib.import_module(module.name)).values():
             for part in value.values() if isinstance(value, dict) else [value]:
-                owner = vars(part) if isinstance(part, ElementwiseActivation) else {"": part}
+                activation = isinstance(part, ElementwiseActivation)
+                owner = part.rules._asdict() if activation else {"": part}
                 found |= {
-                    f"{rule.graph.name}{key}": rule
+                    f"{rule.graph.name}{key and '_' + key}": rule
                     for key, rule in owner.items()
                     if isinstance(rule, Elementwise)
                 }

@@ -27,6 +27,14 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool; it must be True or False, those of NumPy among them."""
+    own = dtype_name(getattr(value, "dtype", None)) == "bool" and getattr(value, "shape", None) == ()
+    if not isinstance(value, bool) and not own:
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def number(
     name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
 ) -> float:

@@ -12,10 +12,9 @@ from oracles import SPECIAL, as_tuple
 
 from xpnet.__main__ import rules
 from xpnet.layers.activations import sigmoid_with_offset
-from xpnet.rules import Elementwise
 
-OFFSET = vars(sigmoid_with_offset(0.1))
-RULES = rules() | {f"offset{key}": rule for key, rule in OFFSET.items() if isinstance(rule, Elementwise)}
+OFFSET = sigmoid_with_offset(0.1).rules._asdict()
+RULES = rules() | {f"offset_{key}": rule for key, rule in OFFSET.items()}
 
 
 def test_the_rules_are_found():

@@ -107,7 +107,7 @@ class EmpiricalRisk(Objective):
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r}")
-        if training is None and network.has_dropout:
+        if training is None and network.random:
             raise ValueError(
                 "training must be given as the network has Dropout: True to train with it, "
                 "False for a held-out risk without"
@@ -127,11 +127,10 @@ class EmpiricalRisk(Objective):
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
-        activation = getattr(network.layers[-1], "activation", None)
-        self._divergence = divergence.logits.get(getattr(activation, "name", ""), divergence)
-        self._network = network if self._divergence is divergence else network.on_logits()
+        self._divergence, on_logits = divergence.on(network.activation)
+        self._network = network.on_logits() if on_logits else network
 
-        self._random, self._draw = bool(training) and network.has_dropout, 0
+        self._random, self._draw = bool(training) and network.random, 0
         with self.backend.quiet():
             self.data = Data(
                 self.backend,
@@ -484,7 +483,7 @@ class EmpiricalRisk(Objective):
     def _forward(self, xp: Any, parameters: Parameters, chunk: Chunk) -> tuple[Any, list[Any]]:
         """The outputs of some samples, and the caches of the layers."""
         if chunk.numbers is not None:
-            parameters = self._network.with_masks(
+            parameters = self._network.with_draws(
                 self.backend.xp, parameters, chunk.numbers, self._draw, self.dtype
             )
         return self._network.forward(xp, parameters, chunk.inputs)
