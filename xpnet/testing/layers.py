@@ -82,13 +82,18 @@ def _check_layer(
         with only_reads("the layer"):
             outputs, cache = layer.forward(namespace, {**own, **drawn}, x)
             freeze(cache)
+            change: Any = weights
+            if namespace is xp:
+                shape = tuple(outputs.shape)
+                require(shape[-2:] == (units, samples), f"outputs have shape {shape}")
+                change = frozen(host, host.broadcast_to(weights, outputs.shape))
             back = layer.backward(
-                namespace, {**own, **drawn}, cache, weights, _Collect(namespace, found), **options
+                namespace, {**own, **drawn}, cache, change, _Collect(namespace, found), **options
             )
         return outputs, back, found
 
     outputs, back, found = passes(xp, parameters, x, weights)
-    require(tuple(outputs.shape) == (units, samples), f"outputs have shape {outputs.shape}")
+    require(tuple(outputs.shape) == (units, samples), f"outputs have shape {tuple(outputs.shape)}")
     require(
         set(shapes) == set(found),
         f"gradients are given of {sorted(found)}, the parameters are {sorted(shapes)}",
@@ -114,15 +119,14 @@ def _check_layer(
 
     without = passes(xp, parameters, x, weights, input_gradient=False)
     require(without[1] is None, "input_gradient=False still returns a gradient")
-    spread = frozen(host, host.broadcast_to(weights, (2, units, samples)))
-    replicas = passes(xp, many, x, spread if shapes else weights)
-    for name in shapes:
+    replicas = passes(xp, many, x, weights)
+    for name, shape in shapes.items():
         same = close(host, without[2][name], found[name])
         require(same, f"gradient of {name} depends on input_gradient")
-        same = close(host, replicas[2][name][0, ...], found[name])
-        require(same, f"gradient of {name} is another one among replicas")
-    if shapes:
-        require(close(host, replicas[0][0, ...], outputs), "outputs are others among replicas")
+        first = host.broadcast_to(replicas[2][name], (2, *shape))[0, ...]
+        require(close(host, first, found[name]), f"gradient of {name} is another one among replicas")
+    first = host.broadcast_to(replicas[0], (2, units, samples))[0, ...]
+    require(close(host, first, outputs), "outputs are others among replicas")
 
     at = [*parameters.values(), x, weights]
     tangents = directions(host, seed, *at)
