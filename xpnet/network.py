@@ -103,7 +103,7 @@ class Network:
 
     def _draw(self, host: Namespace, seed: int) -> Vector:
         random = host_generator(seed)
-        flat = host.zeros(self.size, dtype=host.float64)
+        flat = host.asarray(0.0 * random.random(self.size))  # a seed's numbers begin after as many
         for number, (layer, shapes) in enumerate(zip(self.layers, self._shapes, strict=True)):
             for name, given in layer.initialize(random, self._units[number]).items():
                 where = f"layers[{number}], {layer!r},"

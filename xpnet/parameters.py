@@ -163,7 +163,7 @@ def lecun(random: Any, shape: Shape) -> Any:
 
 def zeros(random: Any, shape: Shape) -> Any:
     """All zero; for convex problems, where symmetry does no harm."""
-    return 0.0
+    return 0.0 * random.random(shape)
 
 
 def uniform(limit: float) -> Initializer:
