@@ -151,4 +151,4 @@ def data(divergence, samples=9, outputs=3, seed=0):
 
 def blas_threads():
     """Of the libraries there were at the first hold; SciPy, which may come later, brings its own."""
-    return [library.get_num_threads() for library in blas._blas_libraries()]
+    return blas.blas_threads()
