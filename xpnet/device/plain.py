@@ -1,4 +1,4 @@
-"""What users hand over as a plain NumPy array of real numbers, or an error that says what it is and what to do.
+"""What users hand over, as a plain NumPy array of real numbers, or an error that says what it is.
 
 A thing is known by its type, never by an attribute of its own, as a column of a table may have any name.
 """

@@ -45,8 +45,8 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
 class _Job:
     """The tasks of one `run_all`.
 
-    A helper sits on a seat, a lock, while it works. Nobody counts who has come and who has gone: the job has
-    ended when it is closed and each seat has been free since, so no interrupt can make a count wrong.
+    A helper sits on a seat, a lock, while it works. Nobody counts who has come and who has gone: the job
+    has ended when it is closed and each seat has been free since, so no interrupt makes a count wrong.
     """
 
     def __init__(self, tasks: Sequence[Callable[[], Any]]) -> None:
