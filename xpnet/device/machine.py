@@ -128,7 +128,7 @@ def _free_addresses() -> int:
 
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         used = int(_read("/proc/self/statm").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (ImportError, OSError, ValueError, IndexError):  # not on this system
+    except (ImportError, AttributeError, OSError, ValueError, IndexError):  # not on this system
         return UNKNOWN
     return UNKNOWN if most == resource.RLIM_INFINITY else max(0, most - used)
 

@@ -73,7 +73,7 @@ def is_sparse(values: Any) -> bool:
 
 def is_table(values: Any) -> bool:
     """Whether `values` are a data frame or a series, which are indexed by labels."""
-    return _offers(values, "__dataframe__") or _offers(values, "iloc")
+    return any(_offers(values, name) for name in ("iloc", "__dataframe__", "__arrow_c_stream__"))
 
 
 def _offers(values: object, name: str) -> bool:
@@ -132,12 +132,11 @@ def _parts(values: Any, place: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...
 def _table(values: Any, name: str) -> HostArray:
     """A data frame or series, column by column where their kinds differ."""
     whole = np.asarray(values)
-    if whole.dtype.kind in "biuf":
-        return whole
     if whole.ndim == 1:
         return _column(whole, name)
-    labels = list(values.columns if hasattr(values, "columns") else values.column_names)
-    columns = [values.iloc[:, k] if hasattr(values, "iloc") else values[:, k] for k in range(len(labels))]
+    if whole.dtype.kind in "biu" or (whole.dtype.kind == "f" and not np.isnan(whole).any()):
+        return whole
+    labels, columns = _columns(values)
     arrays = [
         _column(np.asarray(column), f"{name}: column {label!r}")
         for label, column in zip(labels, columns, strict=True)
@@ -145,16 +144,29 @@ def _table(values: Any, name: str) -> HostArray:
     return np.stack(arrays, axis=1) if arrays else whole
 
 
+def _columns(table: Any) -> tuple[list[Any], list[Any]]:
+    """The labels and the columns of a data frame of pandas, polars, or pyarrow."""
+    if _offers(table, "iloc"):
+        labels = list(table.columns)
+        return labels, [table.iloc[:, k] for k in range(len(labels))]
+    if _offers(table, "get_columns"):
+        return list(table.columns), list(table.get_columns())
+    return list(table.column_names), list(table.columns)
+
+
 def _column(array: HostArray, name: str) -> HostArray:
     if array.dtype.kind == "O":
         entries: list[Any] = array.tolist()
-        for row, entry in enumerate(entries):
-            if entry is None or type(entry).__name__ in ("NAType", "NaTType"):
-                raise ValueError(f"{name} has no value in row {row}: fill it in, or leave the row out")
-        if all(_is_number(entry) for entry in entries):
-            return np.array(entries)
-        if any(isinstance(entry, str) for entry in entries):
+        missing = [entry is None or type(entry).__name__ in ("NAType", "NaTType") for entry in entries]
+        if not any(missing) and all(_is_number(entry) for entry in entries):
+            array = np.array(entries)
+        elif any(isinstance(entry, str) for entry in entries):
             array = np.array(list(map(str, entries)))
+    else:
+        missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0)
+    if array.dtype.kind in "Of" and any(missing):
+        row = list(missing).index(True)
+        raise ValueError(f"{name} has no value in row {row}: fill it in, or leave the row out")
     if array.dtype.kind not in "biuf":
         got = HINTS.get(array.dtype.kind, f"an array of {array.dtype}")
         raise TypeError(f"{name} holds {got}; it must hold real numbers")
