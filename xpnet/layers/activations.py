@@ -86,6 +86,11 @@ class ElementwiseActivation(Activation):
         self._plain, self._biased = elementwise(forward), elementwise(biased)
         self._backward = elementwise(backward)
 
+    @property
+    def rules(self) -> tuple[Any, Any, Any]:
+        """The elementwise rules that `forward` without and with a bias and `backward` run."""
+        return self._plain, self._biased, self._backward
+
     def check_traceable(self) -> None:
         """Raises TraceError unless function and derivative can become kernels."""
         for rule in (self._plain, self._biased, self._backward):
