@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -151,4 +155,19 @@ def data(divergence, samples=9, outputs=3, seed=0):
 
 def blas_threads():
     """Of the libraries there were at the first hold; SciPy, which may come later, brings its own."""
-    return [library.get_num_threads() for library in blas._blas_libraries()]
+    return blas.blas_threads()
+
+
+def run_program(program, *arguments):
+    """The words that a Python program, a text or a file, prints in a process of its own."""
+    text = [str(program)] if isinstance(program, Path) else ["-c", textwrap.dedent(program)]
+    root = str(Path(xpnet.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *text, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ | {"PYTHONPATH": root},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()

@@ -1,50 +1,75 @@
-"""Checks of what users hand over; each error names the argument, what came, and what was wanted."""
+"""Checks of what users hand over; each error names the argument, what came, and what was wanted.
+
+A check returns what is to be used from then on: a Python int for NumPy's, a float for a fraction. It knows
+an array by what every library's arrays have, so that no library is named here.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
+import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar, get_args, overload
+
+Option = TypeVar("Option", bound=str)
 
 
-def choice(name: str, value: Any, options: Iterable[str]) -> str:
-    """`value`, which must be one of `options`; the error lists the close ones."""
-    options = list(options)
-    if isinstance(value, str) and value in options:
-        return value
-    close = difflib.get_close_matches(str(value).lower(), options, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {options}"
-    raise ValueError(f"unknown {name} {value!r}; {hint}")
+@overload
+def choice(name: str, value: Any, options: Iterable[Option]) -> Option: ...
+@overload
+def choice(name: str, value: Any, options: Any) -> Any: ...
+def choice(name: str, value: Any, options: Any) -> Any:
+    """`value`, which must be one of `options`, words or a `Literal`; the error lists the close ones."""
+    words: list[str] = list(get_args(options) or options)
+    if isinstance(value, str) and value in words:
+        return words[words.index(value)]  # a plain string, whatever kind of string came
+    close = difflib.get_close_matches(shown(value).strip("'").lower(), words, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {words}"
+    raise ValueError(f"unknown {name} {shown(value)}; {hint}")
 
 
-def count(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if int(value) < least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return int(value)
+def count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value` as an int of at least `least`, and at most `most`; an integer of any library is one."""
+    got = None
+    if not _is_flag(value) and not getattr(value, "ndim", 0):
+        with contextlib.suppress(TypeError):
+            got = operator.index(value)
+    if got is None:
+        raise TypeError(f"{name} must be an integer, got {shown(value)}")
+    if got < least:
+        raise ValueError(f"{name} must be at least {least}, got {shown(got)}")
+    if most is not None and got > most:
+        raise ValueError(f"{name} must be at most {most}, got {shown(got)}")
+    return got
 
 
 def flag(name: str, value: Any) -> bool:
-    """`value` as a bool; it must be True or False, those of NumPy among them."""
-    own = dtype_name(getattr(value, "dtype", None)) == "bool" and getattr(value, "shape", None) == ()
-    if not isinstance(value, bool) and not own:
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+    """`value`, which must be True or False, as a bool; one of NumPy's, or an array of one, is taken."""
+    if not _is_flag(value):
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
 def number(
     name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
 ) -> float:
-    """`value` as a finite float in [least, most]; `open` may hold "(" or ")" to leave an end out."""
+    """`value` as a finite float in [least, most]; `open` may hold "(" or ")" to leave an end out.
+
+    Takes real numbers of every kind: of NumPy, fractions, decimals, arrays and tensors of no dimension.
+    """
     if getattr(value, "ndim", 0):
         shape = tuple(value.shape)
         raise TypeError(f"{name} must be one number, for all replicas, got an array of shape {shape}")
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    got = float(value)
+    if not _is_real(value):
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
+    try:
+        got = float(value)
+    except OverflowError:
+        got = math.copysign(math.inf, 1 if value > 0 else -1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} must be a number, got {shown(value)}: {error}") from error
     low = got > least if "(" in open else got >= least
     high = got < most if ")" in open else got <= most
     if not (math.isfinite(got) and low and high):
@@ -53,7 +78,7 @@ def number(
             left = "(" if "(" in open or least == -math.inf else "["
             right = ")" if ")" in open or most == math.inf else "]"
             wanted = f"in {left}{least:g}, {most:g}{right}"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
     return got
 
 
@@ -77,8 +102,8 @@ def writeable(name: str, array: Any) -> None:
 
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype of any library, such as "float32"."""
-    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
-    return name.rsplit(".", 1)[-1]
+    name: Any = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
+    return str(name).rsplit(".", 1)[-1]
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
@@ -96,3 +121,28 @@ def per_replica(name: str, value: Any, w: Any) -> None:
             f"{name} must be a number or have a row for each replica: w has {replicas}, "
             f"{name} has {shape[0]} rows"
         )
+
+
+def shown(value: Any) -> str:
+    """`value` as errors show it: its `repr`, of at most 100 characters, whatever that may raise."""
+    try:
+        text = repr(value)
+    except Exception:  # such as of an int of more than 4300 digits
+        text = f"a {type(value).__module__}.{type(value).__qualname__}"
+    return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool) or (_kind(value) == "bool" and not getattr(value, "ndim", 1))
+
+
+def _is_real(value: Any) -> bool:
+    kind = _kind(value)
+    if kind:
+        return kind.startswith(("float", "bfloat", "int", "uint", "longdouble"))
+    return hasattr(value, "__float__") and not isinstance(value, bool | str | bytes | complex)
+
+
+def _kind(value: Any) -> str:
+    """The name of an array's or a NumPy scalar's dtype; of anything else nothing."""
+    return dtype_name(value.dtype) if hasattr(value, "dtype") and hasattr(value, "ndim") else ""

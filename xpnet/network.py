@@ -52,8 +52,9 @@ class Network:
             raise ValueError("layers must not be empty: a network has at least one layer")
         self.layers = layers
         self._units = [self.inputs]  # of the inputs, and of each layer's outputs
-        for layer in layers:
-            self._units.append(layer.units or self._units[-1])
+        for number, layer in enumerate(layers):
+            units = self._units[-1] if layer.units is None else layer.units
+            self._units.append(checks.count(f"units of layers[{number}]", units))
         self._shapes = [layer.shapes(units) for layer, units in zip(layers, self._units, strict=False)]
         self.layout = Layout(
             {

@@ -6,8 +6,9 @@ shape is meant; where there are R replicas an axis of R stands in front.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+import array_api_compat
 import numpy as np
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ Samples: TypeAlias = Array
 
 Units: TypeAlias = Array
 """Activations, samples on the last axis: `(units, samples)`, or `(R, units, samples)`."""
+
+compat: Any = cast(Any, array_api_compat)  # whose own types are partly unknown
 
 host: Namespace = np  # for what lives on the host whatever the backend
 

@@ -71,7 +71,7 @@ def _check_layer(
     many = {name: frozen(host, random.standard_normal((2, *shape))) for name, shape in shapes.items()}
     parameters = {name: frozen(host, values[0, ...]) for name, values in many.items()}
     x = frozen(host, random.standard_normal((inputs, samples)))
-    units = layer.units or inputs
+    units = inputs if layer.units is None else layer.units
     weights = frozen(host, random.standard_normal((units, samples)))
 
     def passes(
