@@ -16,7 +16,8 @@ from typing import ClassVar, Literal
 
 from . import checks
 from .device.arrays import Array, Namespace, Units
-from .layers.activations import ACTIVATIONS, IDENTITY, REAL, SIGMOID, SOFTMAX, UNIT, Activation, Range
+from .layers.activation import REAL, UNIT, Activation, Range
+from .layers.activations import ACTIVATIONS, IDENTITY, SIGMOID, SOFTMAX
 
 _NONE: Mapping[Activation, Divergence] = MappingProxyType({})
 

@@ -1,6 +1,7 @@
 """Layers: pure functions of a namespace, parameters, and inputs, samples on the last axis."""
 
-from .activations import ACTIVATIONS, Activation, ActivationName, ElementwiseActivation, Softmax
+from .activation import Activation, ElementwiseActivation
+from .activations import ACTIVATIONS, ActivationName, Softmax
 from .base import Accumulate, Layer, RandomLayer
 from .dense import Dense
 from .dropout import Dropout

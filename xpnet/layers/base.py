@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..device.arrays import Array, Namespace, Units
-from .activations import Activation
+from .activation import Activation
 
 
 class Accumulate(Protocol):

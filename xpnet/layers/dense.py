@@ -9,7 +9,8 @@ from typing import Any
 from .. import checks
 from ..device.arrays import Array, Namespace, Units
 from ..parameters import INITIALIZERS, Initializer, InitializerName
-from .activations import ACTIVATIONS, Activation, ActivationName
+from .activation import Activation
+from .activations import ACTIVATIONS, ActivationName
 from .base import Accumulate, Layer
 
 
