@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import checks
-from ..rules import elementwise, samplewise
+from ..rules import Elementwise, elementwise, samplewise
 
 
 class Activation(ABC):
@@ -33,6 +33,14 @@ class Activation(ABC):
 
     def __repr__(self) -> str:
         return self.name
+
+
+class Rules(NamedTuple):
+    """The elementwise rules of an activation: `(z)`, `(z, bias)`, and `(cache, gradient)`."""
+
+    plain: Elementwise
+    biased: Elementwise
+    backward: Elementwise
 
 
 class ElementwiseActivation(Activation):
@@ -87,9 +95,9 @@ class ElementwiseActivation(Activation):
         self._backward = elementwise(backward)
 
     @property
-    def rules(self) -> tuple[Any, Any, Any]:
+    def rules(self) -> Rules:
         """The elementwise rules that `forward` without and with a bias and `backward` run."""
-        return self._plain, self._biased, self._backward
+        return Rules(self._plain, self._biased, self._backward)
 
     def check_traceable(self) -> None:
         """Raises TraceError unless function and derivative can become kernels."""
