@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +156,7 @@ def data(divergence, samples=9, outputs=3, seed=0):
 
 def blas_threads():
     """Of the libraries there were at the first hold; SciPy, which may come later, brings its own."""
-    return [library.get_num_threads() for library in blas._blas_libraries()]
+    return blas.blas_threads()
 
 
 def seeded_risk(backend="numpy", dtype="float64", seed=0):
@@ -191,3 +195,18 @@ BAD = [
         lambda value, gradient: (value, gradient + np.nan * (gradient == gradient[0])),
     ),
 ]
+
+
+def run_program(program, *arguments):
+    """The words that a Python program, a text or a file, prints in a process of its own."""
+    text = [str(program)] if isinstance(program, Path) else ["-c", textwrap.dedent(program)]
+    root = str(Path(xpnet.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *text, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ | {"PYTHONPATH": root},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()

@@ -98,10 +98,23 @@ def test_one_output_and_cross_entropy(device):
         EmpiricalRisk(Network(2, Dense(1, "sigmoid")), BinaryCrossEntropy(), X, LABELS, backend=device)
 
 
-def test_sparse_matrices():
+def test_what_is_no_plain_array_is_named(device):
     sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
-    with pytest.raises(TypeError, match="X must hold real numbers, got an array of objects"):
-        EmpiricalRisk(NETWORK, CrossEntropy(), sparse.csr_array(X), LABELS, backend="numpy")
+    masked = np.ma.array(np.zeros(6), mask=[0, 0, 1, 0, 0, 0])
+    for arguments, error, message in [
+        (
+            {"X": sparse.csr_array(X)},
+            TypeError,
+            r"X is a SciPy sparse matrix \(csr_array\); pass X.toarray\(\)",
+        ),
+        ({"targets": masked}, ValueError, r"targets\[2\] is masked, and so are 0 more"),
+        ({"sample_weight": masked}, ValueError, r"sample_weight\[2\] is masked"),
+        ({"X": np.ma.array(X, mask=X > 1)}, ValueError, r"X\[\d, \d\] is masked"),
+    ]:
+        with pytest.raises(error, match=message):
+            EmpiricalRisk(
+                NETWORK, CrossEntropy(), **{"X": X, "targets": LABELS} | arguments, backend=device
+            )
 
 
 @pytest.fixture

@@ -138,9 +138,7 @@ def test_the_float_is_what_is_compared():
     almost = 1 - Fraction(1, 10**30)  # less than 1, and 1 as a float
     with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\), got "):
         checks.number("momentum", almost, 0.0, 1.0, open=")")
-    with pytest.raises(
-        TypeError, match=r"rate must be one number, for all replicas, got an array of shape"
-    ):
+    with pytest.raises(TypeError, match=r"rate must be one number, .* got an array of shape"):
         checks.number("rate", np.ones(1))
 
 
@@ -161,6 +159,6 @@ def test_choices(options):
     assert (got, type(got)) == ("first", str)
     with pytest.raises(ValueError, match="unknown scaling 'firts'; did you mean 'first'"):
         checks.choice("scaling", "firts", options)
-    for value in (None, 3, ["first"], 10**5000):
+    for value in (b"x", 3, ["x"], 10**5000):
         with pytest.raises(ValueError, match=r"unknown scaling .*; use one of \['first', 'unit'\]"):
             checks.choice("scaling", value, options)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import pickle
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from conftest import assert_allclose, assert_array_equal, to_numpy
@@ -12,9 +17,12 @@ from xpnet import (
     BinaryCrossEntropy,
     CrossEntropy,
     Dense,
+    Divergence,
+    Dropout,
     ElementwiseActivation,
     EmpiricalRisk,
     KullbackLeibler,
+    LayerNorm,
     Network,
     SquaredError,
 )
@@ -23,6 +31,7 @@ from xpnet.divergences import (
     SoftmaxCrossEntropy,
     SoftmaxKullbackLeibler,
 )
+from xpnet.layers import ACTIVATIONS as LIBRARY
 from xpnet.testing import check_divergence, check_gradient
 
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
@@ -201,3 +210,190 @@ def test_every_backend(backend, dtype, tolerance):
                 values.append((float(value), own.to_numpy(gradient)))
             assert values[0][0] == pytest.approx(values[1][0], rel=tolerance)
             assert_allclose(values[0][1], values[1][1], atol=tolerance)
+
+
+def hard_sigmoid(xp, z):
+    return xp.maximum(0.0, xp.minimum(1.0, 0.2 * z + 0.5))
+
+
+def hard_sigmoid_slope(xp, y):
+    return xp.where((y > 0.0) & (y < 1.0), 0.2 * xp.ones_like(y), 0.0)
+
+
+def sharp_softmax(xp, z):
+    return 1.0 / (1.0 + xp.exp(-3.0 * z))
+
+
+def sharp_softmax_slope(xp, y):
+    return 3.0 * y * (1.0 - y)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "slope", "divergence"),
+    [
+        ("sigmoid", hard_sigmoid, hard_sigmoid_slope, BinaryCrossEntropy()),
+        ("softmax", sharp_softmax, sharp_softmax_slope, CrossEntropy()),
+        ("softmax", sharp_softmax, sharp_softmax_slope, KullbackLeibler()),
+    ],
+)
+def test_an_activation_is_known_by_what_it_is_and_not_by_its_name(
+    name, function, slope, divergence, device
+):
+    own = ElementwiseActivation(name, function, slope, of="output", range=(0.0, 1.0))
+    network = Network(4, Dense(3, own))
+    X, targets = data(divergence)
+    risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
+    w = network.initialize(0, device, "float64")
+    outputs = to_numpy(network.predict(w, X))
+    want = divergence.value(xpnet.backend("numpy").xp, outputs.T, np.asarray(targets).T).mean()
+    assert float(risk.value(w)) == pytest.approx(want, rel=1e-12)
+    check_gradient(risk, w)
+    if name == "sigmoid":
+        library = EmpiricalRisk(
+            Network(4, Dense(3, name)), divergence, X, targets, backend=device, dtype="float64"
+        )
+        assert abs(float(library.value(w)) - want) > 1e-3
+
+
+def risk_of(divergence, *layers):
+    X, targets = data(divergence)
+    return EmpiricalRisk(
+        Network(4, *layers), divergence, X, targets, backend="numpy", dtype="float64", training=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("divergence", "last", "message"),
+    [
+        (CrossEntropy(), Dense(3), r"takes outputs in \[0, 1\].*'identity'.*\(-inf, inf\): end.*'softmax'"),
+        (CrossEntropy(), Dense(3, "softplus"), r"'softplus', whose outputs lie in \[0, inf\).*'softmax'"),
+        (KullbackLeibler(), Dense(3, "relu"), r"KullbackLeibler\(\) takes .*Dense\(units, 'softmax'\)"),
+        (
+            CrossEntropy(),
+            Dense(3, "tanh"),
+            r"in \[-1, 1\].*with CrossEntropy\(from_logits=True",
+        ),
+        (BinaryCrossEntropy(), Dense(3), r"'identity'.*end it in Dense\(units, 'sigmoid'\)"),
+        (BinaryCrossEntropy(), Dense(3, "relu"), r"'relu'.*end it in Dense\(units, 'sigmoid'\)"),
+        (BinaryCrossEntropy(), Dense(3, "leaky_relu"), r"'leaky_relu'.*Dense\(units, 'sigmoid'\)"),
+        (CrossEntropy(), Dense(3, OWN), r"'cube', whose range is not known.*say so by range=\(0, 1\)"),
+        (BinaryCrossEntropy(), LayerNorm(), r"a layer without an activation: end it .*'sigmoid'"),
+        (CrossEntropy(), Dropout(0.5), r"a layer without an activation: end it .*'softmax'"),
+        (
+            CrossEntropy(from_logits=True),
+            Dense(3, "softmax"),
+            r"takes logits.*'identity'\).*'softmax'",
+        ),
+        (CrossEntropy(from_logits=True), Dropout(0.5), r"takes logits.*a layer without an activation"),
+        (BinaryCrossEntropy(True), Dense(3, "sigmoid"), r"Entropy\(from_logits=True\) takes logits"),
+    ],
+)
+def test_outputs_outside_the_domain_are_refused_before_any_step(divergence, last, message):
+    with pytest.raises(ValueError, match=message):
+        risk_of(divergence, Dense(3, "tanh"), last)
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES, ids=str)
+def test_what_is_evaluated_on_each_activation(divergence):
+    for activation in LIBRARY.values():
+        low, high = activation.range
+        if isinstance(divergence, SquaredError):
+            assert divergence.on(activation) == (divergence, False)
+        elif low < 0.0 or high > 1.0:
+            with pytest.raises(ValueError, match="takes outputs in"):
+                divergence.on(activation)
+        else:
+            own, on_logits = divergence.on(activation)
+            assert on_logits == (own != divergence) == (activation in divergence.logits)
+    assert SquaredError().on(None) == SquaredError().on(OWN) == (SquaredError(), False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation"),
+    [(CrossEntropy, "softmax"), (KullbackLeibler, "softmax"), (BinaryCrossEntropy, "sigmoid")],
+)
+def test_logits_give_what_their_activation_gives(kind, activation, device):
+    X, targets = data(kind())
+    options = {"backend": device, "dtype": "float64"}
+    plain, of_logits = Network(4, Dense(3, activation)), Network(4, Dense(3))
+    first = EmpiricalRisk(plain, kind(), X, targets, **options)
+    second = EmpiricalRisk(of_logits, kind(from_logits=True), X, targets, **options)
+    w = plain.initialize(0, device, "float64")
+    for got, want in zip(second.value_and_gradient(w), first.value_and_gradient(w), strict=True):
+        assert_array_equal(got, want)
+    assert_array_equal(second.hessian_product(w, w), first.hessian_product(w, w))
+    # the outputs are the logits
+    z = to_numpy(of_logits.predict(w, X))
+    weights = to_numpy(w)[:12].reshape(3, 4)
+    np.testing.assert_allclose(z, np.asarray(X) @ weights.T + to_numpy(w)[12:], rtol=1e-12)
+    targets = np.asarray(targets).T
+    check_divergence(kind(from_logits=True), z.T, targets)
+    xp = xpnet.backend("numpy").xp
+    mean = kind(True).value(xp, z.T, targets).mean()
+    assert float(second.value(w)) == pytest.approx(mean, rel=1e-12)
+
+
+def test_torch_takes_the_same_logits(torch):
+    random = np.random.default_rng(0)
+    z, labels = 5 * random.standard_normal((3, 20)), random.integers(0, 3, 20)
+    d = random.random((3, 20))
+    xp, functional = xpnet.backend("numpy").xp, torch.nn.functional
+    want = functional.cross_entropy(torch.tensor(z.T), torch.tensor(labels), reduction="none")
+    got = CrossEntropy(from_logits=True).value(xp, z, np.eye(3)[labels].T)
+    np.testing.assert_allclose(got, want.numpy(), rtol=1e-12, atol=1e-14)
+    want = functional.binary_cross_entropy_with_logits(torch.tensor(z), torch.tensor(d), reduction="none")
+    got = BinaryCrossEntropy(from_logits=True).value(xp, z, d)
+    np.testing.assert_allclose(got, want.numpy().sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "divergence",
+    [*DIVERGENCES, *[type(own)(from_logits=True) for own in DIVERGENCES[1:]], SoftmaxCrossEntropy()],
+    ids=str,
+)
+def test_divergences_are_values(divergence):
+    for again in (
+        pickle.loads(pickle.dumps(divergence)),
+        copy.copy(divergence),
+        copy.deepcopy(divergence),
+        eval(repr(divergence), {**vars(xpnet), "SoftmaxCrossEntropy": SoftmaxCrossEntropy}),
+    ):
+        assert again == divergence
+        assert hash(again) == hash(divergence)
+    assert len({SquaredError(), SquaredError(), CrossEntropy(), CrossEntropy(True)}) == 3
+
+
+@pytest.mark.parametrize("value", ["False", 1, None])
+def test_from_logits_is_true_or_false(value):
+    with pytest.raises(TypeError, match="from_logits must be True or False, got"):
+        CrossEntropy(from_logits=value)
+
+
+@dataclass(frozen=True)
+class Poisson(Divergence):
+    """`sum_i y_i - d_i log y_i`."""
+
+    domain = (0.0, math.inf)
+
+    def value(self, xp, outputs, targets):
+        return xp.sum(outputs - targets * xp.log(outputs), axis=-2)
+
+    def value_and_gradient(self, xp, outputs, targets):
+        return self.value(xp, outputs, targets), 1.0 - targets / outputs
+
+
+def test_a_divergence_of_one_s_own_states_its_domain():
+    y, d = np.random.default_rng(0).random((2, 3, 5)) + 0.1
+    check_divergence(Poisson(), y, d)
+    message = r"outputs in \[0, inf\).*'sigmoid' or 'relu' or 'softplus' or 'softmax'\)$"
+    with pytest.raises(ValueError, match=message):
+        Poisson().on(LIBRARY["tanh"])
+    with pytest.raises(ValueError, match=r"outputs must lie in \[0, inf\], the domain of Poisson"):
+        check_divergence(Poisson(), -y, d)
+    network = Network(2, Dense(1, "softplus"))
+    X = np.random.default_rng(1).standard_normal((20, 2))
+    counts = np.random.default_rng(2).poisson(3.0, (20, 1))
+    check_gradient(
+        EmpiricalRisk(network, Poisson(), X, counts, backend="numpy", dtype="float64"),
+        network.initialize(0, "numpy", "float64"),
+    )

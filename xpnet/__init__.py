@@ -8,7 +8,16 @@ from . import analysis, linear, optimizers
 from .device.backend import Backend, BackendError
 from .device.select import backend
 from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
-from .layers import Activation, Dense, Dropout, ElementwiseActivation, Layer, LayerNorm
+from .layers import (
+    Accumulate,
+    Activation,
+    Dense,
+    Dropout,
+    ElementwiseActivation,
+    Layer,
+    LayerNorm,
+    RandomLayer,
+)
 from .layers.activations import leaky_relu
 from .network import Network
 from .objectives import (
@@ -73,6 +82,7 @@ from .training.stopping import (
 )
 
 __all__ = [
+    "Accumulate",
     "Activation",
     "Adadelta",
     "Adagrad",
@@ -140,6 +150,7 @@ __all__ = [
     "Quadratic",
     "SumOfSquares",
     "QuickProp",
+    "RandomLayer",
     "Record",
     "RMSprop",
     "Rprop",

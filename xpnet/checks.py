@@ -6,6 +6,7 @@ an array by what every library's arrays have, so that no library is named here.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import operator
@@ -20,7 +21,7 @@ def choice(name: str, value: Any, options: Iterable[Option]) -> Option: ...
 @overload
 def choice(name: str, value: Any, options: Any) -> Any: ...
 def choice(name: str, value: Any, options: Any) -> Any:
-    """`value`, which must be one of `options`, words or a `Literal` of them; the error lists the close ones."""
+    """`value`, which must be one of `options`, words or a `Literal`; the error lists the close ones."""
     words: list[str] = list(get_args(options) or options)
     if isinstance(value, str) and value in words:
         return words[words.index(value)]  # a plain string, whatever kind of string came
@@ -33,10 +34,8 @@ def count(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     """`value` as an int of at least `least`, and at most `most`; an integer of any library is one."""
     got = None
     if not _is_flag(value) and not getattr(value, "ndim", 0):
-        try:
+        with contextlib.suppress(TypeError):
             got = operator.index(value)
-        except TypeError:
-            pass
     if got is None:
         raise TypeError(f"{name} must be an integer, got {shown(value)}")
     if got < least:

@@ -1,63 +1,133 @@
 """Divergences of a network's outputs from their targets.
 
 Each is a sum over the output units of one sample; the empirical risk takes the mean over samples. Outputs
-are `(..., units, samples)`, targets `(units, samples)`.
+are `(..., units, samples)`, targets `(units, samples)`. Each says which outputs it takes, and so below
+which activation it may stand.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+from . import checks
+from .device.arrays import Array, Namespace, Units
+from .layers.activation import REAL, UNIT, Activation, Range
+from .layers.activations import ACTIVATIONS, IDENTITY, SIGMOID, SOFTMAX
+
+_NONE: Mapping[Activation, Divergence] = MappingProxyType({})
 
 
 class Divergence(ABC):
     """`Div(y, d)` of outputs `y` from targets `d`.
 
+    A divergence of one's own is a frozen dataclass of its settings, if it has any.
+
     Attributes:
         targets: what targets may be: "real" numbers, "unit" numbers in [0, 1], or a "distribution"
             over the units of each sample. Class labels become one-hot targets whichever it is.
-        logits: for output activations `f` by name, the divergence `Div(f(z), d)` as a function of
-            the logits `z`, where it can be had without overflow.
+        domain: the least and the largest that an output may be, both included. The last activation of
+            the network must have a `range` within.
+        logits: for last activations `f`, the divergence `Div(f(z), d)` as a function of the logits `z`,
+            where it can be had without overflow. It is used for these activations, and no others that
+            are called so.
+        of_logits: the one that outputs are handed to where they are logits already; None if they are
+            not. Then the last activation must be "identity".
     """
 
-    targets: ClassVar[str] = "real"
-    logits: ClassVar[Mapping[str, Divergence]] = _NONE
+    targets: ClassVar[Literal["real", "unit", "distribution"]] = "real"
+    domain: ClassVar[Range] = REAL
+    logits: ClassVar[Mapping[Activation, Divergence]] = _NONE
+    from_logits: bool | None = None
 
     @abstractmethod
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         """The divergence of each sample, `(..., samples)`."""
 
     @abstractmethod
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
         """The same, and its gradient with respect to the outputs, a new array of their shape.
 
         What keeps to the operations of `xpnet.samplewise` is one launch on CuPy.
         """
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+    def on(self, activation: Activation | None) -> tuple[Divergence, bool]:
+        """What to evaluate on a network whose last layer has this activation, None if it has none.
+
+        Returns the divergence, and whether it is one of the logits below the activation, that is, of the
+        outputs of `network.on_logits()`.
+
+        Raises:
+            ValueError: the activation's outputs are not known to lie in the domain; the message names
+                the activations that fit.
+        """
+        if self.from_logits:
+            if activation != IDENTITY:
+                raise ValueError(
+                    f"{self!r} takes logits, so the network must end in Dense(units, 'identity'), "
+                    f"but it ends in {_ending(activation)}"
+                )
+            return next(iter(self.logits.values())), False
+        for own, divergence in self.logits.items():
+            if own == activation:
+                return divergence, True
+        low, high = self.domain
+        if (low, high) == REAL:
+            return self, False
+        known = None if activation is None else activation.range
+        if known is not None and low <= known[0] and known[1] <= high:
+            return self, False
+        fitting = [repr(own.name) for own in self.logits] or [
+            repr(name)
+            for name, own in ACTIVATIONS.items()
+            if own.range is not None and low <= own.range[0] and own.range[1] <= high
+        ]
+        hint = f"end it in Dense(units, {' or '.join(fitting)})" if fitting else "end it in one that fits"
+        if self.from_logits is False:
+            hint += f", or in Dense(units, 'identity') with {type(self).__name__}(from_logits=True)"
+        if activation is not None and known is None:
+            hint += f"; if its outputs lie within, say so by range=({low:g}, {high:g})"
+        raise ValueError(
+            f"{self!r} takes outputs in {_text(self.domain)}, but the network ends in "
+            f"{_ending(activation)}: {hint}"
+        )
 
 
-def _over_units(xp: Any, values: Any) -> Any:
+def _text(interval: Range) -> str:
+    low, high = interval
+    return f"{'(' if low == -math.inf else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
+
+
+def _ending(activation: Activation | None) -> str:
+    if activation is None:
+        return "a layer without an activation"
+    if activation.range is None:
+        return f"{activation.name!r}, whose range is not known"
+    return f"{activation.name!r}, whose outputs lie in {_text(activation.range)}"
+
+
+def _over_units(xp: Namespace, values: Units) -> Array:
     return xp.sum(values, axis=-2)
 
 
+@dataclass(frozen=True)
 class SquaredError(Divergence):
     """`1/2 sum_i (y_i - d_i)^2`."""
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         error = outputs - targets
         return 0.5 * _over_units(xp, error * error)
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
         error = outputs - targets
         return 0.5 * _over_units(xp, error * error), error
 
 
+@dataclass(frozen=True)
 class SoftmaxCrossEntropy(Divergence):
     """`-sum_i d_i log y_i` with `y = softmax(z)`, of the logits `z`; the gradient is `y - d`.
 
@@ -66,10 +136,10 @@ class SoftmaxCrossEntropy(Divergence):
 
     targets = "distribution"
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         return self.value_and_gradient(xp, outputs, targets)[0]
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
         z = outputs - xp.max(outputs, axis=-2, keepdims=True)
         y = xp.exp(z)
         total = xp.sum(y, axis=-2, keepdims=True)
@@ -79,19 +149,21 @@ class SoftmaxCrossEntropy(Divergence):
         return value, y
 
 
+@dataclass(frozen=True)
 class SoftmaxKullbackLeibler(Divergence):
     """`sum_i d_i log(d_i / y_i)` with `y = softmax(z)`, of the logits `z`."""
 
     targets = "distribution"
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         return self.value_and_gradient(xp, outputs, targets)[0]
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
         value, gradient = SoftmaxCrossEntropy().value_and_gradient(xp, outputs, targets)
         return value - _entropy(xp, targets), gradient
 
 
+@dataclass(frozen=True)
 class SigmoidBinaryCrossEntropy(Divergence):
     """`-sum_i d_i log y_i + (1 - d_i) log(1 - y_i)` with `y = sigmoid(z)`, of the logits `z`.
 
@@ -100,10 +172,10 @@ class SigmoidBinaryCrossEntropy(Divergence):
 
     targets = "unit"
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         return self.value_and_gradient(xp, outputs, targets)[0]
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
         small = xp.exp(-xp.abs(outputs))
         value = xp.maximum(outputs, 0.0) - outputs * targets + xp.log1p(small)
         y = xp.where(outputs >= 0.0, xp.ones_like(small), small) / (1.0 + small)
@@ -111,61 +183,124 @@ class SigmoidBinaryCrossEntropy(Divergence):
         return _over_units(xp, value), y
 
 
-class CrossEntropy(Divergence):
-    """`-sum_i d_i log y_i` (with softmax: evaluated from the logits, gradient `y - d`)."""
+@dataclass(frozen=True, repr=False)
+class _OfProbabilities(Divergence):
+    """A divergence of probabilities, or with `from_logits` of the logits that they are made of."""
+
+    from_logits: bool = False  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+
+    domain = UNIT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "from_logits", checks.flag("from_logits", self.from_logits))
+
+    @abstractmethod
+    def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
+        """`value` of probabilities."""
+
+    @abstractmethod
+    def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
+        """Its gradient."""
+
+    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
+        if self.from_logits:
+            return self.on(IDENTITY)[0].value(xp, outputs, targets)
+        return self._value(xp, outputs, targets)
+
+    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
+        if self.from_logits:
+            return self.on(IDENTITY)[0].value_and_gradient(xp, outputs, targets)
+        return self._value(xp, outputs, targets), self._gradient(xp, outputs, targets)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'from_logits=True' if self.from_logits else ''})"
+
+
+@dataclass(frozen=True, repr=False)
+class CrossEntropy(_OfProbabilities):
+    """`-sum_i d_i log y_i` (with softmax: evaluated from the logits, gradient `y - d`).
+
+    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+
+    Attributes:
+        from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
+            `Network.predict` gives the logits.
+
+    Raises:
+        TypeError: `from_logits` is neither True nor False.
+    """
 
     targets = "distribution"
-    logits = MappingProxyType({"softmax": SoftmaxCrossEntropy()})
+    logits = MappingProxyType({SOFTMAX: SoftmaxCrossEntropy()})
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         return -_over_units(xp, _times_log(xp, targets, outputs))
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
-        return self.value(xp, outputs, targets), -_ratio(xp, targets, outputs)
+    def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
+        return -_ratio(xp, targets, outputs)
 
 
-class KullbackLeibler(Divergence):
-    """`sum_i d_i log(d_i / y_i)` (with softmax: evaluated from the logits, gradient `y - d`)."""
+@dataclass(frozen=True, repr=False)
+class KullbackLeibler(_OfProbabilities):
+    """`sum_i d_i log(d_i / y_i)` (with softmax: evaluated from the logits, gradient `y - d`).
+
+    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+
+    Attributes:
+        from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
+            `Network.predict` gives the logits.
+
+    Raises:
+        TypeError: `from_logits` is neither True nor False.
+    """
 
     targets = "distribution"
-    logits = MappingProxyType({"softmax": SoftmaxKullbackLeibler()})
+    logits = MappingProxyType({SOFTMAX: SoftmaxKullbackLeibler()})
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         return -_over_units(xp, _times_log(xp, targets, outputs)) - _entropy(xp, targets)
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
-        return self.value(xp, outputs, targets), -_ratio(xp, targets, outputs)
+    def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
+        return -_ratio(xp, targets, outputs)
 
 
-class BinaryCrossEntropy(Divergence):
+@dataclass(frozen=True, repr=False)
+class BinaryCrossEntropy(_OfProbabilities):
     """`-sum_i d_i log y_i + (1 - d_i) log(1 - y_i)`.
 
-    With sigmoid it is evaluated from the logits, gradient `y - d`.
+    With sigmoid it is evaluated from the logits, gradient `y - d`. Outputs must lie in [0, 1].
+
+    Attributes:
+        from_logits: the network ends in "identity", and the sigmoid of its outputs is meant by `y`. Then
+            `Network.predict` gives the logits.
+
+    Raises:
+        TypeError: `from_logits` is neither True nor False.
     """
 
     targets = "unit"
-    logits = MappingProxyType({"sigmoid": SigmoidBinaryCrossEntropy()})
+    logits = MappingProxyType({SIGMOID: SigmoidBinaryCrossEntropy()})
 
-    def value(self, xp: Any, outputs: Any, targets: Any) -> Any:
+    def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         hit = _times_log(xp, targets, outputs)
         miss = _times_log(xp, 1.0 - targets, 1.0 - outputs)
         return -_over_units(xp, hit + miss)
 
-    def value_and_gradient(self, xp: Any, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
         hit = _ratio(xp, targets, outputs)
         miss = _ratio(xp, 1.0 - targets, 1.0 - outputs)
-        return self.value(xp, outputs, targets), miss - hit
+        return miss - hit
 
 
-def _times_log(xp: Any, factor: Any, values: Any) -> Any:
+def _times_log(xp: Namespace, factor: Units, values: Units) -> Units:
     """`factor log(values)`, and 0 where `factor` is 0."""
     return xp.log(xp.where(factor != 0.0, values, 1.0)) * factor
 
 
-def _ratio(xp: Any, factor: Any, values: Any) -> Any:
+def _ratio(xp: Namespace, factor: Units, values: Units) -> Units:
     """`factor / values`, and 0 where `factor` is 0."""
     return xp.divide(factor, xp.where(factor != 0.0, values, 1.0))
 
 
-def _entropy(xp: Any, targets: Any) -> Any:
+def _entropy(xp: Namespace, targets: Units) -> Array:
     return -_over_units(xp, _times_log(xp, targets, targets))

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import checks
-from .device.arrays import Array, Namespace, host_generator
+from .device.arrays import Array, Namespace, Samples, Units, Vector, host_generator
 from .device.backend import Backend
+from .device.host_data import on_host
+from .device.retry import halving
 from .device.select import backend as choose_backend
 from .device.select import backend_of
-from .layers import Accumulate, Dense, Dropout, Layer
+from .layers import Accumulate, Activation, Layer, RandomLayer
+from .layers.activations import IDENTITY
 from .parameters import Layout
 
 Parameters = Sequence[Mapping[str, Array]]  # for each layer, its named parameters
+
+PREDICTED = 2**18  # numbers in the activations of the samples that are predicted at once
+VECTORS = 3  # as long as `w`, that any use of it takes: itself, its gradient, and a copy
 
 
 class Network:
     """A feed-forward network on `inputs` features.
 
     `Network(64, Dense(64, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (64, 64), `0.bias`
-    (64,), `1.weights` (10, 64), `1.bias` (10,), in this order in the flat vector `w`.
+    (64,), `1.weights` (10, 64), `1.bias` (10,), in this order in the flat vector `w`. Networks are equal
+    if their inputs and layers are.
 
     Attributes:
         inputs, outputs: the number of input features and of output units.
         layers: the layers, a tuple.
+        activation: that of the last layer; None if it has none.
         layout: where each parameter lies in `w`.
-        has_dropout: whether there is a `Dropout` among the layers.
+        random: whether a layer draws something in training, as `Dropout` does.
         size: the number of parameters, P.
 
     Raises:
@@ -42,8 +52,9 @@ class Network:
             raise ValueError("layers must not be empty: a network has at least one layer")
         self.layers = layers
         self._units = [self.inputs]  # of the inputs, and of each layer's outputs
-        for layer in layers:
-            self._units.append(layer.units or self._units[-1])
+        for number, layer in enumerate(layers):
+            units = self._units[-1] if layer.units is None else layer.units
+            self._units.append(checks.count(f"units of layers[{number}]", units))
         self._shapes = [layer.shapes(units) for layer, units in zip(layers, self._units, strict=False)]
         self.layout = Layout(
             {
@@ -54,7 +65,8 @@ class Network:
         )
         self.size = self.layout.size
         self.outputs = self._units[-1]
-        self.has_dropout = any(isinstance(layer, Dropout) for layer in layers)
+        self.activation: Activation | None = layers[-1].activation
+        self.random = any(isinstance(layer, RandomLayer) for layer in layers)
 
     def initialize(
         self,
@@ -62,7 +74,7 @@ class Network:
         backend: Backend | str | None = None,
         dtype: Any = "float32",
         replicas: int | None = None,
-    ) -> Array:
+    ) -> Vector:
         """Parameters to start from: `(P,)`, or `(R, P)` for `replicas=R`.
 
         They are drawn on the host in double precision, so that a seed gives the same numbers on every
@@ -70,43 +82,65 @@ class Network:
 
         Raises:
             TypeError, ValueError: a seed that is no integer or negative; replicas below 1.
+            MemoryError: they, their gradient and a copy would not fit in memory; before any is drawn.
         """
-        checks.count("seed", seed, 0)
+        seed = checks.count("seed", seed, 0)
+        count = 1 if replicas is None else checks.count("replicas", replicas)
         backend = choose_backend(backend)
-        if replicas is None:
-            return backend.asarray(self._draw(seed), backend.dtype(dtype))
-        rows = [self._draw(seed + r) for r in range(checks.count("replicas", replicas))]
-        return backend.asarray(rows, backend.dtype(dtype))
+        own = backend.dtype(dtype)
+        name = checks.dtype_name(own)
+        needed = VECTORS * count * self.size * (8 if name == "float64" else 4)
+        free = min(backend.free_memory(), choose_backend("numpy").free_memory())
+        if needed > free:
+            raise MemoryError(
+                f"{count:,} x {self.size:,} parameters in {name} need {needed / 1e9:.3g} GB with gradient "
+                f"and a copy, more than the {free / 1e9:.3g} GB that are free; use fewer replicas"
+            )
+        host = backend.host
+        rows = host.empty((count, self.size), dtype=getattr(host, name))
+        for r in range(count):
+            rows[r, :] = self._draw(host, seed + r)
+        return backend.asarray(rows[0, :] if replicas is None else rows, own)
 
-    def _draw(self, seed: int) -> Array:
+    def _draw(self, host: Namespace, seed: int) -> Vector:
         random = host_generator(seed)
-        flat = 0.0 * random.random(self.size)
-        for number, (layer, units) in enumerate(zip(self.layers, self._units, strict=False)):
-            for name, values in layer.initialize(random, units).items():
-                flat[self.layout.slice(f"{number}.{name}")] = values.ravel()
+        flat = host.asarray(0.0 * random.random(self.size))  # a seed's numbers begin after as many
+        for number, (layer, shapes) in enumerate(zip(self.layers, self._shapes, strict=True)):
+            for name, given in layer.initialize(random, self._units[number]).items():
+                where = f"layers[{number}], {layer!r},"
+                if name not in shapes:
+                    raise ValueError(f"{where} initializes {name!r}, but its parameters are {[*shapes]}")
+                values = host.asarray(given, dtype=host.float64)
+                if tuple(values.shape) not in ((), shapes[name]):
+                    raise ValueError(
+                        f"{where} must initialize {name!r} by one number or an array of shape "
+                        f"{shapes[name]}, got shape {tuple(values.shape)}"
+                    )
+                checks.finite(host, f"{name!r} of {where} at its start", values)
+                flat[self.layout.slice(f"{number}.{name}")] = host.reshape(values, (-1,))
         return flat
 
-    def parameters(self, w: Array, xp: Namespace = None) -> Parameters:
+    def parameters(self, w: Vector, xp: Namespace = None) -> Parameters:
         """The named parameters of each layer, views into `w`."""
         views = iter(self.layout.views(w, xp).values())
         return [{name: next(views) for name in shapes} for shapes in self._shapes]
 
-    def with_masks(
+    def with_draws(
         self, xp: Namespace, parameters: Parameters, samples: Array, draw: int, dtype: Any
     ) -> Parameters:
-        """`parameters` and the masks of dropout for the `samples` of these numbers, `(samples,)` uint32."""
+        """`parameters`, and what layers draw for the `samples` of these numbers, `(samples,)` uint32."""
         return [
-            {**own, "mask": layer.mask(xp, units, samples, dtype, place=place, draw=draw)}
-            if isinstance(layer, Dropout)
+            {**own, **layer.draws(xp, units, samples, dtype, place=place, draw=draw)}
+            if isinstance(layer, RandomLayer)
             else own
             for place, (layer, units, own) in enumerate(
-                zip(self.layers, self._units[1:], parameters, strict=True)
+                zip(self.layers, self._units, parameters, strict=False)
             )
         ]
 
-    def forward(self, xp: Namespace, parameters: Parameters, inputs: Array) -> tuple[Array, list[Any]]:
+    def forward(self, xp: Namespace, parameters: Parameters, inputs: Units) -> tuple[Units, list[Any]]:
         """The outputs `(..., outputs, samples)` of `inputs` `(features, samples)`, and the caches."""
-        caches = []
+        caches: list[Any] = []
         for layer, own in zip(self.layers, parameters, strict=True):
             inputs, cache = layer.forward(xp, own, inputs)
             caches.append(cache)
@@ -117,62 +151,82 @@ class Network:
         xp: Namespace,
         parameters: Parameters,
         caches: list[Any],
-        gradient: Array,
+        gradient: Units,
         accumulate: Sequence[Accumulate],
     ) -> None:
         """Carries the outputs' `gradient` back; `accumulate[k]` takes those of layer k's parameters.
 
         Empties `caches` on the way, so that memory is free as soon as it can be.
         """
+        carried: Any = gradient
         for number in reversed(range(len(self.layers))):
-            gradient = self.layers[number].backward(
+            carried = self.layers[number].backward(
                 xp,
                 parameters[number],
                 caches.pop(),
-                gradient,
+                carried,
                 accumulate[number],
                 input_gradient=number > 0,
             )
 
-    def predict(self, w: Array, X: Any) -> Array:
+    def predict(self, w: Vector, X: Any) -> Samples:
         """The outputs for `X` `(samples, features)`: `(samples, outputs)`, or `(R, samples, outputs)`.
 
-        They are an array of the library and on the device of `w`.
+        They are an array of the library and on the device of `w`. With a divergence that takes logits,
+        `from_logits=True`, they are the logits. `X` is what a risk takes: arrays of any library, nested
+        lists, memory maps, or what has `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py;
+        all is read part by part, so that only the outputs need memory that grows with the samples.
 
         Raises:
             TypeError, ValueError: `w` or `X` of the wrong kind, shape, or not finite.
+            MemoryError: it does not fit in memory even with one sample at once; where memory runs out it
+                is begun again with half as many, which the log says.
         """
         backend = backend_of(w)
         xp = backend.xp
         self.layout.check(w)
+        if w.ndim > 2:
+            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
+        if w.dtype not in (xp.float32, xp.float64):
+            raise TypeError(f"w must be float32 or float64, got {checks.dtype_name(w.dtype)}")
+        given = backend.admit(X, name="X")
+        self.check_shape(given)
+        samples, lead = int(given.shape[0]), tuple(w.shape[:-1])
         with backend.quiet():
             checks.finite(xp, "w", w)
-            X = self.check_inputs(backend, X, w.dtype)
             parameters = self.parameters(w, xp)
-            step = max(1, 2**18 // self.activation_size)
-            parts = [
-                self.forward(xp, parameters, X[start : min(start + step, X.shape[0]), :].mT)[0]
-                for start in range(0, X.shape[0], step)
-            ]
-            return xp.concat(parts, axis=-1).mT
+            outputs = xp.empty((*lead, samples, self.outputs), dtype=w.dtype, device=backend.device)
+
+            def work(step: int) -> Samples:
+                self._predict(backend, parameters, given, step, outputs)
+                return outputs
+
+            most = max(1, PREDICTED // (self.activation_size * max(1, math.prod(lead))))
+            return halving(backend, min(most, samples), work)
+
+    def _predict(
+        self, backend: Backend, parameters: Parameters, given: Samples, step: int, outputs: Samples
+    ) -> None:
+        """Writes the outputs for `given` into `outputs`, `step` samples at once."""
+        xp, dtype, samples = backend.xp, outputs.dtype, int(given.shape[0])
+        parts = [slice(start, min(start + step, samples)) for start in range(0, samples, step)]
+        here = backend.owns(given) and not on_host(given)
+        checked = here and given.dtype == dtype
+        if checked:
+            checks.finite(xp, "X", given)
+        chunks: Iterable[Any] = (
+            ([given[part, :]] for part in parts) if here else backend.stream({"X": given}, parts, dtype)
+        )
+        for part, (came,) in zip(parts, chunks, strict=True):
+            inputs = xp.astype(came, dtype, copy=False)
+            if not checked:
+                checks.finite(xp, "X", inputs)
+            outputs[..., part, :] = self.forward(xp, parameters, inputs.mT)[0].mT
 
     @property
     def activation_size(self) -> int:
         """The numbers that one sample occupies on its way through the network."""
         return sum(self._units)
-
-    def check_inputs(self, backend: Backend, X: Any, dtype: Any) -> Array:
-        """`X` as an array of `backend` and `dtype`.
-
-        Raises:
-            TypeError, ValueError: no numbers, empty, of the wrong width, or not finite.
-        """
-        X = backend.asarray(X, name="X")
-        self.check_shape(X)
-        with backend.quiet():  # what overflows is found below
-            X = backend.xp.astype(X, backend.dtype(dtype), copy=False)
-        checks.finite(backend.xp, "X", X)
-        return X
 
     def check_shape(self, X: Any) -> None:
         """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
@@ -186,11 +240,15 @@ class Network:
             raise ValueError("X is empty: there must be at least one sample")
 
     def on_logits(self) -> Network:
-        """The same network, its parameters in the same places, without its output activation."""
-        last = self.layers[-1]
-        if not isinstance(last, Dense):
-            raise TypeError(f"the last layer must be Dense to have logits, got {last!r}")
-        return Network(self.inputs, *self.layers[:-1], Dense(last.units, bias=last.bias))
+        """The same network, its parameters in the same places, without its output activation.
+
+        Raises:
+            TypeError: the last layer has none.
+        """
+        last: Any = self.layers[-1]
+        if self.activation is None:
+            raise TypeError(f"the last layer must have an activation to have logits, got {last!r}")
+        return Network(self.inputs, *self.layers[:-1], replace(last, activation=IDENTITY))
 
     def describe(self) -> str:
         """A table of the layers, with the shapes and number of their parameters."""
@@ -198,7 +256,7 @@ class Network:
         for layer, units, shapes in zip(self.layers, self._units[1:], self._shapes, strict=True):
             size = Layout(shapes).size
             text = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            kind = f"{type(layer).__name__} {getattr(layer, 'activation', '')}".strip()
+            kind = f"{type(layer).__name__} {layer.activation or ''}".strip()
             rows.append((kind, str(units), text, f"{size:,}"))
         rows.append(("total", "", f"{self.inputs} inputs", f"{self.size:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -207,6 +265,17 @@ class Network:
         ]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network):
+            return NotImplemented
+        return (self.inputs, self.layers) == (other.inputs, other.layers)
+
+    def __hash__(self) -> int:
+        return hash((self.inputs, self.layers))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network, (self.inputs, *self.layers)
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"

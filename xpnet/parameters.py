@@ -9,95 +9,146 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import array_api_compat
 
-from .device.arrays import Array, Namespace
+from . import checks
+from .device.arrays import Array, Namespace, Vector
 
 Shape = tuple[int, ...]
+
+InitializerName = Literal["glorot", "he", "lecun", "zeros"]
 
 
 class Layout:
     """Where named arrays lie in a flat vector.
 
     `Layout({"weights": (3, 2), "bias": (3,)})` lays them out in this order, each in row-major order,
-    without gaps: `size` is 9.
+    without gaps: `size` is 9. Layouts are equal if they have the same names and shapes in the same order.
 
     Attributes:
         shapes: the shape of each name, in order.
         size: the number of parameters, P.
 
     Raises:
-        ValueError: a shape with an entry that is not a positive integer.
+        TypeError: `shapes` is no mapping of names to tuples of integers.
+        ValueError: a name that is empty, a length below 1.
     """
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self.shapes = dict(shapes)
-        self._places: list[tuple[str, int, int, Shape]] = []
+        if not isinstance(shapes, Mapping):
+            raise TypeError(f"shapes must be a mapping of names to shapes, got {shapes!r}")
+        self.shapes: dict[str, Shape] = {}
+        self._places: dict[str, tuple[int, int, Shape]] = {}
         start = 0
-        for name, shape in self.shapes.items():
-            if not all(isinstance(length, int) and length > 0 for length in shape):
-                raise ValueError(f"shape of {name!r} must be positive integers, got {shape!r}")
+        for name, given in shapes.items():
+            if not isinstance(name, str):
+                raise TypeError(f"names in shapes must be strings, got {name!r}")
+            if not name:
+                raise ValueError("names in shapes must not be empty")
+            if not isinstance(given, tuple | list):
+                raise TypeError(f"shape of {name!r} must be a tuple of positive integers, got {given!r}")
+            shape = tuple(checks.count(f"each length in the shape of {name!r}", length) for length in given)
             stop = start + math.prod(shape)
-            self._places.append((name, start, stop, tuple(shape)))
+            self.shapes[name], self._places[name] = shape, (start, stop, shape)
             start = stop
         self.size = start
 
-    def views(self, flat: Array, xp: Namespace = None) -> dict[str, Array]:
+    def views(self, flat: Vector, xp: Namespace = None) -> dict[str, Array]:
         """The named arrays in `flat`, `(..., P)`: shape `(..., *shape)`, no copy.
 
-        Writing to a view writes to `flat`.
+        Writing to a view writes to `flat`. `xp` is the namespace of `flat`, which is found if not given.
 
         Raises:
+            TypeError: `flat` is no array.
             ValueError: the last axis of `flat` is not `size` long.
         """
-        xp = xp or array_api_compat.array_namespace(flat)
         self.check(flat)
+        if xp is None:
+            xp = array_api_compat.array_namespace(flat)
         lead = tuple(flat.shape[:-1])
         return {
             name: xp.reshape(flat[..., start:stop], lead + shape, copy=False)
-            for name, start, stop, shape in self._places
+            for name, (start, stop, shape) in self._places.items()
         }
 
     def check(self, flat: Any, name: str = "w") -> None:
-        """Raises ValueError unless the last axis of `flat` is `size` long."""
-        if flat.ndim < 1 or flat.shape[-1] != self.size:
+        """Raises unless `flat` is an array whose last axis is `size` long.
+
+        Raises:
+            TypeError: it has no shape.
+            ValueError: its shape is another.
+        """
+        shape = getattr(flat, "shape", None)
+        if shape is None:
+            raise TypeError(f"{name} must be an array of {self.size} parameters, got {type(flat).__name__}")
+        if len(shape) < 1 or shape[-1] != self.size:
             raise ValueError(
-                f"{name} must have {self.size} parameters on its last axis, got shape {tuple(flat.shape)}"
+                f"{name} must have {self.size} parameters on its last axis, got shape {tuple(shape)}"
             )
 
     def slice(self, name: str) -> slice:
-        """The part of the flat vector that holds the array called `name`."""
-        for own, start, stop, _ in self._places:
-            if own == name:
-                return slice(start, stop)
-        raise KeyError(name)
+        """The part of the flat vector that holds the array called `name`.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if name not in self._places:
+            raise KeyError(f"there is no parameter {name!r}, only {', '.join(self.shapes) or 'none'}")
+        start, stop, _ = self._places[name]
+        return slice(start, stop)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layout):
+            return NotImplemented
+        return list(self.shapes.items()) == list(other.shapes.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.shapes.items()))
 
     def __repr__(self) -> str:
         return f"Layout({self.shapes})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Initializer:
     """Draws the weights that a layer starts from.
 
     Attributes:
-        name: as `Dense(initializer=...)` takes it.
-        draw: from a generator with NumPy's interface and a shape `(outputs, inputs)` to an array.
+        name: of it in tables; those of the library are what `Dense(initializer=...)` takes.
+        draw: `draw(random, shape)`, from a generator with NumPy's interface and a shape
+            `(outputs, inputs)` to an array of that shape, or to one number for all weights. To be
+            pickled, it must be a function of a module.
+
+    Raises:
+        TypeError: `name` is no string, `draw` cannot be called.
     """
 
     name: str
     draw: Callable[[Any, Shape], Any]
 
-    def __repr__(self) -> str:
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string, got {self.name!r}")
+        if not callable(self.draw):
+            raise TypeError(f"draw must be a function of a generator and a shape, got {self.draw!r}")
+
+    def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        if INITIALIZERS.get(self.name) == self:
+            return repr(self.name)
+        if isinstance(self.draw, _Uniform):
+            return f"uniform({self.draw.limit!r})"
+        return f"Initializer({self.name!r}, {getattr(self.draw, '__name__', self.draw)})"
 
 
 def glorot(random: Any, shape: Shape) -> Any:
     """Uniform in +-sqrt(6 / (inputs + outputs)) (Glorot, Bengio 2010); for sigmoid, tanh, softmax."""
     outputs, inputs = shape
-    return _uniform(random, shape, math.sqrt(6.0 / (inputs + outputs)))
+    return _Uniform(math.sqrt(6.0 / (inputs + outputs)))(random, shape)
 
 
 def he(random: Any, shape: Shape) -> Any:
@@ -110,26 +161,29 @@ def lecun(random: Any, shape: Shape) -> Any:
     return random.standard_normal(shape) * math.sqrt(1.0 / shape[1])
 
 
-def uniform(limit: float) -> Initializer:
-    """Uniform in +-`limit`.
-
-    Raises:
-        ValueError: `limit` is not a positive finite number.
-    """
-    if not (isinstance(limit, int | float) and 0 < limit < math.inf):
-        raise ValueError(f"limit must be a positive number, got {limit!r}")
-    return Initializer(f"uniform({limit:g})", lambda random, shape: _uniform(random, shape, limit))
-
-
 def zeros(random: Any, shape: Shape) -> Any:
     """All zero; for convex problems, where symmetry does no harm."""
     return 0.0 * random.random(shape)
 
 
-def _uniform(random: Any, shape: Shape, limit: float) -> Any:
-    return random.uniform(-limit, limit, shape)
+def uniform(limit: float) -> Initializer:
+    """Uniform in +-`limit`.
+
+    Raises:
+        TypeError, ValueError: `limit` is not a positive finite number.
+    """
+    limit = checks.number("limit", limit, 0.0, open="(")
+    return Initializer(f"uniform({limit!r})", _Uniform(limit))
 
 
-INITIALIZERS = {
+@dataclass(frozen=True)
+class _Uniform:
+    limit: float
+
+    def __call__(self, random: Any, shape: Shape) -> Any:
+        return random.uniform(-self.limit, self.limit, shape)
+
+
+INITIALIZERS: dict[str, Initializer] = {
     function.__name__: Initializer(function.__name__, function) for function in (glorot, he, lecun, zeros)
 }

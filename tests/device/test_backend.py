@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
+import pickle
 import sys
 import types
 
@@ -212,3 +214,31 @@ def test_torch_tensors_are_taken(backend, torch):
 def test_what_is_no_number_is_refused_by_name(backend, values, kind):
     with pytest.raises(TypeError, match=f"targets .*{kind}"):
         backend.asarray(values, name="targets")
+
+
+def test_backends_are_values(backend):
+    twins = [pickle.loads(pickle.dumps(backend)), copy.copy(backend), copy.deepcopy(backend)]
+    for twin in twins:
+        assert twin == backend
+        assert hash(twin) == hash(backend)
+        assert twin.xp is backend.xp
+        assert twin.device == backend.device
+        assert twin.owns(backend.asarray([1.0, 2.0]))
+    assert len({backend, *twins}) == 1
+    assert backend != "numpy"
+    assert copy.deepcopy({"place": [backend]}) == {"place": [backend]}
+
+
+def test_backends_are_pickled_by_name(monkeypatch):
+    fake_cupy(monkeypatch, 2)
+    places = [xpnet.backend("numpy"), xpnet.backend("cupy:0"), xpnet.backend("cupy:1")]
+    assert [place.__reduce__()[1] for place in places] == [("numpy",), ("cupy:0",), ("cupy:1",)]
+    assert len(set(places)) == 3
+    again = pickle.loads(pickle.dumps(places))
+    assert again == places
+    assert [getattr(place.device, "id", None) for place in again] == [None, 0, 1]
+    assert xpnet.backend("cupy:1") == places[2]
+    text = pickle.dumps(places[2])
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendError, match="needs CuPy"):
+        pickle.loads(text)

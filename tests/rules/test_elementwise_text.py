@@ -24,7 +24,7 @@ RULES += [
     rule
     for activation in ACTIVATIONS.values()
     if isinstance(activation, ElementwiseActivation)
-    for rule in (activation._plain, activation._biased, activation._backward)
+    for rule in activation.rules
 ]
 RULES.append(elementwise(lambda xp, a: xp.where(a > 0.0, a, -1e300) + float("inf")))
 RULES.append(elementwise(lambda xp, a, b, *, p: (b, a, xp.where(p > 0.5, a, b), xp.where(p < 0.5, a, p))))

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import array_api_compat
 import numpy as np
 
 from .. import checks
 from . import host_data
-from .arrays import Array, Namespace
+from .arrays import Array, Namespace, compat
 from .blas import hold_blas
 from .machine import free_host_memory, processor
+from .plain import HostArray, is_masked, plain_array, refuse_half
 from .threads import ahead
 from .upload import upload
 
@@ -30,9 +32,12 @@ class BackendError(RuntimeError):
     """The backend asked for is unknown, not installed, or has no such device."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Backend:
     """An array library and a device of it.
+
+    Two are equal where the library has the same name and the device the same number or name. A pickled one
+    is found by these again, and so needs that library and that device where it is read.
 
     Attributes:
         name: "numpy" or "cupy".
@@ -44,32 +49,42 @@ class Backend:
     xp: Namespace
     device: Any
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backend) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.name in ("numpy", "cupy"):
+            return _selected, (":".join(map(str, self._key)),)
+        return _imported, (self.name, self.xp.__name__, self.device)
+
+    @functools.cached_property
+    def _key(self) -> tuple[Any, ...]:
+        if self.name == "numpy":
+            return (self.name,)
+        return self.name, getattr(self.device, "id", str(self.device))
+
     def asarray(self, values: Any, dtype: Any = None, *, name: str = "array") -> Array:
         """`values` as an array of this backend, of `dtype` if one is given.
 
-        Takes arrays of NumPy or CuPy, nested sequences, and whatever offers `__array__` or DLPack.
-        Nothing is copied when `values` is such an array already.
+        Takes arrays of NumPy or CuPy, nested sequences, data frames, and whatever offers `__array__` or
+        DLPack. Nothing is copied when `values` is such an array already.
 
         Raises:
             TypeError: `values` are not numbers (objects, strings), or in half precision; the message
                 says `name`.
+            ValueError: some are masked or missing.
         """
-        host_data.refuse_half(values, name)
-        if array_api_compat.is_cupy_array(values) and self.name != "cupy":
-            values = values.get()
-        if not array_api_compat.is_array_api_obj(values):
-            values = host_data.host_array(values, name)
-        elif array_api_compat.is_numpy_array(values):
-            host_data.require_numbers(values, name)
+        xp_dtype = None if dtype is None else self.dtype(dtype)
         with self.quiet():
-            xp_dtype = None if dtype is None else self.dtype(dtype)
-            foreign = not isinstance(values, np.ndarray) and (
-                array_api_compat.array_namespace(values) is not self.xp
-            )
-            if foreign:
-                values = host_data.host_array(values, name)
-            if xp_dtype is None and isinstance(values, np.ndarray) and values.dtype == np.float64:
-                xp_dtype = self.accumulator  # as near to it as the device has
+            if self._is_own(values):
+                self._require_numbers(values, name)
+            else:
+                values = self._plain(values, name)
+                if xp_dtype is None and values.dtype in (np.float64, np.longdouble):
+                    xp_dtype = self.accumulator  # as near to it as the device has
             if self.name == "cupy":
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
@@ -79,40 +94,40 @@ class Backend:
 
         Raises:
             TypeError: `values` are not numbers, or lie on another device; the message says `name`.
+            ValueError: some are masked or missing.
         """
-        host_data.refuse_half(values, name)
         if host_data.on_host(values):
-            host_data.require_numbers(values, name)
+            host_data.require_kind(values, name)
             return values
-        if array_api_compat.is_cupy_array(values) and self.name != "cupy":
-            values = values.get()
-        own = bool(array_api_compat.is_array_api_obj(values))
-        if own and array_api_compat.array_namespace(values) is self.xp:
+        if self._is_own(values):
             self.check(name, values, values.dtype)
             return self.asarray(values, name=name)
-        return host_data.host_array(values, name)
+        return self._plain(values, name)
 
-    def to_numpy(self, array: Array) -> np.ndarray:
+    def _is_own(self, values: Any) -> bool:
+        """Whether `values` are an array of this library, other than NumPy."""
+        return (
+            self.name != "numpy"
+            and compat.is_array_api_obj(values)
+            and compat.array_namespace(values) is self.xp
+        )
+
+    def _plain(self, values: Any, name: str) -> HostArray:
+        return plain_array(values.get() if compat.is_cupy_array(values) else values, name)
+
+    def _require_numbers(self, array: Array, name: str) -> None:
+        refuse_half(array.dtype, name)
+        if not self.xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
+            got = checks.dtype_name(array.dtype)
+            raise TypeError(f"{name} must hold real numbers, got an array of complex numbers ({got})")
+
+    def to_numpy(self, array: Any) -> HostArray:
         """A NumPy array with the values of `array`; waits until they have been computed."""
         if isinstance(array, np.ndarray | np.generic | float | int | bool):
             return np.asarray(array)
-        if array_api_compat.is_cupy_array(array):
+        if compat.is_cupy_array(array):
             return array.get()
         return np.array(np.from_dlpack(array, device="cpu"))
-
-    def product(self, left: Array, right: Array, into: Array) -> None:
-        """Writes `left @ right` into `into`, without an array between where the library can."""
-        if self.name in ("numpy", "cupy"):
-            self.xp.matmul(left, right, out=into)
-        else:
-            into[...] = left @ right
-
-    def times(self, left: Array, right: Array, into: Array) -> None:
-        """Writes `left * right` into `into`, likewise."""
-        if self.name in ("numpy", "cupy"):
-            self.xp.multiply(left, right, out=into)
-        else:
-            into[...] = left * right
 
     def synchronize(self) -> None:
         """Waits until the device has finished all work given to it."""
@@ -137,21 +152,18 @@ class Backend:
         kinds = info.dtypes(device=self.device, kind="real floating")
         return kinds.get("float64", self.xp.float32)
 
-    def owns(self, array: Array) -> bool:
+    def owns(self, array: Any) -> bool:
         """Whether `array` is an array of this backend, on its device."""
-        if not array_api_compat.is_array_api_obj(array):
-            return False
         if self.name == "numpy":
-            return isinstance(array, np.ndarray)
-        return (
-            array_api_compat.array_namespace(array) is self.xp
-            and array_api_compat.device(array) == self.device
+            return isinstance(array, np.ndarray) and not _has_another_meaning(cast(object, array))
+        return compat.is_array_api_obj(array) and (
+            compat.array_namespace(array) is self.xp and compat.device(array) == self.device
         )
 
     def check(self, name: str, array: Any, dtype: Any) -> None:
         """Raises TypeError unless `array` lives here and has `dtype`; both are named."""
         if not self.owns(array):
-            kind = type(array)
+            kind = type(cast(object, array))
             place = f"on {array.device}" if hasattr(array, "device") else ""
             raise TypeError(
                 f"{name} must be an array of backend {self.name!r} on {self.device}, got a "
@@ -194,7 +206,7 @@ class Backend:
             return upload(import_cupy(), self.quiet, sources, parts, np.dtype(dtype))
 
         def fetch(part: slice) -> list[Array]:
-            arrays = []
+            arrays: list[Array] = []
             for name, source in sources.items():
                 rows = np.empty((part.stop - part.start, *source.shape[1:]), checks.dtype_name(dtype))
                 host_data.read(name, source, part, rows)
@@ -206,24 +218,54 @@ class Backend:
     @property
     def host(self) -> Namespace:
         """The host's namespace, for the few numbers that are kept there; only the standard's functions."""
-        import array_api_compat.numpy
-
-        return array_api_compat.numpy
+        return importlib.import_module("array_api_compat.numpy")
 
     def working(self) -> contextlib.AbstractContextManager[Any]:
         """`quiet`, with the host's BLAS held to one thread, so that bits do not depend on its number."""
-        return self.quiet() if self.name == "cupy" else _both(self.quiet(), hold_blas())
+        return self.quiet() if self.name == "cupy" else _Both(self.quiet(), hold_blas())
 
     def quiet(self) -> contextlib.AbstractContextManager[Any]:
         """A context on the device, without the host's floating-point warnings: for all that computes."""
         warnings = np.errstate(all="ignore")
-        return _both(self.device, warnings) if self.name == "cupy" else warnings
+        return _Both(self.device, warnings) if self.name == "cupy" else warnings
 
 
-@contextlib.contextmanager
-def _both(first: Any, second: Any) -> Iterator[None]:
-    with first, second:
-        yield
+class _Both:
+    """A context in another; entered in every step, so it costs no generator."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self._first, self._second = first, second
+
+    def __enter__(self) -> None:
+        self._first.__enter__()
+        try:
+            self._second.__enter__()
+        except BaseException:
+            self._first.__exit__(*sys.exc_info())
+            raise
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._second.__exit__(*error)
+        finally:
+            self._first.__exit__(*error)
+
+
+def _has_another_meaning(array: object) -> bool:
+    """Whether it is of a kind of NumPy's arrays whose numbers may not count, or whose `*` is another."""
+    return type(array) is not np.ndarray and (is_masked(array) or isinstance(array, np.matrix))
+
+
+def _selected(name: str) -> Backend:
+    from .select import backend
+
+    return backend(name)
+
+
+def _imported(name: str, namespace: str, device: Any) -> Backend:
+    return Backend(name, importlib.import_module(namespace), device)
 
 
 def import_cupy() -> Any:

@@ -5,40 +5,10 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
-from .. import checks
-
-
-def host_array(values: Any, name: str) -> np.ndarray:
-    """`values`, of any library on the host, as a NumPy array of numbers."""
-    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
-        result = np.from_dlpack(values)
-    else:
-        try:
-            result = np.asarray(values)
-        except (ValueError, TypeError) as error:
-            raise TypeError(f"{name} cannot be made an array of numbers: {error}") from error
-    require_numbers(result, name)
-    return result
-
-
-def refuse_half(values: Any, name: str) -> None:
-    dtype = checks.dtype_name(getattr(values, "dtype", None))
-    if dtype in ("float16", "bfloat16"):
-        raise TypeError(
-            f"{name} must not be in half precision, got {dtype}: convert it to float32, which xpnet "
-            "computes in, such as by .astype('float32')"
-        )
-
-
-def require_numbers(values: np.ndarray, name: str) -> None:
-    refuse_half(values, name)
-    if values.dtype.kind not in "biuf":
-        kind = {"O": "objects", "U": "strings", "S": "bytes", "c": "complex numbers"}
-        got = kind.get(values.dtype.kind, str(values.dtype))
-        raise TypeError(f"{name} must hold real numbers, got an array of {got}")
+from .arrays import compat
+from .plain import HostArray, is_masked, is_sparse, is_table, plain_array, require_numbers
 
 
 def on_host(values: Any) -> bool:
@@ -47,22 +17,27 @@ def on_host(values: Any) -> bool:
     The latter have `shape`, `dtype`, and `values[start:stop]`, as the data sets of h5py and zarr have.
     """
     if isinstance(values, np.ndarray):
-        return mapping_of(values) is not None
-    if array_api_compat.is_array_api_obj(values) or not hasattr(values, "__getitem__"):
+        return mapping_of(values) is not None and not is_masked(values)
+    if is_table(values) or is_sparse(values) or compat.is_array_api_obj(values):
         return False
     try:
         np.dtype(values.dtype)
-        return isinstance(values.shape, tuple)
+        return isinstance(values.shape, tuple) and hasattr(values, "__getitem__")
     except (AttributeError, TypeError):
         return False
 
 
-def read(name: str, source: Any, part: slice, rows: np.ndarray) -> None:
+def require_kind(values: Any, name: str) -> None:
+    """Raises TypeError unless what is `on_host` holds real numbers; nothing is read."""
+    require_numbers(np.empty(0, values.dtype), name)
+
+
+def read(name: str, source: Any, part: slice, rows: HostArray) -> None:
     """Writes the samples `part` of what lies on the host into `rows`.
 
     A memory map's pages are let go of at once, so that it takes no more memory than what is asked of it.
     """
-    values = host_array(source[part.start : part.stop], name)
+    values = plain_array(source[part.start : part.stop], name)
     if values.shape != rows.shape:
         raise ValueError(
             f"{name}[{part.start}:{part.stop}] must have shape {rows.shape}, got {values.shape}"
@@ -78,12 +53,13 @@ def read(name: str, source: Any, part: slice, rows: np.ndarray) -> None:
         mapping.madvise(mmap.MADV_DONTNEED, start, high - begin - start)
 
 
-def take(name: str, source: Any, numbers: np.ndarray) -> np.ndarray:
+def take(name: str, source: Any, numbers: HostArray) -> HostArray:
     """The samples of these numbers, of what lies on the host; neighbours are read together."""
+    whole: Any = source
     if isinstance(source, np.ndarray) and mapping_of(source) is None:
-        return source[numbers]
+        return whole[numbers]
     order = np.argsort(numbers, kind="stable")
-    rows = np.empty((len(numbers), *source.shape[1:]), source.dtype)
+    rows: HostArray = np.empty((len(numbers), *whole.shape[1:]), whole.dtype)
     for run in np.split(order, np.flatnonzero(np.diff(numbers[order]) > 1) + 1):
         part = slice(int(numbers[run[0]]), int(numbers[run[-1]]) + 1)
         near = np.empty((part.stop - part.start, *rows.shape[1:]), rows.dtype)

@@ -7,12 +7,12 @@ import difflib
 import functools
 import logging
 import os
+from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from .. import checks
-from .arrays import Array
+from .arrays import compat
 from .backend import Backend, BackendError, import_cupy
 from .machine import keep_freed_memory
 
@@ -31,7 +31,7 @@ def backend(name: str | Backend | None = None, device: int | None = None) -> Bac
         BackendError: unknown name, package or driver missing, no such device.
     """
     if device is not None:
-        checks.count("device", device, 0)
+        device = checks.count("device", device, 0)
     if isinstance(name, Backend):
         if device is not None and getattr(name.device, "id", None) != device:
             raise BackendError(f"device={device}, but name is a backend on {name.device}")
@@ -71,7 +71,7 @@ def backends() -> list[Backend]:
     return found
 
 
-def backend_of(array: Array, *, name: str = "w") -> Backend:
+def backend_of(array: Any, *, name: str = "w") -> Backend:
     """The backend, device included, that `array` lives on.
 
     Raises:
@@ -79,13 +79,13 @@ def backend_of(array: Array, *, name: str = "w") -> Backend:
     """
     if isinstance(array, np.ndarray):
         return _numpy_backend()
-    if not array_api_compat.is_array_api_obj(array):
+    if not compat.is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array, such as network.initialize() returns, got {type(array).__name__}"
         )
-    xp = array_api_compat.array_namespace(array)
-    kind = "cupy" if array_api_compat.is_cupy_array(array) else xp.__name__
-    return Backend(kind, xp, array_api_compat.device(array))
+    xp = compat.array_namespace(array)
+    kind = "cupy" if compat.is_cupy_array(array) else xp.__name__
+    return Backend(kind, xp, compat.device(array))
 
 
 @functools.cache

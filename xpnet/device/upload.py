@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from . import host_data
+from .plain import HostArray
 
 
 class _Slot:
     """Page-locked memory of the host and memory of the device for one part of each of some sources."""
 
-    def __init__(self, cupy: Any, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
-        self.host, self.device = [], []
+    def __init__(
+        self, cupy: Any, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype[Any]]
+    ) -> None:
+        self.host: list[HostArray] = []
+        self.device: list[Any] = []
         for shape, dtype in zip(shapes, dtypes, strict=True):
             count = math.prod(shape)
             memory = cupy.cuda.alloc_pinned_memory(count * dtype.itemsize)
@@ -32,7 +36,7 @@ def upload(
     context: Callable[[], AbstractContextManager[Any]],
     sources: Mapping[str, Any],
     parts: Sequence[slice],
-    dtype: np.dtype,
+    dtype: np.dtype[Any],
 ) -> Iterator[list[Any]]:
     """`Backend.stream` on CuPy: two slots take turns, filled on a stream of their own.
 
@@ -66,7 +70,7 @@ def upload(
             slot.copied.synchronize()
 
 
-def _sent(own: Any, wanted: np.dtype) -> np.dtype:
+def _sent(own: Any, wanted: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which numbers go to the device: their own unless that is larger."""
     own = np.dtype(own).newbyteorder("=")
     return own if own.kind in "biuf" and own.itemsize <= wanted.itemsize else wanted

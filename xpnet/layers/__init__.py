@@ -1,7 +1,8 @@
 """Layers: pure functions of a namespace, parameters, and inputs, samples on the last axis."""
 
-from .activations import ACTIVATIONS, Activation, ElementwiseActivation, Softmax
-from .base import Accumulate, Layer
+from .activation import Activation, ElementwiseActivation
+from .activations import ACTIVATIONS, ActivationName, Softmax
+from .base import Accumulate, Layer, RandomLayer
 from .dense import Dense
 from .dropout import Dropout
 from .norm import LayerNorm
@@ -10,10 +11,12 @@ __all__ = [
     "ACTIVATIONS",
     "Accumulate",
     "Activation",
+    "ActivationName",
     "Dense",
     "Dropout",
     "ElementwiseActivation",
     "Layer",
     "LayerNorm",
+    "RandomLayer",
     "Softmax",
 ]

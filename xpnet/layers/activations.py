@@ -1,149 +1,72 @@
-"""Activations, each from its function and its derivative.
-
-An elementwise activation is two elementwise rules. From them come the two kernels that a layer runs:
-bias and function in one, and the derivative times the gradient that comes back in the other.
-"""
+"""The activations of the library."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from .. import checks
-from ..rules import elementwise, samplewise
+from ..device.arrays import Namespace, Units
+from ..parameters import InitializerName
+from ..rules import samplewise
+from .activation import POSITIVE, REAL, UNIT, Activation, ElementwiseActivation, Range, written
+
+ActivationName = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
 
 
-class Activation(ABC):
-    """The function `y = f(z + bias)` at the end of a layer; `z` is `(..., units, samples)`."""
-
-    name: str
-    initializer: str  # the one that suits it, by name
-
-    @abstractmethod
-    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
-        """`f(z + bias)` and what `backward` needs; may overwrite `z`.
-
-        `bias` is `(..., units, 1)`, or None for none.
-        """
-
-    @abstractmethod
-    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
-        """The gradient with respect to `z`: the Jacobian's transpose times `gradient`."""
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-class ElementwiseActivation(Activation):
-    """An activation that acts on each unit alone.
-
-    Args:
-        name: how it is called in tables and messages.
-        function: `f(xp, z)`, a function that `@elementwise` can trace.
-        derivative: `f'` as a function `(xp, z)` of the input or `(xp, y)` of the output.
-        of: "input" or "output": what `derivative` takes. "output" saves memory and is often shorter.
-        initializer: the weights' initializer that suits it: "glorot", "he", "lecun" or "zeros".
-
-    A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
-
-        def function(xp, z):
-            return z / (1.0 + xp.exp(-z))
-
-        def derivative(xp, z):
-            y = 1.0 / (1.0 + xp.exp(-z))
-            return y * (1.0 + z * (1.0 - y))
-
-        swish = ElementwiseActivation("swish", function, derivative)
-        Dense(20, swish)
-    """
-
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        derivative: Callable[..., Any],
-        *,
-        of: str = "input",
-        initializer: str = "glorot",
-    ) -> None:
-        if of not in ("input", "output"):
-            raise ValueError(f"of must be 'input' or 'output', got {of!r}")
-        self.name, self.of, self.initializer = name, of, initializer
-        self.function, self.derivative = function, derivative
-
-        def forward(xp: Any, z: Any) -> Any:
-            return function(xp, z) if of == "output" else (function(xp, z), z)
-
-        def biased(xp: Any, z: Any, bias: Any) -> Any:
-            return forward(xp, z + bias)
-
-        def backward(xp: Any, cache: Any, gradient: Any) -> Any:
-            return gradient * derivative(xp, cache)
-
-        for rule, suffix in ((forward, "forward"), (biased, "forward"), (backward, "backward")):
-            rule.__name__ = f"{name}_{suffix}"
-        self._plain, self._biased = elementwise(forward), elementwise(biased)
-        self._backward = elementwise(backward)
-
-    def check_traceable(self) -> None:
-        """Raises TraceError unless function and derivative can become kernels."""
-        for rule in (self._plain, self._biased, self._backward):
-            rule.graph  # noqa: B018
-
-    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
-        rule, arrays = (self._plain, (z,)) if bias is None else (self._biased, (z, bias))
-        if self.of == "output":
-            y = rule.reuse(xp, *arrays)
-            return y, y
-        return rule.compute(xp, *arrays)
-
-    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
-        return self._backward.compute(xp, cache, gradient)
-
-
+@dataclass(frozen=True, repr=False)
 class Identity(Activation):
     """`y = z`."""
 
     name = "identity"
     initializer = "lecun"
+    range = REAL
 
-    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+    def __repr__(self) -> str:
+        return repr(self.name)  # as a layer takes it
+
+    def forward(self, xp: Namespace, z: Units, bias: Units | None) -> tuple[Units, Any]:
         if bias is not None:
             z += bias
         return z, None
 
-    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+    def backward(self, xp: Namespace, cache: Any, gradient: Units) -> Units:
         return gradient
 
 
+@dataclass(frozen=True, repr=False)
 class Softmax(Activation):
     """`y_i = exp(z_i) / sum_j exp(z_j)` over the units of each sample."""
 
     name = "softmax"
     initializer = "glorot"
+    range = UNIT
 
-    def forward(self, xp: Any, z: Any, bias: Any | None) -> tuple[Any, Any]:
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+    def forward(self, xp: Namespace, z: Units, bias: Units | None) -> tuple[Units, Any]:
         y = softmax(xp, z) if bias is None else biased_softmax(xp, z, bias)
         return y, y
 
-    def backward(self, xp: Any, cache: Any, gradient: Any) -> Any:
+    def backward(self, xp: Namespace, cache: Any, gradient: Units) -> Units:
         return softmax_backward(xp, cache, gradient)
 
 
 @samplewise
-def softmax(xp, z):
+def softmax(xp: Any, z: Any) -> Any:
     y = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
     return y / xp.sum(y, axis=-2, keepdims=True)
 
 
 @samplewise
-def biased_softmax(xp, z, bias):
+def biased_softmax(xp: Any, z: Any, bias: Any) -> Any:
     return softmax.function(xp, z + bias)
 
 
 @samplewise
-def softmax_backward(xp, y, gradient):
+def softmax_backward(xp: Any, y: Any, gradient: Any) -> Any:
     """The Jacobian's transpose, `diag(y) - y y'`, times `gradient`."""
     return y * (gradient - xp.sum(y * gradient, axis=-2, keepdims=True))
 
@@ -152,6 +75,26 @@ def sigmoid(xp: Any, z: Any) -> Any:
     """`1 / (1 + exp(-z))`, from an exponential that cannot overflow."""
     small = xp.exp(-xp.abs(z))
     return xp.where(z >= 0.0, xp.ones_like(z), small) / (1.0 + small)
+
+
+def sigmoid_slope(xp: Any, y: Any) -> Any:
+    return y * (1.0 - y)
+
+
+def tanh(xp: Any, z: Any) -> Any:
+    return xp.tanh(z)
+
+
+def tanh_slope(xp: Any, y: Any) -> Any:
+    return 1.0 - y * y
+
+
+def relu(xp: Any, z: Any) -> Any:
+    return xp.maximum(z, 0.0)
+
+
+def relu_slope(xp: Any, y: Any) -> Any:
+    return xp.where(y > 0.0, xp.ones_like(y), 0.0)
 
 
 def softplus(xp: Any, z: Any) -> Any:
@@ -163,20 +106,53 @@ def softplus(xp: Any, z: Any) -> Any:
     return xp.maximum(0.0, z) + (xp.log(whole) + (small - (whole - 1.0)) / whole)
 
 
+def softplus_slope(xp: Any, y: Any) -> Any:
+    return -xp.expm1(-y)
+
+
+@dataclass(frozen=True)
+class _Leaky:
+    slope: float
+
+    def __call__(self, xp: Any, z: Any) -> Any:
+        return xp.maximum(z, self.slope * z)
+
+
+@dataclass(frozen=True)
+class _LeakySlope:
+    slope: float
+
+    def __call__(self, xp: Any, y: Any) -> Any:
+        return xp.where(y > 0.0, xp.ones_like(y), self.slope)
+
+
+@dataclass(frozen=True)
+class _SigmoidSlopeWithOffset:
+    offset: float
+
+    def __call__(self, xp: Any, y: Any) -> Any:
+        return y * (1.0 - y) + self.offset
+
+
 def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
     """`max(z, slope z)` with `0 < slope < 1` (Maas, Hannun, Ng 2013).
 
     Raises:
+        TypeError: `slope` is no number.
         ValueError: `slope` outside (0, 1).
     """
     slope = checks.number("slope", slope, 0.0, 1.0, open="()")
-    return ElementwiseActivation(
-        "leaky_relu",
-        lambda xp, z: xp.maximum(z, slope * z),
-        lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), slope),
+    usual = slope == 0.01
+    text = f"leaky_relu({slope!r})"
+    own = ElementwiseActivation(
+        "leaky_relu" if usual else text,
+        _Leaky(slope),
+        _LeakySlope(slope),
         of="output",
         initializer="he",
+        range=REAL,
     )
+    return written("'leaky_relu'" if usual else text, own)
 
 
 def sigmoid_with_offset(offset: float = 0.1) -> ElementwiseActivation:
@@ -185,31 +161,40 @@ def sigmoid_with_offset(offset: float = 0.1) -> ElementwiseActivation:
     Saturated units go on learning; the gradient is not that of the risk any more.
 
     Raises:
+        TypeError: `offset` is no number.
         ValueError: `offset` negative or not finite.
     """
     offset = checks.number("offset", offset, 0.0)
-    return ElementwiseActivation(
-        "sigmoid_with_offset", sigmoid, lambda xp, y: y * (1.0 - y) + offset, of="output"
-    )
+    text = f"sigmoid_with_offset({offset!r})"
+    slope = _SigmoidSlopeWithOffset(offset)
+    return written(text, ElementwiseActivation(text, sigmoid, slope, of="output", range=UNIT))
 
+
+def _named(
+    name: ActivationName,
+    function: Callable[[Any, Any], Any],
+    derivative: Callable[[Any, Any], Any],
+    initializer: InitializerName,
+    range: Range,
+) -> ElementwiseActivation:
+    own = ElementwiseActivation(
+        name, function, derivative, of="output", initializer=initializer, range=range
+    )
+    return written(repr(name), own)
+
+
+IDENTITY, SOFTMAX = Identity(), Softmax()
+SIGMOID = _named("sigmoid", sigmoid, sigmoid_slope, "glorot", UNIT)
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Identity(),
-        ElementwiseActivation("sigmoid", sigmoid, lambda xp, y: y * (1.0 - y), of="output"),
-        ElementwiseActivation("tanh", lambda xp, z: xp.tanh(z), lambda xp, y: 1.0 - y * y, of="output"),
-        ElementwiseActivation(
-            "relu",
-            lambda xp, z: xp.maximum(z, 0.0),
-            lambda xp, y: xp.where(y > 0.0, xp.ones_like(y), 0.0),
-            of="output",
-            initializer="he",
-        ),
+        IDENTITY,
+        SIGMOID,
+        _named("tanh", tanh, tanh_slope, "glorot", (-1.0, 1.0)),
+        _named("relu", relu, relu_slope, "he", POSITIVE),
         leaky_relu(),
-        ElementwiseActivation(
-            "softplus", softplus, lambda xp, y: -xp.expm1(-y), of="output", initializer="he"
-        ),
-        Softmax(),
+        _named("softplus", softplus, softplus_slope, "he", POSITIVE),
+        SOFTMAX,
     )
 }

@@ -7,54 +7,66 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..parameters import INITIALIZERS, Initializer
-from .activations import ACTIVATIONS, Activation
+from ..device.arrays import Array, Namespace, Units
+from ..parameters import INITIALIZERS, Initializer, InitializerName
+from .activation import Activation
+from .activations import ACTIVATIONS, ActivationName
 from .base import Accumulate, Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Dense(Layer):
     """`z = W y + b`, `outputs = f(z)`.
 
     Attributes:
         units: the number of output units.
         activation: `f`, by name ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus",
-            "softmax") or as an `Activation`.
+            "softmax") or as an `Activation`; kept as an `Activation`.
         bias: whether there is a `b`; it starts at zero.
         initializer: of the weights, by name ("glorot", "he", "lecun", "zeros"), as an `Initializer`
-            such as `uniform(0.1)`, or None for the one that suits the activation.
+            such as `uniform(0.1)`, or None for the one that suits the activation; kept as an
+            `Initializer`.
 
-    Backward (Rumelhart, Hinton, Williams 1986): `dz = J_f(z)' dy`, `dW = dz y'`, `db = dz`, summed
-    over samples, and `W' dz` for the layer below.
+    Parameters: "weights" `(units, inputs)`, and "bias" `(units,)`. Backward (Rumelhart, Hinton, Williams
+    1986): `dz = J_f(z)' dy`, `dW = dz y'`, `db = dz`, summed over samples, and `W' dz` for the layer
+    below.
 
     Raises:
         ValueError: `units` below 1; an unknown activation or initializer.
-        TypeError: `units` or `activation` of another type.
+        TypeError: `units` that are no integer, `bias` that is neither True nor False.
     """
 
-    units: int
-    activation: Any = "identity"
-    bias: bool = True
-    initializer: Any = None
+    # narrower than of any layer, which is sound in what is frozen
+    units: int  # pyright: ignore[reportIncompatibleVariableOverride]
+    activation: Activation  # pyright: ignore[reportIncompatibleVariableOverride]
+    bias: bool
+    initializer: Initializer
 
-    def __post_init__(self) -> None:
-        checks.count("units", self.units)
-        activation, initializer = self.activation, self.initializer
+    def __init__(
+        self,
+        units: int,
+        activation: Activation | ActivationName = "identity",
+        bias: bool = True,
+        initializer: Initializer | InitializerName | None = None,
+    ) -> None:
         if not isinstance(activation, Activation):
             activation = ACTIVATIONS[checks.choice("activation", activation, ACTIVATIONS)]
-            object.__setattr__(self, "activation", activation)
         if not isinstance(initializer, Initializer):
-            name = checks.choice("initializer", initializer or activation.initializer, INITIALIZERS)
-            object.__setattr__(self, "initializer", INITIALIZERS[name])
+            name = activation.initializer if initializer is None else initializer
+            initializer = INITIALIZERS[checks.choice("initializer", name, INITIALIZERS)]
+        object.__setattr__(self, "units", checks.count("units", units))
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "bias", checks.flag("bias", bias))
+        object.__setattr__(self, "initializer", initializer)
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        weights = {"weights": (self.units, inputs)}
+        weights: dict[str, tuple[int, ...]] = {"weights": (self.units, inputs)}
         return weights | {"bias": (self.units,)} if self.bias else weights
 
     def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
         return {"weights": self.initializer.draw(random, (self.units, inputs))}
 
-    def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
+    def forward(self, xp: Namespace, parameters: Mapping[str, Array], inputs: Units) -> tuple[Units, Any]:
         z = parameters["weights"] @ inputs
         bias = parameters["bias"][..., None] if self.bias else None
         outputs, cache = self.activation.forward(xp, z, bias)
@@ -62,14 +74,14 @@ class Dense(Layer):
 
     def backward(
         self,
-        xp: Any,
-        parameters: Mapping[str, Any],
+        xp: Namespace,
+        parameters: Mapping[str, Array],
         cache: Any,
-        gradient: Any,
+        gradient: Units,
         accumulate: Accumulate,
         *,
         input_gradient: bool = True,
-    ) -> Any:
+    ) -> Units | None:
         inputs, activation_cache = cache
         dz = self.activation.backward(xp, activation_cache, gradient)
         accumulate.add_product("weights", dz, inputs.mT)

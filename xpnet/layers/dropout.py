@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..device.arrays import host_generator
-from .base import Accumulate, Layer
+from ..device.arrays import Array, Namespace, Units, host_generator
+from .base import Accumulate, RandomLayer
 
 
 @dataclass(frozen=True)
-class Dropout(Layer):
+class Dropout(RandomLayer):
     """Outputs `y mask`; a mask holds `1 / (1 - rate)`, and 0 with probability `rate`, so its mean is 1.
 
     N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout", 2014. The mask is
@@ -36,8 +36,8 @@ class Dropout(Layer):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        checks.number("rate", self.rate, 0.0, 1.0, open=")")
-        checks.count("seed", self.seed, 0)
+        object.__setattr__(self, "rate", checks.number("rate", self.rate, 0.0, 1.0, open=")"))
+        object.__setattr__(self, "seed", checks.count("seed", self.seed, 0))
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {}
@@ -45,7 +45,14 @@ class Dropout(Layer):
     def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
         return {}
 
-    def mask(self, xp: Any, units: int, samples: Any, dtype: Any, *, place: int = 0, draw: int = 0) -> Any:
+    def draws(
+        self, xp: Namespace, inputs: int, samples: Any, dtype: Any, *, place: int, draw: int
+    ) -> dict[str, Array]:
+        return {"mask": self.mask(xp, inputs, samples, dtype, place=place, draw=draw)}
+
+    def mask(
+        self, xp: Namespace, units: int, samples: Any, dtype: Any, *, place: int = 0, draw: int = 0
+    ) -> Array:
         """The mask of some samples, `(units, samples)`.
 
         Args:
@@ -59,23 +66,23 @@ class Dropout(Layer):
         keys = host_generator((self.seed, place, draw)).integers(2**32, size=2)
         numbers = xp.arange(units, dtype=xp.uint32, device=samples.device)
         rows, columns = (_mix(x ^ int(key)) for x, key in zip((numbers, samples), keys, strict=True))
-        kept = _mix(rows[:, None] ^ columns) >= round(self.rate * 2**32)
+        kept = _mix(rows[:, None] ^ columns) >= min(round(self.rate * 2**32), 2**32 - 1)
         return xp.astype(kept, dtype) * (1.0 / (1.0 - self.rate))
 
-    def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
+    def forward(self, xp: Namespace, parameters: Mapping[str, Array], inputs: Units) -> tuple[Units, Any]:
         mask = parameters.get("mask")
         return (inputs, None) if mask is None else (inputs * mask, mask)
 
     def backward(
         self,
-        xp: Any,
-        parameters: Mapping[str, Any],
+        xp: Namespace,
+        parameters: Mapping[str, Array],
         cache: Any,
-        gradient: Any,
+        gradient: Units,
         accumulate: Accumulate,
         *,
         input_gradient: bool = True,
-    ) -> Any:
+    ) -> Units | None:
         if not input_gradient:
             return None
         return gradient if cache is None else gradient * cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import checks
-from ..device.arrays import host
+from ..device.arrays import Array, Namespace, Units
 from .base import Accumulate, Layer
 
 
@@ -33,15 +33,15 @@ class LayerNorm(Layer):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        checks.number("epsilon", self.epsilon, 0.0, open="(")
+        object.__setattr__(self, "epsilon", checks.number("epsilon", self.epsilon, 0.0, open="("))
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {"scale": (inputs,), "bias": (inputs,)}
 
     def initialize(self, random: Any, inputs: int) -> dict[str, Any]:
-        return {"scale": host.ones(inputs)}
+        return {"scale": 1.0}
 
-    def forward(self, xp: Any, parameters: Mapping[str, Any], inputs: Any) -> tuple[Any, Any]:
+    def forward(self, xp: Namespace, parameters: Mapping[str, Array], inputs: Units) -> tuple[Units, Any]:
         centred = inputs - _mean(xp, inputs)
         inverse = 1.0 / xp.sqrt(_mean(xp, centred * centred) + self.epsilon)
         unit = centred * inverse
@@ -50,14 +50,14 @@ class LayerNorm(Layer):
 
     def backward(
         self,
-        xp: Any,
-        parameters: Mapping[str, Any],
+        xp: Namespace,
+        parameters: Mapping[str, Array],
         cache: Any,
-        gradient: Any,
+        gradient: Units,
         accumulate: Accumulate,
         *,
         input_gradient: bool = True,
-    ) -> Any:
+    ) -> Units | None:
         unit, inverse = cache
         accumulate.add_sum("scale", gradient * unit)
         accumulate.add_sum("bias", gradient)
@@ -68,6 +68,6 @@ class LayerNorm(Layer):
         return (du - _mean(xp, du) - _mean(xp, du * unit) * unit) * inverse
 
 
-def _mean(xp: Any, values: Any) -> Any:
+def _mean(xp: Namespace, values: Units) -> Units:
     """Over the units of each sample, `(..., 1, samples)`."""
     return xp.sum(values, axis=-2, keepdims=True) / values.shape[-2]

@@ -176,7 +176,7 @@ def compile_program(graph: Graph, aliases: Sequence[tuple[int, ...]]) -> Program
     text = f"def block({', '.join(arguments)}):\n    " + "\n    ".join(lines) + "\n"
     names = {name: getattr(np, name) for name in (*map(_ufunc, OPERATIONS), "empty", "copyto")}
     names["where"] = _where
-    exec(compile(text, f"<xpnet rule {graph.name}>", "exec"), names)
+    exec(compile(text, f"<xpnet rule {graph.name!r}>", "exec"), names)
     return Program(names["block"], uniforms, text)
 
 

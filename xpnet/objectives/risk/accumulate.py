@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ...device.arrays import Array
 from ...device.backend import Backend
+from ...device.products import matmul, multiply
 from ...dual import Dual
 
 
@@ -33,7 +34,7 @@ class Accumulator:
             self.add(name, left @ right)
         else:
             self.begun.add(name)
-            self.backend.product(left, right, self.views[name])
+            matmul(self.backend.xp, left, right, into=self.views[name])
 
     def add_sum(self, name: str, values: Array) -> None:
         self.add_product(name, values, self.ones[: values.shape[-1]])
@@ -68,7 +69,7 @@ class SampleAccumulator:
         )
 
     def add_product(self, name: str, left: Array, right: Array) -> None:
-        self.backend.times(left.mT[..., None], right[..., None, :], self.views[name])
+        multiply(self.backend.xp, left.mT[..., None], right[..., None, :], into=self.views[name])
 
     def add_sum(self, name: str, values: Array) -> None:
         self.views[name][...] = values.mT

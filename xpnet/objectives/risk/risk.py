@@ -91,7 +91,7 @@ class EmpiricalRisk(Objective):
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a Network, got {network!r}")
-        if training is None and network.has_dropout:
+        if training is None and network.random:
             raise ValueError(
                 "training must be given as the network has Dropout: True to train with it, "
                 "False for a held-out risk without"
@@ -114,11 +114,10 @@ class EmpiricalRisk(Objective):
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
-        activation = getattr(network.layers[-1], "activation", None)
-        self._divergence = divergence.logits.get(getattr(activation, "name", ""), divergence)
-        self._network = network if self._divergence is divergence else network.on_logits()
+        self._divergence, on_logits = divergence.on(network.activation)
+        self._network = network.on_logits() if on_logits else network
 
-        self._random = bool(training) and network.has_dropout
+        self._random = bool(training) and network.random
         with self.backend.quiet():
             data = Data(
                 self.backend,

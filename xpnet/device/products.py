@@ -1,0 +1,32 @@
+"""Products of arrays, written where they belong without an array between where the library can.
+
+The array API standard knows no place to write to; NumPy and CuPy take one.
+"""
+
+from __future__ import annotations
+
+from .arrays import Array, Namespace, compat
+
+
+def matmul(xp: Namespace, left: Array, right: Array, into: Array | None = None) -> Array:
+    """`left @ right`; written into `into`, which is returned, if that is given."""
+    if into is None:
+        return xp.matmul(left, right)
+    if _writes(xp):
+        return xp.matmul(left, right, out=into)
+    into[...] = xp.matmul(left, right)
+    return into
+
+
+def multiply(xp: Namespace, left: Array, right: Array, into: Array | None = None) -> Array:
+    """`left * right`, likewise."""
+    if into is None:
+        return xp.multiply(left, right)
+    if _writes(xp):
+        return xp.multiply(left, right, out=into)
+    into[...] = xp.multiply(left, right)
+    return into
+
+
+def _writes(xp: Namespace) -> bool:
+    return bool(compat.is_numpy_namespace(xp) or compat.is_cupy_namespace(xp))
