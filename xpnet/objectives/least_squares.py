@@ -8,7 +8,7 @@ from typing import Any
 from ..device.arrays import Array
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
-from ..dual import Dual, Namespace
+from ..dual import Dual, Namespace, tangent_of, value_of
 from .base import Objective, check_direction, require_memory
 
 
@@ -53,7 +53,7 @@ class LeastSquares(Objective):
             return xp.stack([self.hessian_product(w, v[k, ...]) for k in range(v.shape[0])])
         outer = Namespace(xp)
         r, columns = self._with_derivatives(outer, Dual(w, v))
-        return xp.moveaxis(_products(outer, columns, r).tangent, 0, -1)
+        return xp.moveaxis(tangent_of(xp, _products(outer, columns, r), Dual(w, v)), 0, -1)
 
     def gauss_newton_product(self, w: Array, v: Array) -> Array:
         """`J'J v`."""
@@ -86,8 +86,9 @@ class LeastSquares(Objective):
             zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
             # some arrays refuse a dual number on their right, so among duals these are duals too
             ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
-            r = self._call(Namespace(xp), Dual(w, ones))
-        return r.value, r.tangent
+            dual = Dual(w, ones)
+            r = self._call(Namespace(xp), dual)
+        return value_of(r), tangent_of(plain, r, dual)
 
     def _call(self, xp: Any, w: Any) -> Any:
         r = self.function(xp, w)

@@ -25,7 +25,7 @@ from ...device.machine import available
 from ...device.select import backend as choose_backend
 from ...device.threads import run_all
 from ...divergences import Divergence, SquaredError
-from ...dual import Dual, Namespace, values_of
+from ...dual import Dual, Namespace, tangent_of, values_of
 from ...network import Network, Parameters
 from ..base import Objective, check_direction, require_memory
 from ..offers import Offers
@@ -472,7 +472,8 @@ class EmpiricalRisk(Objective):
             for chunk in self.data.walk(group):
                 outputs, caches = self._forward(xp, duals, chunk)
                 _, gradient = self._terms(xp, outputs, chunk)
-                self._network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
+                tangent = tangent_of(xp.xp, gradient, outputs)
+                self._network.backward(xp.xp, parameters, values_of(caches), tangent, accumulators)
         return (total,)
 
     def _accumulators(self, shape: tuple[int, ...]) -> tuple[Array, list[Accumulator]]:
