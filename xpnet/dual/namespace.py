@@ -135,7 +135,7 @@ class Namespace(Functions):
     def squeeze(self, x: Any, /, axis: int | tuple[int, ...]) -> Any:
         return self._along("squeeze", x, axis)
 
-    def expand_dims(self, x: Any, /, *, axis: int = 0) -> Any:
+    def expand_dims(self, x: Any, /, *, axis: int) -> Any:
         return self._along("expand_dims", x, axis, new=1)
 
     def permute_dims(self, x: Any, /, axes: tuple[int, ...]) -> Any:

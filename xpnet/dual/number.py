@@ -108,7 +108,7 @@ class Dual:
     def __add__(self, other: Any) -> Any:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
-                return NotImplemented
+                return other.__radd__(self)
             mine, theirs, lead = _aligned(self, other)
             return Dual(self.value + other.value, mine + theirs, lead, self.level)
         return self._moved(self.value + other, self.tangent)
@@ -118,7 +118,7 @@ class Dual:
     def __sub__(self, other: Any) -> Any:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
-                return NotImplemented
+                return other.__rsub__(self)
             mine, theirs, lead = _aligned(self, other)
             return Dual(self.value - other.value, mine - theirs, lead, self.level)
         return self._moved(self.value - other, self.tangent)
@@ -129,7 +129,7 @@ class Dual:
     def __mul__(self, other: Any) -> Any:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
-                return NotImplemented
+                return other.__rmul__(self)
             mine, theirs, lead = _aligned(self, other)
             tangent = mine * other.value + theirs * self.value
             return Dual(self.value * other.value, tangent, lead, self.level)
@@ -140,7 +140,7 @@ class Dual:
     def __truediv__(self, other: Any) -> Any:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
-                return NotImplemented
+                return other.__rtruediv__(self)
             mine, theirs, lead = _aligned(self, other)
             value = self.value / other.value
             return Dual(value, (mine - theirs * value) / other.value, lead, self.level)
@@ -152,7 +152,7 @@ class Dual:
 
     def __pow__(self, power: Any) -> Any:
         if not isinstance(power, int | float):
-            return NotImplemented if level_of(power) > self.level else functions_of(self).pow(self, power)
+            return functions_of(self, power).pow(self, power)
         slope = power * self.value ** (power - 1) if power else 0.0  # 0 at 0 too, where it would be NaN
         return Dual(self.value**power, self.tangent * slope, self.lead, self.level)
 
@@ -160,15 +160,13 @@ class Dual:
         return functions_of(self).pow(base, self)
 
     def __mod__(self, other: Any) -> Any:
-        return NotImplemented if level_of(other) > self.level else functions_of(self).remainder(self, other)
+        return functions_of(self, other).remainder(self, other)
 
     def __rmod__(self, other: Any) -> Any:
         return functions_of(self).remainder(other, self)
 
     def __floordiv__(self, other: Any) -> Any:
-        return (
-            NotImplemented if level_of(other) > self.level else functions_of(self).floor_divide(self, other)
-        )
+        return functions_of(self, other).floor_divide(self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
         return functions_of(self).floor_divide(other, self)
@@ -178,7 +176,7 @@ class Dual:
             tangent = _product(self.tangent, self.ndim, other, other.ndim)
             return Dual(lambda: self.value @ other, tangent, self.lead, self.level)
         if other.level > self.level:
-            return NotImplemented
+            return other.__rmatmul__(self)
         tangent = _product(self.tangent, self.ndim, other.value, other.ndim)
         tangent = tangent + _product(self.value, self.ndim, other.tangent, other.ndim)
         lead = max(self.lead, other.lead)
@@ -209,7 +207,7 @@ class Dual:
     def _compared(self, compare: Callable[[Any, Any], Any], other: Any) -> Any:
         """A comparison of values, a plain array."""
         if level_of(other) > self.level:
-            return NotImplemented
+            return compare(self, other.value)
         return compare(self.value, other.value if level_of(other) == self.level else other)
 
     def _moved(self, value: Any, tangent: Any) -> Dual:
@@ -264,12 +262,12 @@ def level_of(x: Any) -> int:
     return x.level if isinstance(x, Dual) else 0
 
 
-def functions_of(x: Any) -> Any:
-    """The namespace of an array or dual number, for operators, which nobody hands one."""
+def functions_of(x: Any, other: Any = None) -> Any:
+    """The namespace of an array or dual number, or of two, for operators, which nobody hands one."""
     from .elementwise import Functions  # which is built on this module
 
     xp = array_api_compat.array_namespace(innermost(x))
-    for _ in range(level_of(x)):
+    for _ in range(max(level_of(x), level_of(other))):
         xp = Functions(xp)
     return xp
 
