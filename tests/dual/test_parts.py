@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import xpnet
-from xpnet import Dense, Divergence, EmpiricalRisk, LeastSquares, Network
+from xpnet import Dense, Divergence, EmpiricalRisk, LeastSquares, Network, testing
 from xpnet.dual import Dual, tangent_of
 
 
@@ -93,7 +93,7 @@ def test_a_sum_of_squares_with_residuals_that_are_constant(backend, dtype):
 def test_what_users_of_least_squares_missed(function):
     objective = LeastSquares(function, backend="numpy")
     w = np.array([0.7, 1.3, 2.1])
-    xpnet.testing.check_gradient(objective, w)
+    testing.check_gradient(objective, w)
     H = np.stack([objective.hessian_product(w, v) for v in np.eye(3)])
     sides = [
         np.stack([objective.value_and_gradient(w + s * v)[1] for v in 1e-6 * np.eye(3)]) for s in (1, -1)

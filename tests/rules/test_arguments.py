@@ -59,7 +59,7 @@ A, B = np.random.default_rng(0).standard_normal((2, 7, 11))
         (
             (A, B),
             {"p": True},
-            r"axpy: p must be a number or an array of NumPy, as xp is, got True \(bool\)",
+            r"axpy: p must be a number or an array of NumPy, .*got True \(bool\)",
         ),
         ((A, B), {"p": [1.0]}, "axpy: p must be a number or an array of NumPy"),
         ((A, B), {"p": 1j}, r"axpy: p must be a number or an array of NumPy, as xp is, got 1j \(complex\)"),

@@ -12,8 +12,8 @@ from xpnet.rules import OPERATIONS, elementwise
 
 # the elementwise functions of the standard, version 2024.12, that are there for real floating-point arrays
 STANDARD = set(
-    """abs acos acosh add asin asinh atan atan2 atanh ceil clip copysign cos cosh divide equal exp expm1 floor
-    floor_divide greater greater_equal hypot isfinite isinf isnan less less_equal log log1p log2 log10
+    """abs acos acosh add asin asinh atan atan2 atanh ceil clip copysign cos cosh divide equal exp expm1
+    floor floor_divide greater greater_equal hypot isfinite isinf isnan less less_equal log log1p log2 log10
     logaddexp logical_and logical_not logical_or logical_xor maximum minimum multiply negative not_equal
     positive pow reciprocal remainder round sign signbit sin sinh square sqrt subtract tan tanh trunc where
     zeros_like ones_like full_like""".split()  # noqa: SIM905

@@ -17,7 +17,7 @@ def values_of(tree: Any) -> Any:
     """`tree`, tuples, lists and dicts of anything, with the values of the dual numbers in it."""
     if isinstance(tree, tuple | list):
         branches: Any = cast("list[Any]", tree)
-        items, kind = [values_of(item) for item in branches], type(branches)
+        items, kind = [values_of(item) for item in branches], branches.__class__
         return kind(*items) if hasattr(kind, "_fields") else kind(items)  # named tuples take one by one
     if isinstance(tree, dict):
         return {name: values_of(item) for name, item in cast("dict[Any, Any]", tree).items()}

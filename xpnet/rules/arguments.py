@@ -34,6 +34,23 @@ def refuse_names(rule: Rule, arrays: tuple[Any, ...], scalars: dict[str, Any]) -
     )
 
 
+def checked(rule: Rule, kind: type, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> dict[str, Any]:
+    """`scalars`, as floats and arrays, in place; raises unless everything is what a kernel takes."""
+    if len(arrays) != len(rule.arrays) or scalars.keys() != rule.scalar_names:
+        refuse_names(rule, arrays, scalars)
+    dtype = getattr(arrays[0], "dtype", None)
+    for array in arrays:
+        if type(array) is not kind or array.dtype is not dtype:
+            check_arrays(rule, kind, arrays)
+            break
+    if dtype not in FLOATS:
+        check_arrays(rule, kind, arrays)
+    for name, value in scalars.items():
+        if type(value) is not float:
+            scalars[name] = scalar(rule, kind, name, value)
+    return scalars
+
+
 def check_arrays(rule: Rule, kind: type, arrays: tuple[Any, ...]) -> None:
     """Raises unless `arrays` are of this kind, of one floating-point dtype."""
     names = dict(zip(rule.arrays, arrays, strict=True))
@@ -58,7 +75,7 @@ def _called(kind: type) -> str:
 
 
 def _what(value: Any) -> str:
-    kind: Any = type(value)
+    kind = value.__class__
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     return name if hasattr(value, "shape") else f"{value!r} ({name})"
 

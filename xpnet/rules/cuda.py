@@ -229,11 +229,18 @@ def run(
 
 
 def run_samplewise(
-    graph: Graph, made: Source, arrays: Sequence[Any], scalars: Mapping[str, float]
+    graph: Graph,
+    made: Source,
+    arrays: Sequence[Any],
+    shape: tuple[int, ...],
+    scalars: Mapping[str, float],
 ) -> list[Any]:
-    """Launches the kernel once, on `arrays`; results that belong to a sample lack the axis of units."""
+    """Launches the kernel once, on `arrays`, which broadcast to `shape`.
+
+    Results that belong to a sample lack the axis of units.
+    """
     cupy = _cupy()
-    shape, dtype = np.broadcast_shapes(*[array.shape for array in arrays]), arrays[0].dtype
+    dtype = arrays[0].dtype
     units, width = shape[-2:]
     samples = (*shape[:-2], width)
     outputs: list[Any] = [

@@ -41,7 +41,6 @@ class Elementwise(Rule):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._scalar_names = set(self.scalars)
         self._programs: dict[Any, Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
 
@@ -80,7 +79,7 @@ class Elementwise(Rule):
         kind = arguments.array_type(xp)
         if kind is None:
             return self._reference(xp, arrays, scalars)
-        scalars = self._checked(kind, arrays, scalars)
+        scalars = arguments.checked(self, kind, arrays, scalars)
         shape = arguments.broadcast(self, arrays, scalars)
         dtype = arrays[0].dtype
         outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
@@ -100,7 +99,7 @@ class Elementwise(Rule):
         if kind is None:
             self._write_reference(xp, into, arrays, scalars)
             return
-        scalars = self._checked(kind, arrays, scalars)
+        scalars = arguments.checked(self, kind, arrays, scalars)
         shape = arguments.broadcast(self, arrays, scalars)
         aliases = arguments.aliases(self, xp, kind, into, arrays, shape, len(self.graph.outputs))
         self._run(arrays, into, scalars, aliases)
@@ -120,30 +119,14 @@ class Elementwise(Rule):
         kind = arguments.array_type(xp)
         if kind is None or kind is np.ndarray:
             if kind is not None:
-                scalars = self._checked(kind, arrays, scalars)
+                scalars = arguments.checked(self, kind, arrays, scalars)
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
-        scalars = self._checked(kind, arrays, scalars)
+        scalars = arguments.checked(self, kind, arrays, scalars)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
-
-    def _checked(self, kind: type, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> dict[str, Any]:
-        """`scalars` as floats and arrays; raises unless everything is what a kernel takes."""
-        if len(arrays) != len(self.arrays) or scalars.keys() != self._scalar_names:
-            arguments.refuse_names(self, arrays, scalars)
-        dtype = getattr(arrays[0], "dtype", None)
-        for array in arrays:
-            if type(array) is not kind or array.dtype is not dtype:
-                arguments.check_arrays(self, kind, arrays)
-                break
-        if dtype not in arguments.FLOATS:
-            arguments.check_arrays(self, kind, arrays)
-        for name, value in scalars.items():
-            if type(value) is not float:
-                scalars[name] = arguments.scalar(self, kind, name, value)
-        return scalars
 
     def _reference(self, xp: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
         """The plain function, which never sees a scalar of another dtype."""
-        if len(arrays) != len(self.arrays) or scalars.keys() != self._scalar_names:
+        if len(arrays) != len(self.arrays) or scalars.keys() != self.scalar_names:
             arguments.refuse_names(self, arrays, scalars)
         own = {
             name: xp.astype(value, arrays[0].dtype) if hasattr(value, "shape") else value

@@ -35,6 +35,7 @@ class Rule:
             raise TypeError(f"{self.name}: a rule takes named arguments only, no * or **")
         self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
         self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
+        self.scalar_names = frozenset(self.scalars)
         if not self.arrays:
             raise TypeError(f"{self.name}: a rule takes xp and at least one array")
 

@@ -52,7 +52,11 @@ class Samplewise(Rule):
         kind = arguments.array_type(xp)
         if kind is None or kind is np.ndarray or self.source is None:
             return self.function(xp, *arrays, **numbers)
-        first, *rest = cuda.run_samplewise(self.graph, self.source, arrays, numbers)
+        numbers = arguments.checked(self, kind, arrays, numbers)
+        shape = arguments.broadcast(self, arrays, {})
+        if len(shape) < 2:
+            raise ValueError(f"{self.name}: arrays must be (..., units, samples), got shape {shape}")
+        first, *rest = cuda.run_samplewise(self.graph, self.source, arrays, shape, numbers)
         return (first, *rest) if rest else first
 
 
