@@ -74,8 +74,8 @@ def test_own_activations():
         check_activation(wrong)
     with pytest.raises(AssertionError, match="gradient of weights at"):
         check_layer(Dense(3, wrong), 4)
-    untraceable = ElementwiseActivation("sine", lambda xp, z: xp.sin(z), lambda xp, z: xp.cos(z))
-    with pytest.raises(TraceError, match=r"xp\.sin"):
+    untraceable = ElementwiseActivation("sorted", lambda xp, z: xp.sort(z), lambda xp, z: z)
+    with pytest.raises(TraceError, match=r"xp\.sort"):
         check_activation(untraceable)
     with pytest.raises(ValueError, match="of must be 'input' or 'output', got 'both'"):
         ElementwiseActivation("swish", swish, swish_derivative, of="both")

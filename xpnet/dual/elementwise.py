@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ..device.arrays import Namespace
-from ..rules.operations import CONSTANTS, OPERATIONS, Operation
+from ..rules.operations import CONSTANTS, OPERATIONS, OfOne, Operation
 from .lead import lifted
 from .number import Dual
 
@@ -32,19 +32,13 @@ class Functions:
         self.level: int = 1 + (xp.level if isinstance(xp, Functions) else 0)
 
     def __getattr__(self, name: str) -> Any:
-        """A function of the table, or of those that have no derivative; kept for the next time."""
+        """A constant, or a function that has no derivative; kept for the next time."""
         if name in _NAMES:
             found = getattr(self.xp, name)
         elif name in _MAKERS:
             found = functools.partial(self._made, name)
         elif name in _JUMPS:
             found = functools.partial(self._jumps, name)
-        elif name in OPERATIONS:
-            operation = OPERATIONS[name]
-            if operation.composed is None:
-                found = functools.partial(self._apply, operation)
-            else:
-                found = functools.partial(self._composed, operation)
         else:
             raise AttributeError(
                 f"dual numbers have no 'xp.{name}', so a function that is to be differentiated cannot use "
@@ -55,7 +49,7 @@ class Functions:
 
     def __dir__(self) -> list[str]:
         own = {name for name in dir(type(self)) if not name.startswith("_")}
-        return sorted(own | {*OPERATIONS, *_MAKERS, *_NAMES, *_JUMPS})
+        return sorted(own | {*_MAKERS, *_NAMES, *_JUMPS})
 
     def is_mine(self, x: Any) -> bool:
         """Whether `x` is a dual number of this level.
@@ -65,38 +59,14 @@ class Functions:
         """
         if not isinstance(x, Dual):
             return False
+        if x.level == self.level:
+            return True
         if x.level > self.level:
             raise TypeError("a dual number of dual numbers needs their namespace, Namespace(Namespace(xp))")
-        return x.level == self.level
+        return False
 
     def value(self, x: Any) -> Any:
         return x.value if self.is_mine(x) else x
-
-    def _apply(self, operation: Operation, *values: Any) -> Any:
-        if len(values) != operation.count:
-            raise TypeError(f"xp.{operation.name} takes {operation.count} arguments, got {len(values)}")
-        duals = [value for value in values if self.is_mine(value)]
-        function = getattr(self.xp, operation.name)
-        if not duals:
-            return function(*values)
-        plain = [self.value(value) for value in values]
-        result = function(*plain)
-        if operation.first is not None:
-            return self._choose(operation.first(*plain), result, *values)
-        if not operation.differentials:
-            return result
-        tangent: Any = None
-        for value, differential in zip(values, operation.differentials, strict=True):
-            if self.is_mine(value):
-                own = lifted(value.tangent, value.lead, result.ndim)
-                part: Any = cast("Any", differential)(self.xp, own, *plain, result)
-                tangent = part if tangent is None else tangent + part
-        return self.dual(result, tangent, max(dual.lead for dual in duals))
-
-    def _composed(self, operation: Operation, *values: Any, **options: Any) -> Any:
-        if any(self.is_mine(value) for value in (*values, *options.values())):
-            return cast("Callable[..., Any]", operation.composed)(self, *values, **options)
-        return getattr(self.xp, operation.name)(*values, **options)
 
     def _made(self, name: str, *values: Any, **options: Any) -> Any:
         if any(isinstance(value, Dual) for value in (*values, *options.values())):
@@ -115,7 +85,7 @@ class Functions:
             tangent = self.xp.broadcast_to(tangent, (*shape[:first], *value.shape))
         return Dual(value, tangent, lead, self.level)
 
-    def _choose(self, condition: Any, value: Any, first: Any, second: Any) -> Any:
+    def choose(self, condition: Any, value: Any, first: Any, second: Any) -> Any:
         """The tangent of the first where the condition holds, else of the second, at `value`."""
         tangents: list[Any] = []
         lead = 0
@@ -129,7 +99,7 @@ class Functions:
 
     def where(self, condition: Any, x: Any, y: Any, /) -> Any:
         value = self.xp.where(condition, self.value(x), self.value(y))
-        return self._choose(condition, value, x, y) if self.is_mine(x) or self.is_mine(y) else value
+        return self.choose(condition, value, x, y) if self.is_mine(x) or self.is_mine(y) else value
 
     def zeros_like(self, x: Any, /, **options: Any) -> Any:
         return self.xp.zeros_like(self.value(x), **options)
@@ -156,3 +126,69 @@ class Functions:
             x.lead,
             self.level,
         )
+
+
+def _of_one(name: str, differential: OfOne) -> Callable[[Functions, Any], Any]:
+    """The method of a function of one argument, which is what runs most."""
+
+    def method(self: Functions, x: Any, /) -> Any:
+        function = getattr(self.xp, name)
+        if not self.is_mine(x):
+            return function(x)
+        value = x.value
+        result = function(value)
+        return Dual(result, differential(self.xp, x.tangent, value, result), x.lead, self.level)
+
+    return method
+
+
+def _of_several(operation: Operation) -> Callable[..., Any]:
+    """The method of any other function."""
+    name, count = operation.name, operation.count
+    differentials = cast("tuple[Any, ...]", operation.differentials)
+
+    def method(self: Functions, *values: Any) -> Any:
+        if len(values) != count:
+            raise TypeError(f"xp.{name} takes {count} arguments, got {len(values)}")
+        duals = [value for value in values if self.is_mine(value)]
+        function = getattr(self.xp, name)
+        if not duals:
+            return function(*values)
+        plain = [self.value(value) for value in values]
+        result = function(*plain)
+        if operation.first is not None:
+            return self.choose(operation.first(*plain), result, *values)
+        tangent: Any = None
+        for value, differential in zip(values, differentials, strict=False):
+            if self.is_mine(value):
+                part = differential(self.xp, lifted(value.tangent, value.lead, result.ndim), *plain, result)
+                tangent = part if tangent is None else tangent + part
+        return result if tangent is None else self.dual(result, tangent, max(dual.lead for dual in duals))
+
+    return method
+
+
+def _composed(name: str, composed: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a function that is made of others."""
+
+    def method(self: Functions, *values: Any, **options: Any) -> Any:
+        if any(self.is_mine(value) for value in (*values, *options.values())):
+            return composed(self, *values, **options)
+        return getattr(self.xp, name)(*values, **options)
+
+    return method
+
+
+def _method(operation: Operation) -> Callable[..., Any]:
+    if operation.composed is not None:
+        return _composed(operation.name, operation.composed)
+    if operation.count == 1 and operation.differentials:
+        return _of_one(operation.name, cast("OfOne", operation.differentials[0]))
+    return _of_several(operation)
+
+
+for _operation in OPERATIONS.values():
+    if _operation.name not in vars(Functions):
+        _function = _method(_operation)
+        _function.__name__, _function.__qualname__ = _operation.name, f"xp.{_operation.name}"
+        setattr(Functions, _operation.name, _function)

@@ -33,7 +33,13 @@ class Namespace(Functions):
     # sums and the like
 
     def sum(self, x: Any, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        return self._along("sum", x, axis, dtype=dtype, keepdims=keepdims)
+        function = self.xp.sum
+        if not self.is_mine(x):
+            return function(x, axis=axis, dtype=dtype, keepdims=keepdims)
+        own = from_last(axis, x.ndim)
+        value = function(x.value, axis=own, dtype=dtype, keepdims=keepdims)
+        tangent = function(x.tangent, axis=own, dtype=dtype, keepdims=keepdims)
+        return Dual(value, tangent, x.lead, self.level)
 
     def mean(self, x: Any, /, *, axis: Axes = None, keepdims: bool = False) -> Any:
         return self._along("mean", x, axis, keepdims=keepdims)

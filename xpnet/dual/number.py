@@ -35,6 +35,7 @@ class Dual:
 
     __array_ufunc__ = None  # arrays on the left leave the work to the operators below
     __array_priority__ = 1000
+    __slots__ = ("_value", "lead", "level", "tangent")
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # as arrays have it
 
     def __init__(
@@ -109,7 +110,9 @@ class Dual:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
                 return other.__radd__(self)
-            mine, theirs, lead = _aligned(self, other)
+            mine, theirs, lead = self.tangent, other.tangent, 0
+            if self.lead or other.lead:
+                mine, theirs, lead = _aligned(self, other)
             return Dual(self.value + other.value, mine + theirs, lead, self.level)
         return self._moved(self.value + other, self.tangent)
 
@@ -119,18 +122,23 @@ class Dual:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
                 return other.__rsub__(self)
-            mine, theirs, lead = _aligned(self, other)
+            mine, theirs, lead = self.tangent, other.tangent, 0
+            if self.lead or other.lead:
+                mine, theirs, lead = _aligned(self, other)
             return Dual(self.value - other.value, mine - theirs, lead, self.level)
         return self._moved(self.value - other, self.tangent)
 
     def __rsub__(self, other: Any) -> Any:
-        return self._moved(-self.value + other, -self.tangent)
+        value = self.value  # some libraries' arrays refuse a dual number on their right
+        return self._moved(-value + other if isinstance(value, Dual) else other - value, -self.tangent)
 
     def __mul__(self, other: Any) -> Any:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
                 return other.__rmul__(self)
-            mine, theirs, lead = _aligned(self, other)
+            mine, theirs, lead = self.tangent, other.tangent, 0
+            if self.lead or other.lead:
+                mine, theirs, lead = _aligned(self, other)
             tangent = mine * other.value + theirs * self.value
             return Dual(self.value * other.value, tangent, lead, self.level)
         return Dual(self.value * other, self._beside(other) * other, self.lead, self.level)
@@ -141,7 +149,9 @@ class Dual:
         if isinstance(other, Dual) and other.level >= self.level:
             if other.level > self.level:
                 return other.__rtruediv__(self)
-            mine, theirs, lead = _aligned(self, other)
+            mine, theirs, lead = self.tangent, other.tangent, 0
+            if self.lead or other.lead:
+                mine, theirs, lead = _aligned(self, other)
             value = self.value / other.value
             return Dual(value, (mine - theirs * value) / other.value, lead, self.level)
         return Dual(self.value / other, self._beside(other) / other, self.lead, self.level)
@@ -173,17 +183,17 @@ class Dual:
 
     def __matmul__(self, other: Any) -> Any:
         if not isinstance(other, Dual) or other.level < self.level:
-            tangent = _product(self.tangent, self.ndim, other, other.ndim)
+            tangent = _product(self.tangent, self.lead, other, 0)
             return Dual(lambda: self.value @ other, tangent, self.lead, self.level)
         if other.level > self.level:
             return other.__rmatmul__(self)
-        tangent = _product(self.tangent, self.ndim, other.value, other.ndim)
-        tangent = tangent + _product(self.value, self.ndim, other.tangent, other.ndim)
-        lead = max(self.lead, other.lead)
+        tangent = _product(self.tangent, self.lead, other.value, 0)
+        tangent = tangent + _product(self.value, 0, other.tangent, other.lead)
+        lead = max(self.lead, other.lead) if self.lead else other.lead
         return Dual(lambda: self.value @ other.value, tangent, lead, self.level)
 
     def __rmatmul__(self, other: Any) -> Any:
-        tangent = _product(other, other.ndim, self.tangent, self.ndim)
+        tangent = _product(other, 0, self.tangent, self.lead)
         return Dual(lambda: matmul(other, self.value), tangent, self.lead, self.level)
 
     def __lt__(self, other: Any) -> Any:
@@ -212,6 +222,8 @@ class Dual:
 
     def _moved(self, value: Any, tangent: Any) -> Dual:
         """A dual number that differs by a constant, which may have made its value larger."""
+        if not self.lead and tangent.shape == value.shape:
+            return Dual(value, tangent, self.lead, self.level)
         tangent = lifted(tangent, self.lead, value.ndim)
         if tuple(tangent.shape[self.lead :]) != tuple(value.shape):
             tangent = functions_of(tangent).broadcast_to(
@@ -255,7 +267,7 @@ def over(x: Any, y: Any) -> Any:
 
 def matmul(x: Any, y: Any) -> Any:
     """`x @ y`, likewise."""
-    return y.__rmatmul__(x) if level_of(y) > level_of(x) else x @ y
+    return y.__rmatmul__(x) if isinstance(y, Dual) and y.level > level_of(x) else x @ y
 
 
 def level_of(x: Any) -> int:
@@ -274,17 +286,15 @@ def functions_of(x: Any, other: Any = None) -> Any:
 
 def _aligned(x: Dual, y: Dual) -> tuple[Any, Any, int]:
     """The tangents of two numbers such that they broadcast against both numbers, and the axes that lead."""
-    if not x.lead and not y.lead:
-        return x.tangent, y.tangent, 0
     ndim = max(x.ndim, y.ndim)
     return lifted(x.tangent, x.lead, ndim), lifted(y.tangent, y.lead, ndim), max(x.lead, y.lead)
 
 
-def _product(x: Any, own_x: int, y: Any, own_y: int) -> Any:
-    """`x @ y` where one of them is a tangent, of a number of `own` axes, and may have more in front."""
-    lead_x, lead_y = x.ndim - own_x, y.ndim - own_y
+def _product(x: Any, lead_x: int, y: Any, lead_y: int) -> Any:
+    """`x @ y` where one of them is a tangent, with axes that lead."""
     if not lead_x and not lead_y:
-        return matmul(x, y)
+        return matmul(x, y) if isinstance(y, Dual) else x @ y
+    own_x, own_y = x.ndim - lead_x, y.ndim - lead_y
     if own_x == 1:
         x = x[..., None, :]
     if own_y == 1:

@@ -128,6 +128,8 @@ class Elementwise(Rule):
         """The plain function, which never sees a scalar of another dtype."""
         if len(arrays) != len(self.arrays) or scalars.keys() != self.scalar_names:
             arguments.refuse_names(self, arrays, scalars)
+        if not scalars:
+            return self.function(xp, *arrays)
         own = {
             name: xp.astype(value, arrays[0].dtype) if hasattr(value, "shape") else value
             for name, value in scalars.items()
