@@ -31,6 +31,7 @@ from xpnet import (
 from xpnet.device import blas
 from xpnet.device.select import backend_of
 from xpnet.optimizers.signs import VARIANTS
+from xpnet.rules import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
 
@@ -210,3 +211,41 @@ def run_program(program, *arguments):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+def one_operation(name):
+    """A rule of one operation of the table; conditions become numbers."""
+    operation = OPERATIONS[name]
+
+    def rule(xp, a, b):
+        function = getattr(xp, name)
+        if name == "where":
+            return function(a < b, a, b)
+        if name == "full_like":
+            return function(a, 0.3)
+        if name == "clip":
+            return function(a, -1.5, 2.0)
+        given = (a > 0.0, b > 0.0) if operation.takes == "conditions" else (a, b)
+        result = function(*given[: operation.count])
+        return xp.where(result, a, b) if operation.condition else result
+
+    rule.__name__ = rule.__qualname__ = name
+    return elementwise(rule)
+
+
+def numbers(dtype):
+    """Pairs of numbers of every kind, each with each: special, at random, huge, tiny, subnormal."""
+    limits = np.finfo(dtype)
+    some = [
+        *SPECIAL,
+        limits.max,
+        -limits.max,
+        limits.tiny,
+        -limits.smallest_subnormal,
+        2.5,
+        -1.5,
+        7.0,
+        -3.0,
+    ]
+    some = np.array([*some, *np.random.default_rng(0).standard_normal(9)], dtype)
+    return [part.ravel() for part in np.meshgrid(some, some)]

@@ -9,13 +9,12 @@ import subprocess
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
-from oracles import SPECIAL, as_tuple, everything
+from oracles import as_tuple, everything, numbers, one_operation
 
 from xpnet.layers import ACTIVATIONS, ElementwiseActivation
 from xpnet.objectives.risk import penalties
 from xpnet.optimizers import rules
-from xpnet.rules import Elementwise, elementwise
-from xpnet.rules.operations import BINARY, COMPARISONS, UNARY
+from xpnet.rules import OPERATIONS, Elementwise, elementwise
 
 RULES = [everything]
 RULES += [rule for rule in vars(rules).values() if isinstance(rule, Elementwise)]
@@ -30,16 +29,7 @@ RULES.append(elementwise(lambda xp, a: xp.where(a > 0.0, a, -1e300) + float("inf
 RULES.append(elementwise(lambda xp, a, b, *, p: (b, a, xp.where(p > 0.5, a, b), xp.where(p < 0.5, a, p))))
 
 
-def one_operation(operation):
-    def rule(xp, a, b):
-        result = getattr(xp, operation)(a) if operation in UNARY else getattr(xp, operation)(a, b)
-        return xp.where(result, a, b) if operation in COMPARISONS else result
-
-    rule.__name__ = operation
-    return elementwise(rule)
-
-
-RULES += [one_operation(operation) for operation in (*UNARY, *BINARY, *COMPARISONS)]
+RULES += [one_operation(operation) for operation in OPERATIONS]
 
 compiler = shutil.which("g++") or shutil.which("c++")
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C++ compiler")
@@ -85,8 +75,7 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("number", range(len(RULES)), ids=[r.graph.name for r in RULES])
 def test_text_equals_reference(library, number, on_device, dtype):
     rule = RULES[number]
-    some = np.array([*SPECIAL, *np.random.default_rng(0).standard_normal(9)], dtype)
-    pairs = [part.ravel() for part in np.meshgrid(some, some)]
+    pairs = numbers(dtype)
     arrays = [np.roll(pairs[k % 2], k // 2) for k in range(len(rule.arrays))]
     scalars = {name: 0.3 + 0.2 * k for k, name in enumerate(rule.scalars)}
     device_scalars = frozenset(rule.scalars if on_device else ())

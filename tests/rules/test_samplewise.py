@@ -221,3 +221,29 @@ def test_a_divergence_that_cannot_be_a_kernel_is_called_as_it_is(backend, dtype,
 def test_what_cannot_be_traced_is_named(function, message):
     with pytest.raises(TraceError, match=message):
         samplewise(function).graph  # noqa: B018
+
+
+@samplewise
+def spread(xp, a, b, *, p):
+    return xp.sum(a * p, axis=-2) / (xp.max(b, axis=-2) - xp.min(b, axis=-2)), xp.prod(a, axis=-2)
+
+
+def test_products_and_extremes(device):
+    a, b = np.random.default_rng(0).uniform(0.5, 1.5, (2, 3, 4, 5))
+    got = spread(device.xp, device.asarray(a), device.asarray(b), p=2.0)
+    np.testing.assert_allclose(device.to_numpy(got[0]), 2 * a.sum(1) / (b.max(1) - b.min(1)), rtol=1e-13)
+    np.testing.assert_allclose(device.to_numpy(got[1]), a.prod(1), rtol=1e-13)
+
+
+def test_bad_arguments_are_named(cupy_backend):
+    a = cupy_backend.asarray(np.ones((4, 5)))
+    for arrays, options, error, message in [
+        ((a,), {"p": 1.0}, TypeError, "spread takes arrays a, b and scalars p; got 1 arrays"),
+        ((a, a.get()), {"p": 1.0}, TypeError, "spread: b must be an array of CuPy"),
+        ((a, a.astype("float32")), {"p": 1.0}, TypeError, "spread: arrays must share one dtype"),
+        ((a, a), {"p": "1"}, TypeError, "spread: p must be a number"),
+        ((a, a[:3, :]), {"p": 1.0}, ValueError, r"spread: shapes that do not broadcast: a \(4, 5\), b"),
+        ((a[0, :], a[0, :]), {"p": 1.0}, ValueError, r"spread: arrays must be \(..., units, samples\)"),
+    ]:
+        with pytest.raises(error, match=message):
+            spread(cupy_backend.xp, *arrays, **options)

@@ -9,47 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .graph import Graph
 from .numpy import uniform_values
-from .operations import REDUCTIONS
-from .trace import Graph
-
-_TEXT = {
-    "add": "{0} + {1}",
-    "subtract": "{0} - {1}",
-    "multiply": "{0} * {1}",
-    "divide": "{0} / {1}",
-    "pow": "pow({0}, {1})",
-    "negative": "-{0}",
-    "exp": "exp({0})",
-    "expm1": "expm1({0})",
-    "log": "log({0})",
-    "log1p": "log1p({0})",
-    "sqrt": "sqrt({0})",
-    "tanh": "tanh({0})",
-    "abs": "fabs({0})",
-    # NaN goes through, as the array API asks of sign, maximum and minimum
-    "sign": "({0} != {0}) ? {0} : (T)(({0} > (T)0) - ({0} < (T)0))",
-    "maximum": "({0} >= {1} || {0} != {0}) ? {0} : {1}",
-    "minimum": "({0} <= {1} || {0} != {0}) ? {0} : {1}",
-    "less": "{0} < {1}",
-    "less_equal": "{0} <= {1}",
-    "greater": "{0} > {1}",
-    "greater_equal": "{0} >= {1}",
-    "equal": "{0} == {1}",
-    "not_equal": "{0} != {1}",
-    "logical_and": "{0} && {1}",
-    "logical_or": "{0} || {1}",
-    "logical_not": "!{0}",
-    "where": "{0} ? {1} : {2}",
-}
-
+from .operations import OPERATIONS, REDUCTIONS
 
 _KINDS = {"r": "raw T", "u": "int64", "w": "int64"}
 
@@ -120,7 +88,8 @@ class _Writer:
         """The line that computes a node."""
         node = self.graph.nodes[number]
         kind = "bool" if node.boolean else "T"
-        return f"const {kind} t{number} = {_TEXT[node.operation].format(*map(self.name, node.arguments))};"
+        text = OPERATIONS[node.operation].text.format(*map(self.name, node.arguments))
+        return f"const {kind} t{number} = {text};"
 
     def computed(self, number: int) -> bool:
         """Whether a node has a line of its own."""
@@ -129,7 +98,9 @@ class _Writer:
     def source(self, inputs: list[str], lines: list[str]) -> Source:
         inputs = inputs + [f"h{number}" for number in self.host_values]
         outputs = tuple(f"o{k}" for k in range(len(self.graph.outputs)))
-        return Source(self.graph.name, tuple(inputs), outputs, "\n".join(lines), tuple(self.host_values))
+        return Source(
+            self.graph.identifier, tuple(inputs), outputs, "\n".join(lines), tuple(self.host_values)
+        )
 
 
 def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source:
@@ -151,8 +122,10 @@ def source(graph: Graph, device_scalars: frozenset[str] = frozenset()) -> Source
 
 _STEP = {
     "sum": "t{0} += {1};",
+    "prod": "t{0} = (u == 0) ? {1} : t{0} * {1};",
     # NaN goes through, and stays
     "max": "t{0} = (u == 0 || {1} > t{0} || {1} != {1}) ? {1} : t{0};",
+    "min": "t{0} = (u == 0 || {1} < t{0} || {1} != {1}) ? {1} : t{0};",
 }
 
 
@@ -206,20 +179,22 @@ def samplewise_source(graph: Graph) -> Source:
     return writer.source([*inputs, "units", "width"], lines)
 
 
-@functools.cache
-def _kernel(made: Source) -> Any:
+def _cupy() -> Any:
     import cupy
 
-    return cupy.ElementwiseKernel(
-        made.input_parameters, made.output_parameters, made.text, _identifier(made.name)
-    )
+    return cupy
+
+
+@functools.cache
+def _kernel(made: Source) -> Any:
+    cupy = _cupy()
+    return cupy.ElementwiseKernel(made.input_parameters, made.output_parameters, made.text, made.name)
 
 
 @functools.cache
 def _sum_kernel(made: Source) -> Any:
-    import cupy
-
-    name = _identifier(f"{made.name}_sum")
+    cupy = _cupy()
+    name = f"{made.name}_sum"
     arguments = ", ".join(f"const T {argument}" for argument in made.inputs)
     term = f"template <typename T> __device__ T term({arguments}) {{\nT o0;\n{made.text}\nreturn o0;\n}}"
     return cupy.ReductionKernel(
@@ -233,10 +208,6 @@ def _sum_kernel(made: Source) -> Any:
         reduce_type="double",
         preamble=term,
     )
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"\W", "_", f"xpnet_{name}")
 
 
 def _numbers(graph: Graph, made: Source, scalars: Mapping[str, Any], dtype: Any) -> list[Any]:
@@ -258,15 +229,21 @@ def run(
 
 
 def run_samplewise(
-    graph: Graph, made: Source, arrays: Sequence[Any], scalars: Mapping[str, float]
+    graph: Graph,
+    made: Source,
+    arrays: Sequence[Any],
+    shape: tuple[int, ...],
+    scalars: Mapping[str, float],
 ) -> list[Any]:
-    """Launches the kernel once, on `arrays`; results that belong to a sample lack the axis of units."""
-    import cupy
+    """Launches the kernel once, on `arrays`, which broadcast to `shape`.
 
-    shape, dtype = np.broadcast_shapes(*[array.shape for array in arrays]), arrays[0].dtype
+    Results that belong to a sample lack the axis of units.
+    """
+    cupy = _cupy()
+    dtype = arrays[0].dtype
     units, width = shape[-2:]
     samples = (*shape[:-2], width)
-    outputs = [
+    outputs: list[Any] = [
         cupy.empty(samples if graph.nodes[number].per_sample else shape, dtype) for number in graph.outputs
     ]
     arrays = [array if array.shape == shape else cupy.broadcast_to(array, shape) for array in arrays]

@@ -16,38 +16,32 @@ reference.
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-import array_api_compat
 import numpy as np
 
-from . import cuda
+from . import arguments, cuda
 from . import numpy as host
-from .trace import Graph, trace
+from .arguments import Aliases
+from .graph import Graph
+from .program import Program, compile_program, wanted_uniforms, without_idle
+from .rule import Rule
+from .trace import trace
 
 
-class Elementwise:
+class Elementwise(Rule):
     """A rule `function(xp, *arrays, **scalars)` that yields one array, or a tuple of arrays.
 
     `arrays` are floating-point arrays of one dtype that broadcast against each other. `scalars` are
     numbers, or arrays that broadcast against them, such as 0-d or `(R, 1)`; they never change the
-    dtype of the result. Inside, `+ - * / **`, comparisons, `& | ~`, and the functions in `OPERATIONS`
-    can be used.
+    dtype of the result. Inside, `+ - * / // % **`, comparisons, `& | ^ ~`, and the functions in
+    `OPERATIONS` can be used, and `xp.pi` and the like.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
-        parameters = list(inspect.signature(function).parameters.values())[1:]
-        kinds = {parameter.kind for parameter in parameters}
-        if not kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
-            raise TypeError(f"{function.__name__}: a rule takes named arguments only, no * or **")
-        self.arrays = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
-        self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
-        self._scalar_names = set(self.scalars)
-        self._programs: dict[Any, host.Program] = {}
+        super().__init__(function)
+        self._programs: dict[Any, Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
 
     def __call__(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
@@ -55,12 +49,16 @@ class Elementwise:
 
     @functools.cached_property
     def graph(self) -> Graph:
-        """What the rule computes, found by running it on symbols."""
-        return trace(self.function, self.arrays, self.scalars)
+        """What the rule computes, found by running it on symbols.
+
+        Raises:
+            TraceError: it cannot become a kernel.
+        """
+        return trace(self.function, self.arrays, self.scalars, self.name)
 
     @functools.cached_property
     def _uniforms(self) -> tuple[int, ...]:
-        return host.wanted_uniforms(self.graph)
+        return wanted_uniforms(self.graph)
 
     def source(self, device_scalars: frozenset[str] = frozenset()) -> cuda.Source:
         """The CUDA kernel of the rule; the scalars in `device_scalars` are arrays."""
@@ -73,13 +71,16 @@ class Elementwise:
         """The rule's results in new arrays.
 
         Raises:
-            TypeError: arrays of different or other than floating-point dtypes.
+            TypeError: arrays of different or other than floating-point dtypes, or of another library than
+                `xp`; scalars that are no numbers.
+            ValueError: shapes that do not broadcast.
             TraceError: the rule cannot become a kernel.
         """
-        if not _has_kernels(xp):
-            return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
-        self._check(arrays, scalars)
-        shape = _broadcast((*arrays, *scalars.values()))
+        kind = arguments.array_type(xp)
+        if kind is None:
+            return self._reference(xp, arrays, scalars)
+        scalars = arguments.checked(self, kind, arrays, scalars)
+        shape = arguments.broadcast(self, arrays, scalars)
         dtype = arrays[0].dtype
         outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
         self._run(arrays, outputs, scalars, ((),) * len(outputs))
@@ -88,41 +89,25 @@ class Elementwise:
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
 
-        Each of `into` may be one of `arrays`; it must not otherwise overlap with any.
+        Each of `into` may be one of `arrays`; it must not otherwise overlap with any, nor with another.
 
         Raises:
             TypeError, TraceError: as `compute`.
-            ValueError: wrong number or shape of `into`.
+            ValueError: as `compute`; wrong number or shape of `into`, or they overlap, or are read-only.
         """
-        if not _has_kernels(xp):
-            results = self.function(xp, *arrays, **_cast(xp, scalars, arrays))
-            results = results if isinstance(results, tuple) else (results,)
-            # a result that is one of the arrays must outlive what is written over that array
-            results = [
-                xp.asarray(result, copy=True) if any(result is array for array in arrays) else result
-                for result in results
-            ]
-            for target, result in zip(into, results, strict=True):
-                target[...] = result
+        kind = arguments.array_type(xp)
+        if kind is None:
+            self._write_reference(xp, into, arrays, scalars)
             return
-        self._check((*arrays, *into), scalars, len(into))
-        if len(into) != len(self.graph.outputs):
-            raise ValueError(
-                f"{self.function.__name__} yields {len(self.graph.outputs)} arrays, "
-                f"got {len(into)} to write into"
-            )
-        shape = _broadcast((*arrays, *scalars.values()))
-        if any(target.shape != shape for target in into):
-            raise ValueError(
-                f"{self.function.__name__} yields shape {shape}, "
-                f"got {', '.join(str(target.shape) for target in into)} to write into"
-            )
-        self._run(arrays, into, scalars, tuple([_positions(target, arrays) for target in into]))
+        scalars = arguments.checked(self, kind, arrays, scalars)
+        shape = arguments.broadcast(self, arrays, scalars)
+        aliases = arguments.aliases(self, xp, kind, into, arrays, shape, len(self.graph.outputs))
+        self._run(arrays, into, scalars, aliases)
 
     def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
-        if not _has_kernels(xp):
-            return self.function(xp, *arrays, **_cast(xp, scalars, arrays))
+        if arguments.array_type(xp) is None:
+            return self._reference(xp, arrays, scalars)
         self.write(xp, arrays[:1], *arrays, **scalars)
         return arrays[0]
 
@@ -131,48 +116,56 @@ class Elementwise:
 
         On CuPy one launch, and `dtype` is float64.
         """
-        if not array_api_compat.is_cupy_namespace(xp):
+        kind = arguments.array_type(xp)
+        if kind is None or kind is np.ndarray:
+            if kind is not None:
+                scalars = arguments.checked(self, kind, arrays, scalars)
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
-        self._check(arrays, scalars)
+        scalars = arguments.checked(self, kind, arrays, scalars)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
-    def _check(self, arrays: tuple[Any, ...], scalars: dict[str, Any], into: int = 0) -> None:
-        if len(arrays) - into != len(self.arrays) or scalars.keys() != self._scalar_names:
-            raise TypeError(
-                f"{self.function.__name__} takes arrays {', '.join(self.arrays)} and scalars "
-                f"{', '.join(self.scalars) or 'none'}; got {len(arrays) - into} arrays and "
-                f"{', '.join(scalars) or 'none'}"
-            )
-        dtype = arrays[0].dtype
-        if dtype not in _FLOATS:
-            raise TypeError(
-                f"{self.function.__name__}: {self.arrays[0]} must be float32 or float64, got {dtype}"
-            )
-        for array in arrays:
-            if array.dtype is not dtype and array.dtype != dtype:
-                raise TypeError(
-                    f"{self.function.__name__}: arrays must share one dtype, got {dtype} and {array.dtype}"
-                )
+    def _reference(self, xp: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
+        """The plain function, which never sees a scalar of another dtype."""
+        if len(arrays) != len(self.arrays) or scalars.keys() != self.scalar_names:
+            arguments.refuse_names(self, arrays, scalars)
+        if not scalars:
+            return self.function(xp, *arrays)
+        own = {
+            name: xp.astype(value, arrays[0].dtype) if hasattr(value, "shape") else value
+            for name, value in scalars.items()
+        }
+        return self.function(xp, *arrays, **own)
+
+    def _write_reference(
+        self, xp: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
+    ) -> None:
+        result = self._reference(xp, arrays, scalars)
+        results: tuple[Any, ...] = (
+            cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
+        )
+        arguments.check_into(self, into, len(results))
+        # a result that is one of the arrays must outlive what is written over that array
+        kept: list[Any] = [
+            xp.asarray(result, copy=True) if any(result is array for array in arrays) else result
+            for result in results
+        ]
+        for target, result in zip(into, kept, strict=True):
+            target[...] = result
 
     def _run(
-        self,
-        arrays: tuple[Any, ...],
-        outputs: tuple[Any, ...],
-        scalars: dict[str, Any],
-        aliases: tuple[tuple[int, ...], ...],
+        self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
     ) -> None:
-        if scalars:
-            scalars = {name: _number(value) for name, value in scalars.items()}
-        if isinstance(outputs[0], np.ndarray):
-            wanted = self._uniforms
-            values = host.uniform_values(self.graph, wanted, scalars, outputs[0].dtype) if wanted else []
+        first: Any = outputs[0]
+        if isinstance(first, np.ndarray):
+            wanted, dtype = self._uniforms, cast("Any", first).dtype
+            values = host.uniform_values(self.graph, wanted, scalars, dtype) if wanted else []
             uniforms = dict(zip(wanted, values, strict=True))
             host.run(self._program(aliases, uniforms), arrays, outputs, uniforms)
             return
         on_device = frozenset(n for n, value in scalars.items() if not isinstance(value, float))
         cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars)
 
-    def _program(self, aliases: tuple[tuple[int, ...], ...], uniforms: dict[int, Any]) -> host.Program:
+    def _program(self, aliases: Aliases, uniforms: dict[int, Any]) -> Program:
         """The NumPy program for outputs that lie so on inputs, without what `uniforms` make idle."""
         neutral = {
             n: value for n, value in uniforms.items() if type(value) is float and value in (0.0, 1.0)
@@ -180,52 +173,11 @@ class Elementwise:
         key = (aliases, *neutral.items())
         program = self._programs.get(key)
         if program is None:
-            graph = host.without_idle(self.graph, neutral)
-            program = self._programs[key] = host.compile_program(graph, aliases)
+            graph = without_idle(self.graph, neutral)
+            program = self._programs[key] = compile_program(graph, aliases)
         return program
 
 
 def elementwise(function: Callable[..., Any]) -> Elementwise:
     """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`."""
     return Elementwise(function)
-
-
-_FLOATS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
-
-
-@functools.lru_cache
-def _has_kernels(xp: Any) -> bool:
-    return array_api_compat.is_numpy_namespace(xp) or array_api_compat.is_cupy_namespace(xp)
-
-
-def _number(value: Any) -> Any:
-    """A number as a Python float; an array, unless it is a number on the host, stays what it is."""
-    if isinstance(value, float | int | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        return float(value)
-    return value
-
-
-def _cast(xp: Any, scalars: dict[str, Any], arrays: tuple[Any, ...]) -> dict[str, Any]:
-    """`scalars`, those that are arrays in the dtype of `arrays`."""
-    return {
-        name: xp.astype(value, arrays[0].dtype) if hasattr(value, "shape") else value
-        for name, value in scalars.items()
-    }
-
-
-def _positions(target: Any, arrays: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple([position for position, array in enumerate(arrays) if array is target])
-
-
-def _broadcast(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape of `values`, arrays or numbers, broadcast against each other."""
-    shape = values[0].shape
-    for value in values:
-        if getattr(value, "shape", shape) != shape:
-            return _broadcast_shapes(tuple([getattr(value, "shape", ()) for value in values]))
-    return shape
-
-
-@functools.lru_cache(maxsize=4096)
-def _broadcast_shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    return np.broadcast_shapes(*shapes)

@@ -8,6 +8,7 @@ from ...device.arrays import Array
 from ...device.backend import Backend
 from ...device.products import matmul, multiply
 from ...dual import Dual
+from ...dual import matmul as dual_matmul
 
 
 class Accumulator:
@@ -21,7 +22,7 @@ class Accumulator:
         self.backend, self.views, self.ones = backend, views, ones
         self.begun: set[str] = set()
 
-    def add(self, name: str, value: Array) -> None:
+    def add(self, name: str, value: Array | float) -> None:
         view = self.views[name]
         if name in self.begun:
             view += value
@@ -46,14 +47,18 @@ class TangentAccumulator:
     def __init__(self, accumulator: Accumulator) -> None:
         self.accumulator = accumulator
 
-    def add(self, name: str, value: Dual) -> None:
-        self.accumulator.add(name, value.tangent)
+    def add(self, name: str, value: Array | Dual | float) -> None:
+        # what does not depend on the direction has a tangent of zero
+        self.accumulator.add(name, value.tangent if isinstance(value, Dual) else 0.0)
 
-    def add_product(self, name: str, left: Dual, right: Array | Dual) -> None:
-        self.accumulator.add(name, (left @ right).tangent)
+    def add_product(self, name: str, left: Array | Dual, right: Array | Dual) -> None:
+        self.add(name, dual_matmul(left, right))
 
-    def add_sum(self, name: str, values: Dual) -> None:
-        self.accumulator.add_sum(name, values.tangent)
+    def add_sum(self, name: str, values: Array | Dual) -> None:
+        if isinstance(values, Dual):
+            self.accumulator.add_sum(name, values.tangent)
+        else:
+            self.add(name, 0.0)
 
 
 class SampleAccumulator:
