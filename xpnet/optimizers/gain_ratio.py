@@ -60,8 +60,8 @@ class Model(ABC):
         """The step for these radii or dampings."""
 
     @abstractmethod
-    def unrestricted(self) -> tuple[Numbers, Numbers]:
-        """By how much the model would fall without radius or damping, and how far the step would go."""
+    def unrestricted(self) -> tuple[Vector, Numbers]:
+        """The step without radius or damping, and by how much it falls; infinity if for ever."""
 
 
 class GainRatio(Optimizer):
@@ -152,11 +152,9 @@ class GainRatio(Optimizer):
             if trial_gradient is not None:
                 size = norm(backend, trial_gradient)
                 sound &= host.isfinite(size)
-                slope = inner(backend, trial_gradient, proposal.move)
-                # values tell nothing: it is lower if still falling there, or flatter
-                lower = (slope <= 0.0) | (size < norm(backend, model.gradient))
-                halved = -0.5 * (inner(backend, model.gradient, proposal.move) + slope)
-                fall = host.where(level, host.where(lower, halved, -math.inf), fall)
+                flatter = size < 0.5 * norm(backend, model.gradient)
+                mean = 0.5 * inner(backend, model.gradient + trial_gradient, proposal.move)
+                fall = host.where(level, host.where(flatter, -mean, -math.inf), fall)
             fallen = fallen | (pending & host.isfinite(promised) & ~sound)
             likely = sound & (promised > 0.0)
             ratio = host.where(likely, fall / host.where(likely, promised, 1.0), -math.inf)
@@ -203,10 +201,11 @@ class GainRatio(Optimizer):
         self, backend: Backend, model: Model, w: Vector, rounding: Numbers, fallen: Numbers
     ) -> list[Ending]:
         """How each replica ends if nothing lower is found for it."""
-        promised, length = model.unrestricted()
+        xp, (move, promised) = backend.xp, model.unrestricted()
         # values cannot tell points apart that are nearer than the square root of the precision
-        near = float(backend.xp.finfo(w.dtype).eps) ** 0.5 * norm(backend, w)
-        converged = (promised <= rounding) | (length <= near)
+        near = xp.all(xp.abs(move) <= float(xp.finfo(w.dtype).eps) ** 0.5 * xp.abs(w), axis=-1)
+        bounded = backend.host.isfinite(promised)
+        converged = (promised <= rounding) | (bounded & (numbers(backend, near) > 0.0))
         still = norm(backend, model.gradient) == 0.0
         return [
             (STATIONARY if still[r] else ROUNDED) if converged[r] else NON_FINITE if fallen[r] else STUCK

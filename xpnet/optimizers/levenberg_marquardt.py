@@ -16,12 +16,13 @@ from . import truncated
 from .base import State
 from .gain_ratio import GAIN, GainRatio, Model, Proposal, evaluate, keep
 from .outcome import Ending
+from .promise import unrestricted
 from .replicas import Numbers, column, inner, merged, norm, numbers
 
 Scaling = Literal["diagonal", "identity"]
 SCALINGS: tuple[Scaling, ...] = ("diagonal", "identity")
 NOT_FINITE = Ending("the Gauss-Newton matrix is not finite")
-REACH = 100.0  # of the first step, in norms of `w` (More 1978)
+REACH = 10.0  # of the first step, in norms of `w`; More (1978) has .1 to 100
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class LevenbergMarquardt(GainRatio):
     Levenberg 1944, Marquardt 1963; for networks Hagan, Menhaj 1994. `lambda` is multiplied by `factor`, and
     the step tried again, if it does not lower the value; it is divided by it after a step that brings at
     least 3/4 of what the model promised, and left alone otherwise. The first step is damped until it is at
-    most 100 times as long as `w`, in the norm of `D` (More 1978). The customary constants are 1e-3 and 10;
+    most 10 times as long as `w`, in the norm of `D` (More 1978). The customary constants are 1e-3 and 10;
     on NIST's regression problems these take a third fewer evaluations and solve one more
     (ci/results/nist.txt).
 
@@ -41,7 +42,7 @@ class LevenbergMarquardt(GainRatio):
         largest: the lambda at which it gives up.
         scaling: `D`: the "diagonal" of `G`, the largest so far of each (More 1978), which makes the steps
             independent of the parameters' units; or the "identity" times the largest entry of the
-            diagonal so far, so that lambda does not depend on the unit of the value.
+            diagonal, so that lambda does not depend on the unit of the value.
         matrix_free: solve by conjugate gradients with products rather than with `G` whole; only with
             scaling "identity", and the curvature along the gradient in the place of the diagonal.
 
@@ -80,9 +81,9 @@ class LevenbergMarquardt(GainRatio):
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require(objective, Offers.GAUSS_NEWTON_PRODUCT, "LevenbergMarquardt")
-        whole = self.scaling == "diagonal"
-        scale = backend.xp.zeros_like(w if whole else w[..., :1])
-        return {"scale": scale} | (truncated.memory(backend, w) if self.matrix_free else {})
+        if self.matrix_free:
+            return truncated.memory(backend, w)
+        return {"scale": backend.xp.zeros_like(w)} if self.scaling == "diagonal" else {}
 
     def takes_gradients(self, objective: Objective) -> bool:
         return self.matrix_free or Offers.NORMAL_EQUATIONS not in objective.offers
@@ -101,8 +102,9 @@ class LevenbergMarquardt(GainRatio):
         return control > self.largest
 
     def forget(self, backend: Backend, state: State, rows: Numbers) -> None:
-        scale = state["scale"]
-        state["scale"] = merged(backend, rows, backend.xp.zeros_like(scale), scale)
+        if self.scaling == "diagonal":
+            scale = state["scale"]
+            state["scale"] = merged(backend, rows, backend.xp.zeros_like(scale), scale)
 
 
 class _Damped(Model):
@@ -112,11 +114,9 @@ class _Damped(Model):
         self.method, self.backend, self.w, self.state = method, backend, w, state
 
     def scale(self, measured: Vector) -> Vector:
-        """`D`, the largest that has been `measured` so far; 1 where all was zero."""
+        """`D` from what was measured, 1 where that is zero; it tells how far the first step may go."""
         xp = self.backend.xp
-        measured = xp.where(xp.isfinite(measured), measured, 0.0)
-        self.state["scale"] = xp.maximum(self.state["scale"], measured)
-        D = xp.where(self.state["scale"] > 0.0, self.state["scale"], 1.0)
+        D = xp.where((measured > 0.0) & xp.isfinite(measured), measured, 1.0)
         host, size = self.backend.host, REACH * norm(self.backend, D**0.5 * self.w)
         self.reach = host.where(self.state["fresh"], host.where(size > 0.0, size, REACH), math.inf)
         return D
@@ -154,33 +154,30 @@ class _Whole(_Damped):
             self.endings = tuple(None if sound else NOT_FINITE for sound in finite)
         if method.scaling == "identity":
             diagonal = xp.max(diagonal, axis=-1, keepdims=True)
+        else:
+            diagonal = xp.maximum(state["scale"], xp.where(xp.isfinite(diagonal), diagonal, 0.0))
+            state["scale"] = diagonal
         self.root = self.scale(diagonal) ** 0.5
-        self.matrix: Matrix = matrix / (self.root[..., :, None] * self.root[..., None, :])
+        self.matrix: Matrix = matrix
+        self.scaled: Matrix = matrix / (self.root[..., :, None] * self.root[..., None, :])
         self.slope: Vector = self.gradient / self.root
         self.eye: Matrix = xp.eye(w.shape[-1], dtype=w.dtype, device=backend.device)
 
     def step(self, control: Numbers) -> Proposal:
         backend = self.backend
         damping = column(backend, self.w, control)
-        q = _solve(backend.xp, self.matrix + damping[..., None] * self.eye, -self.slope)
+        q = _solve(backend.xp, self.scaled + damping[..., None] * self.eye, -self.slope)
         qq = inner(backend, q, q)
         # as (G + lambda) q = -g, the decrease -g'q - q'Gq/2 is (lambda q'q - g'q) / 2
         promised = 0.5 * (control * qq - inner(backend, self.slope, q))
         return Proposal(q / self.root, promised, backend.host.sqrt(qq), control)
 
-    def unrestricted(self) -> tuple[Numbers, Numbers]:
-        backend, xp = self.backend, self.backend.xp
-        values, vectors = xp.linalg.eigh(xp.where(xp.isfinite(self.matrix), self.matrix, 0.0))
-        slopes = (self.slope[..., None, :] @ vectors)[..., 0, :]
-        # a singular matrix is no obstacle: the gradient lies in its range
-        floor = self.w.shape[-1] * float(xp.finfo(self.w.dtype).eps) * values[..., -1:]
-        parts = xp.where(values > floor, slopes / xp.where(values > floor, values, 1.0), 0.0)
-        p = (vectors @ parts[..., None])[..., 0] / self.root
-        return 0.5 * inner(backend, slopes, parts), norm(backend, p)
+    def unrestricted(self) -> tuple[Vector, Numbers]:
+        return unrestricted(self.backend, self.matrix, self.gradient)
 
 
 class _Products(_Damped):
-    """With products only; `D` is the curvature along the gradient, at most the largest there is."""
+    """With products only; `D` is the curvature along the gradient."""
 
     def __init__(
         self, method: LevenbergMarquardt, backend: Backend, objective: Objective, w: Vector, state: State
@@ -209,9 +206,9 @@ class _Products(_Damped):
         length = length * backend.host.sqrt(numbers(backend, self.D[..., 0]))
         return Proposal(p, promised + 0.5 * control * length * length, length, control)
 
-    def unrestricted(self) -> tuple[Numbers, Numbers]:
-        _, promised, length, _ = truncated.solve(self.backend, self.product, self.gradient, self.state)
-        return promised, length
+    def unrestricted(self) -> tuple[Vector, Numbers]:
+        p, promised, *_ = truncated.solve(self.backend, self.product, self.gradient, self.state)
+        return p, promised
 
 
 def _solve(xp: Namespace, matrix: Matrix, b: Vector) -> Vector:

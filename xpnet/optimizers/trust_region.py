@@ -16,6 +16,7 @@ from .base import State
 from .gain_ratio import GainRatio, Model, Proposal, evaluate, keep
 from .in_ball import in_ball
 from .outcome import Ending
+from .promise import unrestricted
 from .replicas import Numbers, numbers
 
 Subproblem = Literal["exact", "cg"]
@@ -96,7 +97,8 @@ class _Exact(Model):
         xp, host = backend.xp, backend.host
         self.backend, self.w = backend, w
         self.value, self.gradient = state["value"], state["gradient"]
-        eigenvalues, self.vectors, self.endings = _eigen(backend, objective.hessian(w))
+        self.hessian = objective.hessian(w)
+        eigenvalues, self.vectors, self.endings = _eigen(backend, self.hessian)
         parts = (self.gradient[..., None, :] @ self.vectors)[..., 0, :]
         size = w.shape[-1]
         curvatures = host.reshape(numbers(backend, xp.reshape(eigenvalues, (-1,))), (-1, size))
@@ -118,16 +120,8 @@ class _Exact(Model):
         move = (self.vectors @ there[..., None])[..., 0]
         return Proposal(move, promised, host.sqrt(host.sum(q * q, axis=1)), control)
 
-    def unrestricted(self) -> tuple[Numbers, Numbers]:
-        host = self.backend.host
-        floor = host.where(self.tolerance > 0.0, self.tolerance, 1.0)
-        q = self.slopes / host.maximum(self.curvatures, floor)
-        bounded = host.all(self.curvatures >= 0.0, axis=1)
-        promised = 0.5 * host.sum(self.slopes * q, axis=1)
-        return (
-            host.where(bounded, promised, math.inf),
-            host.where(bounded, host.sqrt(host.sum(q * q, axis=1)), math.inf),
-        )
+    def unrestricted(self) -> tuple[Vector, Numbers]:
+        return unrestricted(self.backend, self.hessian, self.gradient)
 
 
 class _Truncated(Model):
@@ -141,10 +135,9 @@ class _Truncated(Model):
     def propose(self, control: Numbers) -> Proposal:
         return Proposal(*self._solve(control)[:3], control)
 
-    def unrestricted(self) -> tuple[Numbers, Numbers]:
-        _, promised, length, bounded = self._solve(None)
-        host = self.backend.host
-        return host.where(bounded, promised, math.inf), host.where(bounded, length, math.inf)
+    def unrestricted(self) -> tuple[Vector, Numbers]:
+        p, promised, _, bounded = self._solve(None)
+        return p, self.backend.host.where(bounded, promised, math.inf)
 
     def _solve(self, radius: Numbers | None) -> tuple[Vector, Numbers, Numbers, Numbers]:
         def product(v: Vector) -> Vector:
