@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..device.arrays import Array
+from ..device.arrays import Matrix, Samples, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from .base import Objective
@@ -24,48 +24,66 @@ class ThresholdUnit(Objective):
         backend, dtype: as for `EmpiricalRisk`; float64 by default.
 
     Raises:
-        TypeError, ValueError: no numbers, NaN or infinity, shapes that do not fit, other targets.
+        TypeError, ValueError: no numbers, NaN or infinity, shapes that do not fit, other targets (True and
+            False, or 0 and 1, must be made -1 and +1).
     """
 
     def __init__(
-        self, X: Any, targets: Any, *, backend: Backend | str | None = None, dtype: Any = "float64"
+        self,
+        X: Samples,
+        targets: Samples,
+        *,
+        backend: Backend | str | None = None,
+        dtype: Any = "float64",
     ) -> None:
         self.backend = choose_backend(backend)
         xp, self.dtype = self.backend.xp, self.backend.dtype(dtype)
-        X = self.backend.asarray(X, dtype, name="X")
-        targets = self.backend.asarray(targets, dtype, name="targets")
-        if X.ndim != 2 or not X.size:
-            raise ValueError(f"X must be (samples, features), got shape {tuple(X.shape)}")
-        if tuple(targets.shape) != (X.shape[0],):
-            raise ValueError(f"targets must be ({X.shape[0]},), got shape {tuple(targets.shape)}")
-        checks.finite(xp, "X", X)
-        if not bool(xp.all(xp.abs(targets) == 1.0)):
-            raise ValueError("targets must be -1 or +1, got others")
-        ones = xp.ones((X.shape[0], 1), dtype=self.dtype, device=self.backend.device)
-        self.signed = targets[:, None] * xp.concat([X, ones], axis=1)  # d x, with the input 1
+        inputs = self._samples(X)
+        signs = self._signs(targets, inputs.shape[0])
+        ones = xp.ones((inputs.shape[0], 1), dtype=self.dtype, device=self.backend.device)
+        self.signed: Matrix = signs[:, None] * xp.concat([inputs, ones], axis=1)  # d x, with the input 1
         self.size = X.shape[1] + 1
 
-    def margins(self, w: Array) -> Array:
+    def margins(self, w: Vector) -> Vector:
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
-        self.backend.check("w", w, self.dtype)
-        if w.ndim not in (1, 2) or w.shape[-1] != self.size:
-            raise ValueError(f"w must be ({self.size},) or (R, {self.size}), got shape {tuple(w.shape)}")
+        self._check(w)
         return (self.signed @ w[..., None])[..., 0]
 
-    def value(self, w: Array) -> Array:
+    def value(self, w: Vector) -> Scalar:
         return self._value(self.margins(w))
 
-    def value_and_gradient(self, w: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         margins = self.margins(w)
         wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
         return self._value(margins), -(wrong @ self.signed) / self.signed.shape[0]
 
-    def mistakes(self, w: Array) -> Array:
-        """The number of samples that the unit has wrong: 0-d or `(R,)`."""
+    def mistakes(self, w: Vector) -> Scalar:
+        """The number of samples that the unit has wrong, those on its boundary too: 0-d or `(R,)`.
+
+        It says which `w` is best, which the value does not: that is 0 at `w = 0`, where all are wrong.
+        """
         xp = self.backend.xp
         return xp.sum(xp.astype(self.margins(w) <= 0.0, xp.int64), axis=-1)
 
-    def mistake_bound(self, w: Array) -> float:
+    def predict(self, w: Vector, X: Samples) -> Samples:
+        """What the unit says, +1 where `w.x + b > 0` and -1 elsewhere: `(samples,)` or `(R, samples)`.
+
+        Args:
+            w: `(P,)` or `(R, P)`.
+            X: `(samples, features)`.
+
+        Raises:
+            TypeError, ValueError: as for the unit itself.
+        """
+        self._check(w)
+        inputs, xp = self._samples(X), self.backend.xp
+        if inputs.shape[1] != self.size - 1:
+            raise ValueError(f"X must have {self.size - 1} features, as the unit's, got {inputs.shape[1]}")
+        with self.backend.working():
+            z = (w[..., None, :-1] @ inputs.mT)[..., 0, :] + w[..., -1:]
+            return xp.where(z > 0.0, xp.ones_like(z), -xp.ones_like(z))
+
+    def mistake_bound(self, w: Vector) -> float:
         """The most updates that the perceptron rule can take from zero, `max |x|^2 |w|^2 / min margin^2`.
 
         `x` with its input 1 for the bias (Novikoff 1962). The `w` of the widest margin gives the least
@@ -81,7 +99,38 @@ class ThresholdUnit(Objective):
         widest = float(xp.max(xp.sum(self.signed * self.signed, axis=1)))
         return widest * float(xp.sum(w * w)) / least**2
 
-    def _value(self, margins: Array) -> Array:
+    def _value(self, margins: Vector) -> Scalar:
         xp = self.backend.xp
         loss = xp.where(margins < 0.0, -margins, 0.0)
         return xp.mean(xp.astype(loss, self.backend.accumulator), axis=-1)
+
+    def _check(self, w: Vector) -> None:
+        self.backend.check("w", w, self.dtype)
+        if w.ndim not in (1, 2) or w.shape[-1] != self.size:
+            raise ValueError(f"w must be ({self.size},) or (R, {self.size}), got shape {tuple(w.shape)}")
+
+    def _samples(self, X: Any) -> Samples:
+        samples = self.backend.asarray(X, self.dtype, name="X")
+        if samples.ndim != 2 or not samples.size:
+            raise ValueError(f"X must be (samples, features), got shape {tuple(samples.shape)}")
+        checks.finite(self.backend.xp, "X", samples)
+        return samples
+
+    def _signs(self, targets: Any, samples: int) -> Vector:
+        """The targets, which are looked at as they came, before a conversion could round them."""
+        xp = self.backend.xp
+        given = self.backend.asarray(targets, name="targets")
+        if tuple(given.shape) != (samples,):
+            raise ValueError(f"targets must be ({samples},), got shape {tuple(given.shape)}")
+        if xp.isdtype(given.dtype, "bool"):
+            raise TypeError("targets must be -1 or +1, got True and False; +1 stands for True")
+        right: Any = (given == 1) | (given == -1)
+        if not bool(xp.all(right)):
+            other = given[xp.argmax(xp.astype(~right, xp.int8))]
+            hint = "; -1 stands for 0" if bool(xp.all((given == 0) | (given == 1))) else ""
+            raise ValueError(f"targets must be -1 or +1, got {self.backend.to_numpy(other)}{hint}")
+        return xp.astype(given, self.dtype)
+
+    def __repr__(self) -> str:
+        samples, backend, dtype = self.signed.shape[0], self.backend.name, checks.dtype_name(self.dtype)
+        return f"ThresholdUnit(samples={samples}, features={self.size - 1}, {backend=}, {dtype=})"
