@@ -42,7 +42,7 @@ class ThresholdUnit(Objective):
         signs = self._signs(targets, inputs.shape[0])
         ones = xp.ones((inputs.shape[0], 1), dtype=self.dtype, device=self.backend.device)
         self.signed: Matrix = signs[:, None] * xp.concat([inputs, ones], axis=1)  # d x, with the input 1
-        self.size = X.shape[1] + 1
+        self.size = inputs.shape[1] + 1
 
     def margins(self, w: Vector) -> Vector:
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""

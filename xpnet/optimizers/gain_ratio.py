@@ -8,60 +8,41 @@ step brought is told by the values; where they agree to rounding, by the gradien
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
 from ..objectives import Objective
-from .base import Endings, Optimizer, Record, State
+from .base import Optimizer, Record, State
+from .model import Model, Proposal
 from .outcome import Ending, Outcome
 from .replicas import Numbers, inner, merged, norm, numbers
 from .searches import NON_FINITE, STATIONARY
 
 GAIN = 1e-4  # the least gain ratio of a step that is taken
+FLATTER = 0.5  # of the gradient is left, at most, where the value stays as it is
 ROUNDING = 4.0  # units in the last place by which a value may be off
 ROUNDED = Ending("no lower value within reach: as far as rounding lets it go", Outcome.CONVERGED)
 STUCK = Ending("no lower value found within reach")
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A step that a model proposes.
+class _Trial:
+    """Where a step led.
 
     Attributes:
-        move: the step.
-        promised: by how much the model falls.
-        length: of the step, in the norm of the method.
-        control: the radius or damping that it was found with.
-    """
-
-    move: Vector
-    promised: Numbers
-    length: Numbers
-    control: Numbers
-
-
-class Model(ABC):
-    """What is known of the objective around a point, and what steps follow from it.
-
-    Attributes:
-        value, gradient: of the objective at the point.
-        endings: as in `Record`: why there is no model.
+        value, gradient: there; the gradient is the model's own where it was not evaluated.
+        ratio: the gain ratio; -infinity where it is none.
+        level: whether the values agree to rounding; `fallen` whether something there is not finite.
     """
 
     value: Scalar
     gradient: Vector
-    endings: Endings = ()
-
-    @abstractmethod
-    def propose(self, control: Numbers) -> Proposal:
-        """The step for these radii or dampings."""
-
-    @abstractmethod
-    def unrestricted(self) -> tuple[Vector, Numbers]:
-        """The step without radius or damping, and by how much it falls; infinity if for ever."""
+    ratio: Numbers
+    level: Numbers
+    fallen: Numbers
 
 
 class GainRatio(Optimizer):
@@ -116,11 +97,16 @@ class GainRatio(Optimizer):
         } | self.memory(backend, objective, w)
 
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
+        kept, all_same = state.get("value"), True
         if "gradient" in state:
-            value, gradient = evaluate(backend, objective, w)
-            same = (value == state["value"]) & backend.xp.all(gradient == state["gradient"], axis=-1)
-            self._begin_anew(backend, state, numbers(backend, same) == 0.0)
-            state["value"], state["gradient"] = value, gradient
+            state["value"], gradient = evaluate(backend, objective, w)
+            all_same = backend.xp.all(gradient == state["gradient"], axis=-1)
+            state["gradient"] = gradient
+        elif kept is not None:
+            state["value"] = objective.value(w)
+        if kept is not None:
+            same = numbers(backend, (state["value"] == kept) & all_same) > 0.0
+            self._begin_anew(backend, state, ~same)
         state["active"] = backend.host.ones_like(state["active"])
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
@@ -130,66 +116,82 @@ class GainRatio(Optimizer):
         rounding = ROUNDING * float(xp.finfo(w.dtype).eps) * host.abs(values)
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
-        reached, value, gradient = w, model.value, model.gradient
+        reached, value, gradient = w, state.get("value", model.value), model.gradient
         control = used = state["control"]
         taken = stuck = fallen = host.zeros(values.shape, dtype=bool)
-        trying = self.takes_gradients(objective)
         for _ in range(self.trials):
             if not host.any(pending):
                 break
             proposal = model.propose(control)
-            promised = proposal.promised
             point = merged(backend, pending, w + proposal.move, reached)
-            moved = ~host.isfinite(promised) | (numbers(backend, xp.any(point != w, axis=-1)) > 0.0)
-            trial_value, trial_gradient = (
-                evaluate(backend, objective, point) if trying else (objective.value(point), None)
+            trial = self._try(backend, objective, model, proposal, point, values, rounding)
+            moved = ~host.isfinite(proposal.promised) | (
+                numbers(backend, xp.any(point != w, axis=-1)) > 0.0
             )
-            trial = numbers(backend, trial_value)
-            fall, sound = values - trial, host.isfinite(trial)
-            level = pending & moved & (host.abs(fall) <= rounding)
-            if trial_gradient is None and host.any(level):
-                trial_gradient = evaluate(backend, objective, point)[1]
-            if trial_gradient is not None:
-                size = norm(backend, trial_gradient)
-                sound &= host.isfinite(size)
-                flatter = size < 0.5 * norm(backend, model.gradient)
-                mean = 0.5 * inner(backend, model.gradient + trial_gradient, proposal.move)
-                fall = host.where(level, host.where(flatter, -mean, -math.inf), fall)
-            fallen = fallen | (pending & host.isfinite(promised) & ~sound)
-            likely = sound & (promised > 0.0)
-            ratio = host.where(likely, fall / host.where(likely, promised, 1.0), -math.inf)
-
-            good = pending & moved & (ratio > GAIN)
+            good = pending & moved & (trial.ratio > GAIN)
             used = host.where(pending, proposal.control, used)
-            adjusted = self.adjust(backend, proposal.control, ratio, proposal.length)
+            adjusted = self.adjust(backend, proposal.control, trial.ratio, proposal.length)
             control = host.where(pending, adjusted, control)
             reached = merged(backend, good, point, reached)
-            if trying:
-                value = merged(backend, good, trial_value, value)
-                gradient = merged(backend, good, trial_gradient, gradient)
-            taken = taken | good
-            hidden = level & (promised <= rounding)
+            value = merged(backend, good, trial.value, value)
+            gradient = merged(backend, good, trial.gradient, gradient)
+            taken, fallen = taken | good, fallen | (pending & trial.fallen)
+            hidden = trial.level & (proposal.promised <= rounding)
             over = pending & ~good & (~moved | hidden | self.exhausted(control))
-            stuck = stuck | over
-            pending = pending & ~good & ~over
+            stuck, pending = stuck | over, pending & ~good & ~over
         stuck = stuck | pending
 
+        w[...] = reached
+        state["value"] = value
+        if self.takes_gradients(objective):
+            state["gradient"] = gradient
+        state["control"], state["step"] = control, step + 1
         again = stuck & ~state["fresh"]
+        state["fresh"] = state["fresh"] & ~taken
         if host.any(stuck):
-            ends = self._endings(backend, model, w, rounding, fallen)
-            for r, ending in enumerate(ends):
+            for r, ending in enumerate(self._endings(backend, model, w, rounding, fallen)):
                 again[r] &= ending.outcome is not Outcome.CONVERGED
                 if stuck[r] and not again[r]:
                     endings[r] = ending
-        if trying:
-            state["value"], state["gradient"] = value, gradient
-        w[...] = reached
-        state["control"], state["fresh"], state["step"] = control, state["fresh"] & ~taken, step + 1
-        self._begin_anew(backend, state, again)
+            self._begin_anew(backend, state, again)
         state["active"] = state["active"] & _none(backend, endings)
         rate = used[:, None] if w.ndim > 1 else float(used[0])
         ended = any(ending is not None for ending in endings)
         return Record(step, model.value, model.gradient, rate, tuple(endings) if ended else ())
+
+    def _try(
+        self,
+        backend: Backend,
+        objective: Objective,
+        model: Model,
+        proposal: Proposal,
+        point: Vector,
+        values: Numbers,
+        rounding: Numbers,
+    ) -> _Trial:
+        """Evaluates the objective at `point`, and judges the step."""
+        host = backend.host
+        if self.takes_gradients(objective):
+            value, gradient = evaluate(backend, objective, point)
+        else:
+            value, gradient = objective.value(point), None
+        trial = numbers(backend, value)
+        fall, sound = values - trial, host.isfinite(trial)
+        level = host.abs(fall) <= rounding
+        if gradient is None and host.any(level):
+            gradient = evaluate(backend, objective, point)[1]
+        if gradient is not None:
+            size = norm(backend, gradient)
+            sound = sound & host.isfinite(size)
+            flatter = size < FLATTER * norm(backend, model.gradient)
+            mean = 0.5 * (
+                inner(backend, model.gradient, proposal.move) + inner(backend, gradient, proposal.move)
+            )
+            fall = host.where(level, host.where(flatter, -mean, -math.inf), fall)
+        promised = host.where(sound & (proposal.promised > 0.0), proposal.promised, math.nan)
+        ratio = host.where(host.isnan(promised), -math.inf, fall / promised)
+        fallen = host.isfinite(proposal.promised) & ~sound
+        return _Trial(value, model.gradient if gradient is None else gradient, ratio, level, fallen)
 
     def _begin_anew(self, backend: Backend, state: State, rows: Numbers) -> None:
         """Makes nothing have been learned, for the replicas in `rows`."""

@@ -14,7 +14,8 @@ from ..objectives import Objective, Offers
 from ..objectives.base import require
 from . import truncated
 from .base import State
-from .gain_ratio import GAIN, GainRatio, Model, Proposal, evaluate, keep
+from .gain_ratio import GAIN, GainRatio, evaluate, keep
+from .model import Model, Proposal
 from .outcome import Ending
 from .promise import unrestricted
 from .replicas import Numbers, column, inner, merged, norm, numbers

@@ -9,7 +9,7 @@ from .. import linear
 from ..device.arrays import Vector
 from ..device.backend import Backend
 from .base import State
-from .replicas import Numbers, column, inner, norm, numbers
+from .replicas import Numbers, column, norm, numbers
 
 
 def memory(backend: Backend, w: Vector) -> State:
@@ -39,7 +39,7 @@ def solve(
         `p`, by how much the model falls, `|p|`, and where it has a minimum, as far as was seen.
     """
     xp, host = backend.xp, backend.host
-    # in units of the gradient's largest component, so that no square over- or underflows
+    # both sides in units of the gradient's largest component, so that no square over- or underflows
     largest = xp.max(xp.abs(gradient), axis=-1, keepdims=True)
     unit = xp.where((largest > 0.0) & xp.isfinite(largest), largest, 1.0)
     b = xp.where(xp.isfinite(largest), -gradient / unit, 0.0)
@@ -50,12 +50,10 @@ def solve(
     ball = None
     if radius is not None:
         least = xp.full_like(unit, float(xp.finfo(gradient.dtype).smallest_normal))
-        ball = xp.maximum(column(backend, gradient, radius) / unit, least)
+        ball = xp.maximum(column(backend, gradient, radius), least)
     wanted = column(backend, gradient, tolerance)
-    found = linear.conjugate_gradient(product, b, tolerance=wanted, radius=ball)
+    found = linear.conjugate_gradient(lambda v: product(v) / unit, b, tolerance=wanted, radius=ball)
     outcomes: Any = found.outcome if gradient.ndim > 1 else (found.outcome,)
     bounded = host.asarray([outcome != "negative curvature" for outcome in outcomes], dtype=bool)
-    units = numbers(backend, unit[..., 0])
-    promised = numbers(backend, found.decrease) * units * units
-    length = host.sqrt(inner(backend, found.x, found.x)) * units
-    return found.x * unit, promised, length, bounded
+    promised = numbers(backend, found.decrease) * numbers(backend, unit[..., 0])
+    return found.x, promised, norm(backend, found.x), bounded

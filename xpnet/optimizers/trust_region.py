@@ -13,8 +13,9 @@ from ..objectives import Objective, Offers
 from ..objectives.base import require
 from . import truncated
 from .base import State
-from .gain_ratio import GainRatio, Model, Proposal, evaluate, keep
+from .gain_ratio import GainRatio, evaluate, keep
 from .in_ball import in_ball
+from .model import Model, Proposal
 from .outcome import Ending
 from .promise import unrestricted
 from .replicas import Numbers, numbers
