@@ -68,10 +68,6 @@ class GainRatio(Optimizer):
         """What the method remembers beside it, at the start."""
 
     @abstractmethod
-    def takes_gradients(self, objective: Objective) -> bool:
-        """Whether a trial evaluates the gradient too, as the next model needs no more than that."""
-
-    @abstractmethod
     def model(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Model:
         """The model at `w`; of a replica in `state["fresh"]` nothing has been learned yet."""
 
@@ -143,7 +139,7 @@ class GainRatio(Optimizer):
 
         w[...] = reached
         state["value"] = value
-        if self.takes_gradients(objective):
+        if model.takes_gradients:
             state["gradient"] = gradient
         state["control"], state["step"] = control, step + 1
         again = stuck & ~state["fresh"]
@@ -171,7 +167,7 @@ class GainRatio(Optimizer):
     ) -> _Trial:
         """Evaluates the objective at `point`, and judges the step."""
         host = backend.host
-        if self.takes_gradients(objective):
+        if model.takes_gradients:
             value, gradient = evaluate(backend, objective, point)
         else:
             value, gradient = objective.value(point), None

@@ -46,6 +46,7 @@ class LevenbergMarquardt(GainRatio):
             diagonal, so that lambda does not depend on the unit of the value.
         matrix_free: solve by conjugate gradients with products rather than with `G` whole; only with
             scaling "identity", and the curvature along the gradient in the place of the diagonal.
+        trials: the most evaluations in a step.
 
     Raises:
         TypeError, ValueError: a setting outside its range; an objective without `gauss_newton_product`.
@@ -86,13 +87,13 @@ class LevenbergMarquardt(GainRatio):
             return truncated.memory(backend, w)
         return {"scale": backend.xp.zeros_like(w)} if self.scaling == "diagonal" else {}
 
-    def takes_gradients(self, objective: Objective) -> bool:
-        return self.matrix_free or Offers.NORMAL_EQUATIONS not in objective.offers
-
     def model(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Model:
-        if self.takes_gradients(objective) and "gradient" not in state:
+        at_once = not self.matrix_free and Offers.NORMAL_EQUATIONS in objective.offers
+        if not at_once and "gradient" not in state:
             state["value"], state["gradient"] = evaluate(backend, objective, w)
-        return (_Products if self.matrix_free else _Whole)(self, backend, objective, w, state)
+        if self.matrix_free:
+            return _Products(self, backend, objective, w, state)
+        return _Whole(self, backend, objective, w, state, at_once)
 
     def adjust(self, backend: Backend, control: Numbers, ratio: Numbers, length: Numbers) -> Numbers:
         host = backend.host
@@ -139,11 +140,17 @@ class _Whole(_Damped):
     """With the whole Gauss-Newton matrix, in units in which `D` is the identity: that is more exact too."""
 
     def __init__(
-        self, method: LevenbergMarquardt, backend: Backend, objective: Objective, w: Vector, state: State
+        self,
+        method: LevenbergMarquardt,
+        backend: Backend,
+        objective: Objective,
+        w: Vector,
+        state: State,
+        at_once: bool,
     ) -> None:
         super().__init__(method, backend, w, state)
-        xp = backend.xp
-        if Offers.NORMAL_EQUATIONS in objective.offers:
+        xp, self.takes_gradients = backend.xp, not at_once
+        if at_once:
             self.value, gradient, matrix = objective.normal_equations(w)
             self.gradient = xp.asarray(gradient, copy=True)
         else:

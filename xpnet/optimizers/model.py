@@ -33,11 +33,13 @@ class Model(ABC):
     Attributes:
         value, gradient: of the objective at the point.
         endings: as in `Record`: why there is no model.
+        takes_gradients: whether a trial evaluates the gradient too, as the next model begins with it.
     """
 
     value: Scalar
     gradient: Vector
     endings: Endings = ()
+    takes_gradients: bool = True
 
     @abstractmethod
     def propose(self, control: Numbers) -> Proposal:

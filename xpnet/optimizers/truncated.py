@@ -54,6 +54,8 @@ def solve(
     wanted = column(backend, gradient, tolerance)
     found = linear.conjugate_gradient(lambda v: product(v) / unit, b, tolerance=wanted, radius=ball)
     outcomes: Any = found.outcome if gradient.ndim > 1 else (found.outcome,)
-    bounded = host.asarray([outcome != "negative curvature" for outcome in outcomes], dtype=bool)
+    bounded = host.asarray(
+        [outcome in ("converged", "iterations used up") for outcome in outcomes], dtype=bool
+    )
     promised = numbers(backend, found.decrease) * numbers(backend, unit[..., 0])
     return found.x, promised, norm(backend, found.x), bounded

@@ -67,9 +67,6 @@ class TrustRegion(GainRatio):
         require(objective, Offers.HESSIAN_PRODUCT, "TrustRegion")
         return truncated.memory(backend, w) if self.subproblem == "cg" else {}
 
-    def takes_gradients(self, objective: Objective) -> bool:
-        return True
-
     def model(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Model:
         if "gradient" not in state:
             state["value"], state["gradient"] = evaluate(backend, objective, w)
