@@ -214,7 +214,7 @@ def test_the_criterion_s_gradient(device):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: ThresholdUnit([[1.0]], [0]), ValueError, r"targets must be -1 or \+1, got others"),
+        (lambda: ThresholdUnit([[1.0]], [0]), ValueError, r"targets must be -1 or \+1, got 0"),
         (lambda: ThresholdUnit([[1.0]], [1, 1]), ValueError, r"targets must be \(1,\), got shape \(2,\)"),
         (
             lambda: ThresholdUnit([1.0], [1]),
