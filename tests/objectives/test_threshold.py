@@ -83,6 +83,12 @@ def test_copies():
         ([0, 1], ValueError, r"targets must be -1 or \+1, got 0; -1 stands for 0"),
         ([1, 1 + 1e-9], ValueError, r"targets must be -1 or \+1, got 1.000000001"),
         ([1, 2**32 + 1], ValueError, r"targets must be -1 or \+1, got 4294967297"),
+        (np.array([1, 255], "uint8"), ValueError, r"targets must be -1 or \+1, got 255"),
+        (
+            np.array([1, 2**64 - 1], "uint64"),
+            ValueError,
+            r"targets must be -1 or \+1, got 18446744073709551615",
+        ),
         ([1, 1e308], ValueError, r"targets must be -1 or \+1, got 1e\+308"),
         ([1.0, np.nan], ValueError, r"targets must be -1 or \+1, got nan"),
         ([True, False], TypeError, r"targets must be -1 or \+1, got True and False; \+1 stands for True"),

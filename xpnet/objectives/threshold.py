@@ -51,9 +51,7 @@ class ThresholdUnit(Objective):
             return (self.signed @ w[..., None])[..., 0]
 
     def value(self, w: Vector) -> Scalar:
-        margins = self.margins(w)
-        with self.backend.working():
-            return self._value(margins)
+        return self._value(self.margins(w))
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         margins = self.margins(w)
@@ -128,12 +126,13 @@ class ThresholdUnit(Objective):
             raise ValueError(f"targets must be ({samples},), got shape {tuple(given.shape)}")
         if xp.isdtype(given.dtype, "bool"):
             raise TypeError("targets must be -1 or +1, got True and False; +1 stands for True")
-        right: Any = (given == 1) | (given == -1)
-        if not bool(xp.all(right)):
-            other = given[xp.argmax(xp.astype(~right, xp.int8))]
-            hint = "; -1 stands for 0" if bool(xp.all((given == 0) | (given == 1))) else ""
-            raise ValueError(f"targets must be -1 or +1, got {self.backend.to_numpy(other)}{hint}")
-        return xp.astype(given, self.dtype)
+        wide = xp.astype(given, self.backend.accumulator)
+        wrong = xp.abs(wide) != 1.0
+        if bool(xp.any(wrong)):
+            other = self.backend.to_numpy(given[xp.argmax(xp.astype(wrong, xp.int8))])
+            hint = "; -1 stands for 0" if bool(xp.all((wide == 0.0) | (wide == 1.0))) else ""
+            raise ValueError(f"targets must be -1 or +1, got {other}{hint}")
+        return xp.astype(wide, self.dtype)
 
     def __repr__(self) -> str:
         samples, backend, dtype = self.signed.shape[0], self.backend.name, checks.dtype_name(self.dtype)

@@ -7,6 +7,8 @@ from .adaptive import Adadelta, Adagrad, Adam, RMSprop
 from .base import FirstOrder, Optimizer, Record
 from .descent import Descent, NonlinearCG, SteepestDescent
 from .first_order import GradientDescent, Momentum, Nesterov
+from .gain_ratio import GainRatio
+from .levenberg_marquardt import LevenbergMarquardt
 from .minibatch import Minibatch
 from .newton import GaussNewton, Newton, NewtonCG
 from .outcome import Ending, Outcome
@@ -14,7 +16,7 @@ from .perceptron import Perceptron
 from .quasi_newton import BFGS, LBFGS
 from .searches import Backtracking, Exact, Fixed, LineSearch, Search
 from .signs import QuickProp, Rprop
-from .trust import GainRatio, LevenbergMarquardt, TrustRegion
+from .trust_region import TrustRegion
 from .wolfe import StrongWolfe
 
 # what `minimize` takes by name, with default settings
