@@ -156,7 +156,7 @@ def test_one_pool_grows_to_what_is_needed_and_no_further():
     assert run_program(program) == ["15", "True"]
 
 
-def test_nothing_of_a_call_is_kept(monkeypatch):
+def test_nothing_of_a_call_is_kept():
     class Kept:
         pass
 

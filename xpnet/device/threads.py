@@ -115,10 +115,11 @@ class _Pool:
         with self.lock:
             self.helpers = [thread for thread in self.helpers if thread.is_alive()]
             while len(self.helpers) < helpers:
-                thread = _started(self._serve, f"xpnet-{len(self.helpers)}")
-                if thread is None:
+                thread = _daemon(self._serve, f"xpnet-{len(self.helpers)}")
+                self.helpers.append(thread)  # before an interrupt can come
+                if not _starts(thread):
+                    self.helpers.remove(thread)
                     return
-                self.helpers.append(thread)
 
     def _serve(self) -> None:
         while True:
@@ -128,14 +129,17 @@ class _Pool:
             del job, seat  # nothing is kept alive until the next call
 
 
-def _started(work: Callable[[], None], name: str) -> threading.Thread | None:
-    """A daemon at `work`; None where no more threads can be started."""
-    thread = threading.Thread(target=work, name=name, daemon=True)
+def _daemon(work: Callable[[], None], name: str) -> threading.Thread:
+    return threading.Thread(target=work, name=name, daemon=True)
+
+
+def _starts(thread: threading.Thread) -> bool:
+    """Starts `thread`; False where no more can be started."""
     try:
         thread.start()
     except RuntimeError:
-        return None
-    return thread
+        return False
+    return True
 
 
 _pool = _Pool()
@@ -181,8 +185,8 @@ def ahead(read: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Res
                 del got  # which has this frame in its traceback
         return got[0]
 
-    reader = _started(serve, "xpnet-reader") if len(items) > 1 else None
-    if reader is None:
+    reader = _daemon(serve, "xpnet-reader")
+    if len(items) < 2 or not _starts(reader):
         yield from map(read, items)
         return
     try:
