@@ -100,11 +100,9 @@ def pickled(objective):
     return pickle.loads(pickle.dumps(objective))
 
 
-NOT_YET = pytest.mark.xfail(strict=False, reason="until backends and networks pickle")
 COPIES = {"pickle": pickled, "copy": copy.copy, "deepcopy": copy.deepcopy}
 
 
-@NOT_YET
 @pytest.mark.parametrize("way", COPIES)
 @pytest.mark.parametrize("name", MAKE)
 def test_copies_compute_the_same_bits(name, way, device):
@@ -137,7 +135,6 @@ def test_a_deep_network_is_told_in_short():
     assert "30 layers, 596 parameters" in text
 
 
-@NOT_YET
 def test_a_deep_copy_has_data_of_its_own():
     objective = Quadratic(np.eye(2), np.ones(2), backend="numpy")
     other = copy.deepcopy(objective)
@@ -161,7 +158,6 @@ def test_a_sum_of_squares_of_a_user_s():
     assert np.array_equal(pickled(Line()).value_and_gradient(np.zeros(2))[1], -np.ones(2))
 
 
-@NOT_YET
 @pytest.mark.parametrize("way", ["spawn", "fork"])
 def test_other_processes_compute_the_same_bits(way):
     if way not in multiprocessing.get_all_start_methods():

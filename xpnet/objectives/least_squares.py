@@ -9,7 +9,7 @@ from .. import checks
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
-from ..dual import Dual, Namespace
+from ..dual import Dual, Namespace, tangent_of, value_of
 from .base import Objective
 from .matrices import check_direction, check_point, require_memory
 
@@ -90,6 +90,10 @@ class LeastSquares(Objective):
         with self.backend.working():
             return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
 
+    def select_replicas(self, rows: list[int]) -> LeastSquares:
+        """The sum itself: the formula is one for any number of replicas."""
+        return self
+
     def _residuals_and_columns(self, w: Vector) -> tuple[Vector, Matrix]:
         check_point(self.backend, w, self.dtype)
         self._require_memory("Jacobian", w, copies=4)
@@ -98,9 +102,10 @@ class LeastSquares(Objective):
             return r, self.backend.xp.moveaxis(columns, 0, -1)
 
     def _product(self, w: Vector, v: Vector) -> Vector:
-        outer = Namespace(self.backend.xp)
-        r, columns = self._with_derivatives(outer, Dual(w, v))
-        return self.backend.xp.moveaxis(_products(outer, columns, r).tangent, 0, -1)
+        xp, moving = self.backend.xp, Dual(w, v)
+        outer = Namespace(xp)
+        r, columns = self._with_derivatives(outer, moving)
+        return xp.moveaxis(tangent_of(xp, _products(outer, columns, r), moving), 0, -1)
 
     def _with_derivatives(self, xp: Any, w: Any) -> tuple[Any, Any]:
         """The residuals, `(..., N)`, and their derivatives, `(P, ..., N)`."""
@@ -111,8 +116,9 @@ class LeastSquares(Objective):
         zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
         # some arrays refuse a dual number on their right, so among duals these are duals too
         ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
-        r = self._call(Namespace(xp), Dual(w, ones))
-        return r.value, r.tangent
+        dual = Dual(w, ones)
+        r = self._call(Namespace(xp), dual)
+        return value_of(r), tangent_of(plain, r, dual)
 
     def _call(self, xp: Any, w: Any) -> Any:
         """The residuals, `(..., N)`, of arrays or dual numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from .. import checks
@@ -81,6 +82,19 @@ class Quadratic(Objective):
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`A v`: a quadratic is its own Gauss-Newton model."""
         return self.hessian_product(w, v)
+
+    def select_replicas(self, rows: list[int]) -> Quadratic:
+        """The quadratic of these replicas."""
+        if self._replicas is None:
+            return self
+        part = copy.copy(self)
+        there = self.backend.xp.asarray(rows, device=self.backend.device)
+        part.A, part.b, part.c = (
+            array if array.ndim == ndim else self.backend.xp.take(array, there, axis=0)
+            for array, ndim in ((self.A, 2), (self.b, 1), (self.c, 0))
+        )
+        part._replicas = len(rows)
+        return part
 
     def _times(self, v: Vector) -> Vector:
         return (self.A @ v[..., None])[..., 0]

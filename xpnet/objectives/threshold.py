@@ -51,13 +51,19 @@ class ThresholdUnit(Objective):
             return (self.signed @ w[..., None])[..., 0]
 
     def value(self, w: Vector) -> Scalar:
-        return self._value(self.margins(w))
+        margins = self.margins(w)
+        with self.backend.working():
+            return self._value(margins)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         margins = self.margins(w)
         with self.backend.working():
             wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
             return self._value(margins), -(wrong @ self.signed) / self.signed.shape[0]
+
+    def select_replicas(self, rows: list[int]) -> ThresholdUnit:
+        """The unit itself: it has all replicas see the same samples."""
+        return self
 
     def mistakes(self, w: Vector) -> Scalar:
         """The number of samples that the unit has wrong, those on its boundary too: 0-d or `(R,)`.

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...device.arrays import Array, Namespace, Scalar, Vector
 from ...device.backend import Backend
-from ...dual import values_of
+from ...dual import tangent_of, values_of
 from ...network import Network, Parameters
 from .accumulate import Accumulator, TangentAccumulator
 from .chunks import added
@@ -82,13 +82,14 @@ class Passes:
         for chunk in self.data.walk(group):
             outputs, caches = self.forward(xp, duals, chunk)
             _, gradient = self._terms(xp, outputs, chunk)
-            self.network.backward(xp.xp, parameters, values_of(caches), gradient.tangent, accumulators)
+            tangent = tangent_of(xp.xp, gradient, outputs)
+            self.network.backward(xp.xp, parameters, values_of(caches), tangent, accumulators)
         return (total,)
 
     def forward(self, xp: Namespace, parameters: Parameters, chunk: Chunk) -> tuple[Any, list[Any]]:
         """The outputs of some samples, and the caches of the layers."""
         if chunk.numbers is not None:
-            parameters = self.network.with_masks(
+            parameters = self.network.with_draws(
                 self.backend.xp, parameters, chunk.numbers, self.draw, self.data.dtype
             )
         return self.network.forward(xp, parameters, chunk.inputs)
