@@ -77,9 +77,9 @@ def backend_of(array: Any, *, name: str = "w") -> Backend:
     Raises:
         TypeError: `array` is not an array.
     """
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray) and _numpy_backend().owns(array):
         return _numpy_backend()
-    if not compat.is_array_api_obj(array):
+    if isinstance(array, np.ndarray) or not compat.is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array, such as network.initialize() returns, got {type(array).__name__}"
         )

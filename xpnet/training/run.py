@@ -35,7 +35,7 @@ class History:
         step: the number of the step, 0 for the first, `(looks,)`.
         value: the objective, at the point where the gradient of the step was taken.
         gradient_norm: the Euclidean norm of that gradient.
-        rate: the learning rate; `(looks, R)` where each replica has its own. NaN where the step was not
+        rate: the learning rate; `(looks, R)` or `(looks, P)` where each replica or parameter has its own. NaN where the step was not
             taken, as the run ended at its point.
         held_out: the held-out risk at the same point; NaN where it was not evaluated.
         seconds: since the start, when the step was over.
@@ -67,19 +67,18 @@ class History:
 
 def history(host: Namespace, looks: list[Look], replicas: int | None) -> History:
     """The history of `looks`, of so many replicas, or of a single `w`."""
-    wide = replicas is not None and any(getattr(look.rate, "size", 1) > 1 for look in looks)
+    rates = max((getattr(look.rate, "size", 1) for look in looks), default=1)  # one for each of so many
 
-    def column(name: str, dtype: Any, *, wide: bool = False) -> Array:
+    def column(name: str, dtype: Any) -> Array:
         values = [getattr(look, name) for look in looks]
-        if wide:  # a number stands for all replicas
-            values = [host.broadcast_to(host.asarray(value), (replicas,)) for value in values]
-        rows = () if replicas is None or not (wide or name in PER_REPLICA) else (replicas,)
+        rows = () if replicas is None or name not in PER_REPLICA else (replicas,)
+        if name == "rate" and rates > 1:  # a number stands for all
+            rows = (rates,)
+            values = [host.broadcast_to(host.asarray(value), rows) for value in values]
         return host.reshape(host.asarray(values, dtype=dtype), (len(looks), *rows))
 
     kinds = {name: host.float64 for name in Look._fields} | {"step": host.int64, "evaluations": host.int64}
-    return History(
-        **{name: column(name, kind, wide=wide and name == "rate") for name, kind in kinds.items()}
-    )
+    return History(**{name: column(name, kind) for name, kind in kinds.items()})
 
 
 PER_REPLICA = ("value", "gradient_norm", "held_out")

@@ -194,16 +194,26 @@ class Session:
         active, values, norm, held, made = self.seen
         self.seen = ()
         if self.single:
-            held, rate = math.nan if held is None else held, float(rate)
+            held = math.nan if held is None else held
         else:
             host, nothing = self.host, self.ends.nothing
             values, norm, held = (
                 nothing if column is None else host.where(active, column, math.nan)
                 for column in (values, norm, held)
             )
-            rate = self.loop.backend.to_numpy(rate)
-            rate = host.reshape(rate, (-1,)) if rate.ndim else float(rate)
-        self.looks.append(Look(step, values, norm, rate, held, time.perf_counter() - self.start, made))
+        if getattr(rate, "ndim", 0):
+            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
+        self.looks.append(
+            Look(
+                step,
+                values,
+                norm,
+                rate if getattr(rate, "ndim", 0) else float(rate),
+                held,
+                time.perf_counter() - self.start,
+                made,
+            )
+        )
 
     def note_unfinished(self) -> None:
         """The same, where the step has been broken off."""
