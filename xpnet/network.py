@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import checks
-from .device.arrays import Array, Namespace, Samples, Units, Vector, host_generator
+from .device.arrays import Array, DTypeLike, Namespace, Samples, Units, Vector, host_generator
 from .device.backend import Backend
 from .device.host_data import on_host
 from .device.retry import halving
@@ -72,7 +72,7 @@ class Network:
         self,
         seed: int = 0,
         backend: Backend | str | None = None,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         replicas: int | None = None,
     ) -> Vector:
         """Parameters to start from: `(P,)`, or `(R, P)` for `replicas=R`.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .device.arrays import Array
+from .device.arrays import Array, DTypeLike
 from .device.backend import Backend
 from .device.select import backend_of
 from .dual import value_of
@@ -39,7 +39,7 @@ class Problem:
         name = getattr(self.function, "__name__", f"{self.function!r:.100}")
         return f"Problem({self.name!r}, {name}, {self.start!r}, {self.minima!r})"
 
-    def objective(self, backend: Backend | str | None = None, dtype: Any = "float64") -> LeastSquares:
+    def objective(self, backend: Backend | str | None = None, dtype: DTypeLike = "float64") -> LeastSquares:
         """The objective `sum_i f_i^2`."""
         return LeastSquares(_Residuals(self.function), backend=backend, dtype=dtype)
 

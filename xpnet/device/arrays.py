@@ -6,7 +6,7 @@ shape is meant; where there are R replicas an axis of R stands in front.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 import array_api_compat
 import numpy as np
@@ -60,6 +60,9 @@ if TYPE_CHECKING:
 
 else:
     Array = Any
+
+DTypeLike: TypeAlias = "Literal['float32', 'float64'] | type[Any] | np.dtype[Any]"
+"""A floating-point dtype, by name or of any library."""
 
 Namespace: TypeAlias = Any
 """The module of an array library, as `array_api_compat` wraps it."""

@@ -9,8 +9,6 @@ import logging
 import os
 from typing import Any
 
-import numpy as np
-
 from .. import checks
 from .arrays import compat
 from .backend import Backend, BackendError, import_cupy
@@ -77,9 +75,9 @@ def backend_of(array: Any, *, name: str = "w") -> Backend:
     Raises:
         TypeError: `array` is not an array.
     """
-    if isinstance(array, np.ndarray) and _numpy_backend().owns(array):
+    if _numpy_backend().owns(array):
         return _numpy_backend()
-    if isinstance(array, np.ndarray) or not compat.is_array_api_obj(array):
+    if compat.is_numpy_array(array) or not compat.is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array, such as network.initialize() returns, got {type(array).__name__}"
         )

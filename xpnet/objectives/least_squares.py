@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from .. import checks
-from ..device.arrays import Array, Matrix, Scalar, Vector
+from ..device.arrays import Array, DTypeLike, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..dual import Dual, Namespace, tangent_of, value_of
@@ -38,7 +38,7 @@ class LeastSquares(Objective):
         function: Callable[[Any, Any], Any],
         *,
         backend: Backend | str | None = None,
-        dtype: Any = "float64",
+        dtype: DTypeLike = "float64",
     ) -> None:
         if not callable(function):
             raise TypeError(f"function must be a function of a namespace and w, got {function!r}")

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from .. import checks
-from ..device.arrays import Scalar, Vector
+from ..device.arrays import DTypeLike, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from .base import Objective
@@ -37,7 +37,7 @@ class Quadratic(Objective):
         c: Any = 0.0,
         *,
         backend: Backend | str | None = None,
-        dtype: Any = "float64",
+        dtype: DTypeLike = "float64",
     ) -> None:
         self.backend = choose_backend(backend)
         xp, self.dtype = self.backend.xp, self.backend.dtype(dtype)
@@ -89,10 +89,10 @@ class Quadratic(Objective):
             return self
         part = copy.copy(self)
         there = self.backend.xp.asarray(rows, device=self.backend.device)
-        part.A, part.b, part.c = (
-            array if array.ndim == ndim else self.backend.xp.take(array, there, axis=0)
-            for array, ndim in ((self.A, 2), (self.b, 1), (self.c, 0))
-        )
+        for name, ndim in (("A", 2), ("b", 1), ("c", 0)):
+            array = getattr(self, name)
+            if array.ndim > ndim:
+                setattr(part, name, self.backend.xp.take(array, there, axis=0))
         part._replicas = len(rows)
         return part
 

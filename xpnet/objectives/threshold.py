@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import checks
-from ..device.arrays import Matrix, Samples, Scalar, Vector
+from ..device.arrays import DTypeLike, Matrix, Samples, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from .base import Objective
@@ -34,7 +34,7 @@ class ThresholdUnit(Objective):
         targets: Samples,
         *,
         backend: Backend | str | None = None,
-        dtype: Any = "float64",
+        dtype: DTypeLike = "float64",
     ) -> None:
         self.backend = choose_backend(backend)
         xp, self.dtype = self.backend.xp, self.backend.dtype(dtype)

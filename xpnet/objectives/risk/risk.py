@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ... import checks
-from ...device.arrays import Array, Matrix, Samples, Scalar, Vector
+from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
 from ...device.select import backend as choose_backend
 from ...divergences import Divergence, SquaredError
@@ -81,7 +81,7 @@ class EmpiricalRisk(Objective):
         targets: Any,
         *,
         backend: Backend | str | None = None,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         sample_weight: Any = None,
         penalty: Penalty | Sequence[Penalty] | None = None,
         chunk: int | None = None,
