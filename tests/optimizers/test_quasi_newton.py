@@ -33,7 +33,7 @@ def test_bfgs_on_a_quadratic_recovers_the_inverse_hessian(device):
         for _ in range(9):  # n + 1
             method.step(objective, point, state)
         assert np.linalg.norm(to_numpy(objective.value_and_gradient(point)[1])) < 1e-10
-        method.learn(state, objective.value_and_gradient(point)[1])
+        method.learn(device, state, objective.value_and_gradient(point)[1])
         assert_allclose(state["inverse"] @ objective.A, np.eye(8), atol=1e-8)
 
 
@@ -49,13 +49,18 @@ def test_pairs_without_curvature_are_left_out(method):
         own = copy.deepcopy(state)
         s = np.eye(8)[0]
         own["moved"], own["before"] = s, gradient - (y * s + np.eye(8)[1])
-        method.learn(own, gradient)
+        method.learn(objective.backend, own, gradient)
         without = copy.deepcopy(state)
         if isinstance(method, BFGS):
             assert np.array_equal(own["inverse"], without["inverse"]) != learned
         else:
-            direction = method.direction(objective, w, gradient, without)[0]
-            assert np.array_equal(method.direction(objective, w, gradient, own)[0], direction) != learned
+            direction = method.direction(objective.backend, objective, w, gradient, without)[0]
+            assert (
+                np.array_equal(
+                    method.direction(objective.backend, objective, w, gradient, own)[0], direction
+                )
+                != learned
+            )
 
 
 def test_lbfgs_with_memory_for_all_steps_is_bfgs(device):

@@ -4,14 +4,16 @@ from types import MappingProxyType
 
 from .adaptive import Adadelta, Adagrad, Adam, RMSprop
 from .base import FirstOrder, Optimizer, Record
-from .descent import Descent, NonlinearCG, SteepestDescent
+from .descent import Descent
 from .first_order import GradientDescent, Momentum, Nesterov
+from .gradients import NonlinearCG, SteepestDescent
+from .line_search import Backtracking, LineSearch
 from .minibatch import Minibatch
 from .newton import GaussNewton, Newton, NewtonCG
 from .outcome import Ending, Outcome
 from .perceptron import Perceptron
 from .quasi_newton import BFGS, LBFGS
-from .searches import Backtracking, Exact, Fixed, LineSearch, Search
+from .searches import Exact, Fixed, Search
 from .signs import QuickProp, Rprop
 from .trust import GainRatio, LevenbergMarquardt, TrustRegion
 from .wolfe import StrongWolfe

@@ -22,7 +22,7 @@ from ..linear import dot
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .base import Optimizer, Record, State
-from .newton import diagonal, eigen, forcing
+from .newton import eigen, forcing
 from .outcome import Ending, Outcome
 from .searches import NON_FINITE, STATIONARY
 
@@ -159,15 +159,15 @@ class TrustRegion(GainRatio):
             solution = linear.conjugate_gradient(
                 lambda v: objective.hessian_product(w, v),
                 -gradient,
-                tolerance=forcing(gradient),
+                tolerance=forcing(backend.xp, gradient),
                 radius=radius,
             )
-            length = backend.to_numpy(dot(solution.x, solution.x)).reshape(-1) ** 0.5
+            length = backend.to_numpy(dot(backend.xp, solution.x, solution.x)).reshape(-1) ** 0.5
             return solution.x, backend.to_numpy(solution.decrease).reshape(-1), length
 
         if self.subproblem == "cg":
             return value, gradient, truncated, ()
-        eigenvalues, vectors, problems = eigen("Hessian", objective.hessian(w))
+        eigenvalues, vectors, problems = eigen(backend, "Hessian", objective.hessian(w))
         parts = (gradient[..., None, :] @ vectors)[..., 0, :]
         rows = w.shape[0] if w.ndim > 1 else 1
         curvatures = backend.to_numpy(eigenvalues).reshape(rows, -1).astype(float)
@@ -294,7 +294,7 @@ class LevenbergMarquardt(GainRatio):
 
         def result(p: Array, damping: Array, D: Array | float) -> tuple[Array, Any, Any]:
             # as (G + lambda D) p = -g, the decrease -g'p - p'Gp/2 is (lambda p'Dp - g'p) / 2
-            promised = 0.5 * (damping * dot(p, D * p) - dot(gradient, p))
+            promised = 0.5 * (damping * dot(xp, p, D * p) - dot(xp, gradient, p))
             return p, backend.to_numpy(promised).reshape(-1), None
 
         def free(dampings: Any) -> tuple[Array, Any, Any]:
@@ -302,10 +302,10 @@ class LevenbergMarquardt(GainRatio):
             solution = linear.conjugate_gradient(
                 lambda v: objective.gauss_newton_product(w, v) + damping * v,
                 -gradient,
-                tolerance=forcing(gradient),
+                tolerance=forcing(xp, gradient),
             )
             p = solution.x
-            promised = solution.decrease + 0.5 * (damping * dot(p, p))[..., 0]
+            promised = solution.decrease + 0.5 * (damping * dot(xp, p, p))[..., 0]
             return p, backend.to_numpy(promised).reshape(-1), None
 
         if self.matrix_free:
@@ -318,7 +318,7 @@ class LevenbergMarquardt(GainRatio):
             matrix = objective.gauss_newton(w)
         D = xp.ones_like(w)
         if self.scaling == "diagonal":
-            state["scale"] = xp.maximum(state["scale"], diagonal(matrix))
+            state["scale"] = xp.maximum(state["scale"], xp.linalg.diagonal(matrix))
             D = xp.where(state["scale"] > 0.0, state["scale"], 1.0)
         # in units in which D is the identity, which also makes the solution more exact
         root = D**0.5
