@@ -14,7 +14,8 @@ from .line_search import LastResort, LineSearch, rounding
 from .outcome import Ending
 from .searches import ROUNDED, STATIONARY, Move, Numbers, Search, Start, lowest, on_host, per_row, slopes
 
-IDLE = 3  # steps without a lower value, as rounding may bring about, after which other ways are tried
+IDLE = 5  # steps without a lower value, as rounding may bring about, after which other ways are tried
+NEWS = 2.0  # a change of the gradient's norm by this factor shows that such steps lead somewhere
 KEPT = ("value", "gradient", "moved", "before", "origin", "point")  # what a state has from a step on
 
 
@@ -25,7 +26,7 @@ class Descent(Optimizer):
     does not descend, or nothing lower is found along it, that replica forgets what it has learned and goes
     along the negative gradient; if nothing lower is found there either, and the search is one that tries
     lengths, it tries those of every size (`LastResort`). Only then it is at its end: converged, if the
-    gradient is zero, or tiny beside the first one, or promises no more than rounding hides; else stalled.
+    gradient is zero, or tiny beside the largest one, or promises no more than rounding hides; else stalled.
 
     Value and gradient at the end of a search are kept for the next step. A run that goes on from a state
     evaluates them anew; where they are not the same bits, it starts anew.
@@ -62,12 +63,14 @@ class Descent(Optimizer):
         state = {
             "step": 0,
             "active": host.ones(rows, dtype=host.bool),  # replicas that take part
-            "idle": host.zeros(rows, dtype=host.int64),  # steps in a row that have not lowered the value
+            "idle": host.zeros(rows, dtype=host.int64),  # steps in a row that have led nowhere
+            "low": host.full(rows, host.nan),  # the least and the largest gradient of these
+            "high": host.full(rows, host.nan),
             "level": host.zeros(
                 rows, dtype=host.int64
             ),  # 1: along the negative gradient; 2: as a last resort
             "earlier": host.full(rows, host.nan),  # the value before the last step
-            "first": host.full(rows, host.nan),  # the norm of the first gradient
+            "largest": host.zeros(rows),  # the norm of the largest gradient
         }
         return state | self.search.initialize(backend, objective, w) | self.memory(backend, objective, w)
 
@@ -99,7 +102,7 @@ class Descent(Optimizer):
             for name in ("moved", "before", "origin", "point"):
                 state.pop(name, None)
         values, norms = on_host(backend, value), _norms(backend, gradient)
-        first = state["first"] = host.where(host.isnan(state["first"]), norms, state["first"])
+        state["largest"] = host.where(norms > state["largest"], norms, state["largest"])
 
         direction, found = self.direction(backend, objective, w, gradient, state)
         endings = list(found) or [None] * len(values)
@@ -124,7 +127,7 @@ class Descent(Optimizer):
         last = 2 if isinstance(self.search, LineSearch) else 1
         moved = (move.lengths > 0.0) & active
         ended = active & ~moved & (level == last)
-        solved = norms <= float(xp.finfo(w.dtype).eps) ** (2 / 3) * first
+        solved = norms <= float(xp.finfo(w.dtype).eps) ** (2 / 3) * state["largest"]
         for r, ending in enumerate(endings):
             ending = ending or (move.endings[r] if ended[r] else None)
             endings[r] = ROUNDED if ending not in (None, STATIONARY) and solved[r] else ending
@@ -132,7 +135,11 @@ class Descent(Optimizer):
         if move.value is not None:
             off = [rounding(number, xp.finfo(w.dtype)) for number in values]
             lower = on_host(backend, move.value) < values - host.asarray(off)
-            state["idle"] = host.where(lower, 0, state["idle"] + 1)
+            # on a plateau the gradient alone tells that it goes on: to a minimum, or away from a saddle
+            less, more = norms < state["low"] / NEWS, norms > state["high"] * NEWS
+            state["low"] = host.where(lower | less | host.isnan(state["low"]), norms, state["low"])
+            state["high"] = host.where(lower | more | host.isnan(state["high"]), norms, state["high"])
+            state["idle"] = host.where(lower | less | more, 0, state["idle"] + 1)
             idle = idle | (state["idle"] >= IDLE)
         # other ways next where this one has led nowhere; and from the last one back to the first
         state["level"] = host.where(idle & ~(moved & (level == last)), host.minimum(level + 1, last), 0)

@@ -34,6 +34,7 @@ from .searches import (
 from .settings import keep
 
 ROUNDING = 4.0  # units in the last place by which a value may be off
+SMOOTH = 12  # halvings after which a slope that does not jump is small at both ends
 
 Walk = Generator[float, tuple[float, float], tuple[float, Ending | None]]
 
@@ -167,7 +168,8 @@ class LastResort(LineSearch):
     From the first length on it goes to longer ones while the slope is negative and no value is lower, as on
     a plateau; then to shorter ones, until the slope is negative and the value no longer differs. If none is
     lower, the parabola through the slopes around their change of sign tells whether one could be: if it
-    promises no more than rounding hides, this is a minimum as far as numbers of this kind can tell.
+    promises no more than rounding hides, and the slope goes through zero there and does not jump, this is a
+    minimum as far as numbers of this kind can tell.
 
     Attributes:
         factor: from one length to the next.
@@ -204,7 +206,14 @@ class LastResort(LineSearch):
         if rising is None:
             return 0.0, ending
         below = [(t, slope) for t, _, slope in seen if slope < 0.0 and t < rising[0]]
-        low, slope = max(below, default=(0.0, line.slope))
-        turn = low + slope / (slope - rising[1]) * (rising[0] - low)
-        hidden = -0.5 * line.slope * turn <= ROUNDING * line.rounding
-        return 0.0, ROUNDED if hidden else NOT_LOWER
+        falling = max(below, default=(0.0, line.slope))
+        turn = falling[0] + falling[1] / (falling[1] - rising[1]) * (rising[0] - falling[0])
+        if -0.5 * line.slope * turn > ROUNDING * line.rounding:
+            return 0.0, NOT_LOWER
+        for _ in range(SMOOTH):
+            if max(-falling[1], rising[1]) <= -0.25 * line.slope:
+                return 0.0, ROUNDED
+            t = 0.5 * (falling[0] + rising[0])
+            _, slope = yield t
+            falling, rising = ((t, slope), rising) if slope < 0.0 else (falling, (t, slope))
+        return 0.0, NOT_LOWER

@@ -104,7 +104,7 @@ class NewtonCG(_Whole):
     """`H d = -g` solved by conjugate gradients, up to the first direction of negative curvature.
 
     The truncated Newton method (Dembo, Steihaug 1983): the residual is at most `min(.5, sqrt(|g| / |g_0|))`
-    of `|g|`, with the first gradient `g_0`, so that it does not depend on the unit of the value. It needs
+    of `|g|`, with the largest gradient so far `g_0`, which does not depend on the unit of the value. It needs
     products with `H` only. `TrustRegion("cg")` goes on along negative curvature.
 
     Attributes:
@@ -133,7 +133,7 @@ class NewtonCG(_Whole):
         def product(v: Vector) -> Vector:
             return objective.hessian_product(w, v)
 
-        tolerance = forcing(backend.xp, gradient, per_row(backend, state["first"], w, w.dtype))
+        tolerance = forcing(backend.xp, gradient, per_row(backend, state["largest"], w, w.dtype))
         return solve(backend.xp, product, -gradient, tolerance, self.iterations).x, ()
 
 
@@ -170,7 +170,7 @@ class GaussNewton(_Whole):
             def product(v: Vector) -> Vector:
                 return objective.gauss_newton_product(w, v)
 
-            tolerance = forcing(xp, gradient, per_row(backend, state["first"], w, w.dtype))
+            tolerance = forcing(xp, gradient, per_row(backend, state["largest"], w, w.dtype))
             return solve(xp, product, -gradient, tolerance).x, ()
         matrix = objective.gauss_newton(w)
         scale = xp.linalg.diagonal(matrix)
@@ -189,7 +189,7 @@ def forcing(xp: Namespace, gradient: Vector, first: Array | float = 1.0) -> Arra
 
     Args:
         gradient: `g`.
-        first: `|g_0|`, the norm of the first gradient: a number, or `(..., 1)`.
+        first: `|g_0|`, the norm of the first or the largest gradient: a number, or `(..., 1)`.
     """
     size = norm(xp, gradient)
     larger = xp.where(first > size, first, xp.where(size > 0.0, size, 1.0))
