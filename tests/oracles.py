@@ -274,3 +274,14 @@ class Cliff(Objective):
         return np.where(w > self.edge, np.nan, 1.0) * v
 
     gauss_newton_product = hessian_product
+
+
+def symmetric(values, seed=0):
+    random = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(random.standard_normal((len(values), len(values))))
+    return rotation * np.asarray(values) @ rotation.T
+
+
+def times(A):
+    """The product with `A`, or with one matrix for each row."""
+    return lambda v: (A @ v[..., None])[..., 0]

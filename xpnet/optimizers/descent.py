@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 from ..device.arrays import Vector
 from ..device.backend import Backend
-from ..linear.vectors import dot, norm
 from ..objectives import Objective
 from .base import Endings, Optimizer, Record, State
-from .line_search import LastResort, LineSearch, rounding
+from .last_resort import LastResort, last_resort, merged
+from .line_search import LineSearch, rounding
 from .outcome import Ending
-from .searches import ROUNDED, STATIONARY, Move, Numbers, Search, Start, lowest, on_host, per_row, slopes
+from .searches import (
+    ROUNDED,
+    STATIONARY,
+    Move,
+    Numbers,
+    Search,
+    Start,
+    norms_on_host,
+    on_host,
+    per_row,
+    slopes,
+)
 
 IDLE = 5  # steps without a lower value, as rounding may bring about, after which other ways are tried
 NEWS = 2.0  # a change of the gradient's norm by this factor shows that such steps lead somewhere
+PLAIN, THOROUGH, SCALED = 1, 2, 3  # ways to go on where the method's own leads nowhere
 KEPT = ("value", "gradient", "moved", "before", "origin", "point")  # what a state has from a step on
 
 
@@ -23,10 +36,12 @@ class Descent(Optimizer):
     """A direction of descent, and a search along it.
 
     A subclass has a `search` and defines the direction and what it learns from a step. Where its direction
-    does not descend, or nothing lower is found along it, that replica forgets what it has learned and goes
-    along the negative gradient; if nothing lower is found there either, and the search is one that tries
-    lengths, it tries those of every size (`LastResort`). Only then it is at its end: converged, if the
-    gradient is zero, or tiny beside the largest one, or promises no more than rounding hides; else stalled.
+    does not descend, or nothing lower is found along it, or a few steps have lowered nothing and changed no
+    gradient, that replica forgets what it has learned and goes along the negative gradient. If that leads
+    nowhere, and the search is one that tries lengths, it tries those of every size (`LastResort`), along
+    the negative gradient and then along that of the logarithms of the parameters, which knows no units.
+    Only then it is at its end: converged, if the gradient is zero, or the value beside what it has been, or
+    if all that the last way promises is hidden by rounding; else stalled.
 
     Value and gradient at the end of a search are kept for the next step. A run that goes on from a state
     evaluates them anew; where they are not the same bits, it starts anew.
@@ -70,6 +85,8 @@ class Descent(Optimizer):
                 rows, dtype=host.int64
             ),  # 1: along the negative gradient; 2: as a last resort
             "earlier": host.full(rows, host.nan),  # the value before the last step
+            "least": host.full(rows, host.inf),  # the least value, and the largest magnitude of one
+            "most": host.zeros(rows),
             "largest": host.zeros(rows),  # the norm of the largest gradient
         }
         return state | self.search.initialize(backend, objective, w) | self.memory(backend, objective, w)
@@ -101,50 +118,12 @@ class Descent(Optimizer):
             self.learn(backend, state, gradient)
             for name in ("moved", "before", "origin", "point"):
                 state.pop(name, None)
-        values, norms = on_host(backend, value), _norms(backend, gradient)
-        state["largest"] = host.where(norms > state["largest"], norms, state["largest"])
-
-        direction, found = self.direction(backend, objective, w, gradient, state)
-        endings = list(found) or [None] * len(values)
-        endings = [STATIONARY if size == 0.0 else own for own, size in zip(endings, norms, strict=True)]
-        active = state["active"] & host.asarray([own is None for own in endings])
-        falls, level = slopes(backend, gradient, direction), state["level"]
-        # along the gradient where the direction does not descend; NaN goes there too
-        plain = (level > 0) | (~(falls < 0.0) if self.search.descends else host.isnan(falls))
-        if bool(host.any(plain)):
-            rows = per_row(backend, plain, w)
-            direction = xp.where(rows, -gradient, direction)
-            falls = host.where(plain, -norms * norms, falls)
-            self.forget(backend, state, rows)
-        if not bool(host.all(active)):
-            direction = xp.where(per_row(backend, active, w), direction, 0.0)
-
-        lengths = self.first_lengths(backend, state, values, falls, norms)
-        lengths = host.where(plain, host.minimum(1.0, 1.0 / host.where(norms > 0.0, norms, 1.0)), lengths)
-        start = Start(w, value, gradient, direction, values, falls, lengths, active)
-        move = self._search(backend, objective, start, state, norms)
-
-        last = 2 if isinstance(self.search, LineSearch) else 1
-        moved = (move.lengths > 0.0) & active
-        ended = active & ~moved & (level == last)
-        solved = norms <= float(xp.finfo(w.dtype).eps) ** (2 / 3) * state["largest"]
-        for r, ending in enumerate(endings):
-            ending = ending or (move.endings[r] if ended[r] else None)
-            endings[r] = ROUNDED if ending not in (None, STATIONARY) and solved[r] else ending
-        idle = active & ~moved
-        if move.value is not None:
-            off = [rounding(number, xp.finfo(w.dtype)) for number in values]
-            lower = on_host(backend, move.value) < values - host.asarray(off)
-            # on a plateau the gradient alone tells that it goes on: to a minimum, or away from a saddle
-            less, more = norms < state["low"] / NEWS, norms > state["high"] * NEWS
-            state["low"] = host.where(lower | less | host.isnan(state["low"]), norms, state["low"])
-            state["high"] = host.where(lower | more | host.isnan(state["high"]), norms, state["high"])
-            state["idle"] = host.where(lower | less | more, 0, state["idle"] + 1)
-            idle = idle | (state["idle"] >= IDLE)
-        # other ways next where this one has led nowhere; and from the last one back to the first
-        state["level"] = host.where(idle & ~(moved & (level == last)), host.minimum(level + 1, last), 0)
+        start, norms, endings = self._start(backend, objective, w, state)
+        move = self._search(backend, objective, start, state)
+        moved = (move.lengths > 0.0) & start.active
+        endings = self._judge(backend, state, start, norms, endings, move, moved)
         state["active"] = state["active"] & host.asarray([ending is None for ending in endings])
-        state["earlier"] = host.where(moved, values, state["earlier"])
+        state["earlier"] = host.where(moved, start.values, state["earlier"])
         state["before"], state["moved"] = gradient, move.w - w
         if move.gradient is None:
             state["origin"], state["point"] = xp.asarray(w, copy=True), move.w
@@ -158,22 +137,81 @@ class Descent(Optimizer):
         rate = went[:, None] if w.ndim > 1 else float(went[0])
         return Record(step, value, gradient, rate, tuple(endings) if any(endings) else ())
 
-    def _search(
-        self, backend: Backend, objective: Objective, start: Start, state: State, norms: Numbers
-    ) -> Move:
-        """The move of the search; of `LastResort` where the level says so."""
-        host = backend.host
-        last = start.active & (state["level"] > 1)
+    def _start(
+        self, backend: Backend, objective: Objective, w: Vector, state: State
+    ) -> tuple[Start, Numbers, list[Ending | None]]:
+        """Where and along what to search, the norms of the gradients, and for each replica why not."""
+        xp, host, value, gradient = backend.xp, backend.host, state["value"], state["gradient"]
+        values, norms = on_host(backend, value), norms_on_host(backend, gradient)
+        state["largest"] = host.where(norms > state["largest"], norms, state["largest"])
+        state["least"] = host.where(values < state["least"], values, state["least"])
+        state["most"] = host.where(abs(values) > state["most"], abs(values), state["most"])
+
+        direction, found = self.direction(backend, objective, w, gradient, state)
+        endings: list[Ending | None] = list(found) or [None] * len(values)
+        endings = [STATIONARY if size == 0.0 else own for own, size in zip(endings, norms, strict=True)]
+        active = state["active"] & host.asarray([own is None for own in endings])
+        falls = slopes(backend, gradient, direction)
+        # along the gradient where the direction does not descend; NaN goes there too
+        plain = (state["level"] > 0) | (~(falls < 0.0) if self.search.descends else host.isnan(falls))
+        if bool(host.any(plain)):
+            rows = per_row(backend, plain, w)
+            direction = xp.where(rows, -gradient, direction)
+            falls = host.where(plain, -norms * norms, falls)
+            self.forget(backend, state, rows)
+        if not bool(host.all(active)):
+            direction = xp.where(per_row(backend, active, w), direction, 0.0)
+        first = self.first_lengths(backend, state, values, falls, norms)
+        first = host.where(plain, host.minimum(1.0, 1.0 / host.where(norms > 0.0, norms, 1.0)), first)
+        return Start(w, value, gradient, direction, values, falls, first, active), norms, endings
+
+    def _search(self, backend: Backend, objective: Objective, start: Start, state: State) -> Move:
+        """The move of the search; of `LastResort` for replicas whose level says so."""
+        host, level = backend.host, state["level"]
+        last = start.active & (level > PLAIN)
         if not bool(host.any(last)):
             return self.search.along(backend, objective, start, state)
-        sizes = _norms(backend, start.w)
-        begin = host.where(sizes > 0.0, sizes, 1.0) / host.where(norms > 0.0, norms, 1.0)
-        thorough = LastResort().along(backend, objective, _with(start, begin, last), state)
+        thorough = last_resort(backend, start, level > THOROUGH, state["least"], last)
+        found = LastResort().along(backend, objective, thorough, state)
         rest = start.active & ~last
         if not bool(host.any(rest)):
-            return thorough
-        own = self.search.along(backend, objective, _with(start, start.first, rest), state)
-        return _merged(backend, last, thorough, own)
+            return found
+        own = self.search.along(backend, objective, replace(start, active=rest), state)
+        return merged(backend, last, found, own)
+
+    def _judge(
+        self,
+        backend: Backend,
+        state: State,
+        start: Start,
+        norms: Numbers,
+        endings: list[Ending | None],
+        move: Move,
+        moved: Numbers,
+    ) -> list[Ending | None]:
+        """For each replica why it is at its end; and by which level those go on that are not."""
+        host, level, info = backend.host, state["level"], backend.xp.finfo(start.w.dtype)
+        last = SCALED if isinstance(self.search, LineSearch) else PLAIN
+        ended = start.active & ~moved & (level == last)
+        solved = abs(start.values) <= float(info.eps) ** (4 / 3) * state["most"]
+        for r, ending in enumerate(endings):
+            ending = ending or (move.endings[r] if ended[r] else None)
+            endings[r] = ROUNDED if ending not in (None, STATIONARY) and solved[r] else ending
+        idle = start.active & ~moved
+        if move.value is not None:
+            off = [rounding(value, info) for value in start.values]
+            lower = on_host(backend, move.value) < start.values - host.asarray(off)
+            # on a plateau the gradient alone tells that it goes on: to a minimum, or away from a saddle
+            less = (norms < state["low"] / NEWS) & ~solved
+            more = norms > state["high"] * NEWS
+            state["low"] = host.where(lower | less | host.isnan(state["low"]), norms, state["low"])
+            state["high"] = host.where(lower | more | host.isnan(state["high"]), norms, state["high"])
+            state["idle"] = host.where(lower | less | more, 0, state["idle"] + 1)
+            idle = idle | (state["idle"] >= IDLE)
+        # other ways next where this one has led nowhere; and from the last ones back to the first
+        idle = idle & ~(moved & (level > PLAIN))
+        state["level"] = host.where(idle, host.minimum(level + 1, last), 0)
+        return endings
 
 
 class Memoryless(Descent):
@@ -207,36 +245,3 @@ def _evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Any, A
 
 def _equal(backend: Backend, left: tuple[Any, Any], right: tuple[Any, Any]) -> bool:
     return all(bool(backend.xp.all(a == b)) for a, b in zip(left, right, strict=True))
-
-
-def _norms(backend: Backend, v: Vector) -> Numbers:
-    """The norms of the rows, on the host."""
-    xp, host = backend.xp, backend.host
-    info, squares = xp.finfo(v.dtype), on_host(backend, dot(xp, v, v))
-    if bool(host.all((squares > lowest(info)) & (squares < float(info.max)))):
-        return host.sqrt(squares)
-    return on_host(backend, norm(xp, v))
-
-
-def _with(start: Start, first: Numbers, active: Numbers) -> Start:
-    return Start(
-        start.w, start.value, start.gradient, start.direction, start.values, start.slopes, first, active
-    )
-
-
-def _merged(backend: Backend, rows: Numbers, left: Move, right: Move) -> Move:
-    """`left` for these rows, which has a gradient, `right` for the others."""
-    xp, host, w = backend.xp, backend.host, left.w
-    columns = per_row(backend, rows, w)
-    endings: list[Ending | None] = [
-        left.endings[r] if of_left else right.endings[r] for r, of_left in enumerate(rows)
-    ]
-    flat = backend.asarray(rows)
-    gradient = None if right.gradient is None else xp.where(columns, left.gradient, right.gradient)
-    return Move(
-        xp.where(columns, left.w, right.w),
-        host.where(rows, left.lengths, right.lengths),
-        tuple(endings),
-        xp.where(flat, left.value, right.value),
-        gradient,
-    )

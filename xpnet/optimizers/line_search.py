@@ -22,7 +22,6 @@ from .outcome import Ending
 from .searches import (
     NON_FINITE,
     NOT_LOWER,
-    ROUNDED,
     STATIONARY,
     Move,
     Search,
@@ -34,7 +33,6 @@ from .searches import (
 from .settings import keep
 
 ROUNDING = 4.0  # units in the last place by which a value may be off
-SMOOTH = 12  # halvings after which a slope that does not jump is small at both ends
 
 Walk = Generator[float, tuple[float, float], tuple[float, Ending | None]]
 
@@ -159,61 +157,3 @@ class Backtracking(LineSearch):
                 ending = NON_FINITE
             t *= self.shrink
         return 0.0, ending
-
-
-@dataclass(frozen=True)
-class LastResort(LineSearch):
-    """Tries lengths of every size, and judges by the value alone, before a run is said to be at its end.
-
-    From the first length on it goes to longer ones while the slope is negative and no value is lower, as on
-    a plateau; then to shorter ones, until the slope is negative and the value no longer differs. If none is
-    lower, the parabola through the slopes around their change of sign tells whether one could be: if it
-    promises no more than rounding hides, and the slope goes through zero there and does not jump, this is a
-    minimum as far as numbers of this kind can tell.
-
-    Attributes:
-        factor: from one length to the next.
-        trials: the most in each direction.
-    """
-
-    factor: float = 8.0
-    trials: int = 60
-
-    needs_gradient = True
-
-    def walk(self, line: Line) -> Walk:
-        seen: list[tuple[float, float, float]] = []
-        ending = NOT_LOWER
-        for factor in (self.factor, 1.0 / self.factor):
-            t = line.first if factor > 1.0 else line.first * factor
-            for _ in range(self.trials):
-                value, slope = yield t
-                falls = math.isfinite(value) and slope < 0.0
-                if not (math.isfinite(value) and math.isfinite(slope)):
-                    ending = NON_FINITE
-                elif value < line.value - line.rounding:
-                    return t, None
-                else:
-                    seen.append((t, value, slope))
-                flat = falls and value <= line.value + line.rounding
-                if flat if factor < 1.0 else not falls:
-                    break  # a shorter one would bring less; a longer one might, but goes up
-                t *= factor
-        t, value, _ = min(seen, key=lambda trial: trial[1], default=(0.0, math.inf, 0.0))
-        if value < line.value:
-            return t, None
-        rising = min(((t, slope) for t, _, slope in seen if slope >= 0.0), default=None)
-        if rising is None:
-            return 0.0, ending
-        below = [(t, slope) for t, _, slope in seen if slope < 0.0 and t < rising[0]]
-        falling = max(below, default=(0.0, line.slope))
-        turn = falling[0] + falling[1] / (falling[1] - rising[1]) * (rising[0] - falling[0])
-        if -0.5 * line.slope * turn > ROUNDING * line.rounding:
-            return 0.0, NOT_LOWER
-        for _ in range(SMOOTH):
-            if max(-falling[1], rising[1]) <= -0.25 * line.slope:
-                return 0.0, ROUNDED
-            t = 0.5 * (falling[0] + rising[0])
-            _, slope = yield t
-            falling, rising = ((t, slope), rising) if slope < 0.0 else (falling, (t, slope))
-        return 0.0, NOT_LOWER

@@ -104,8 +104,8 @@ class NewtonCG(_Whole):
     """`H d = -g` solved by conjugate gradients, up to the first direction of negative curvature.
 
     The truncated Newton method (Dembo, Steihaug 1983): the residual is at most `min(.5, sqrt(|g| / |g_0|))`
-    of `|g|`, with the largest gradient so far `g_0`, which does not depend on the unit of the value. It needs
-    products with `H` only. `TrustRegion("cg")` goes on along negative curvature.
+    of `|g|`, with the largest gradient so far `g_0`, which does not depend on the unit of the value. It
+    needs products with `H` only. `TrustRegion("cg")` goes on along negative curvature.
 
     Attributes:
         iterations: at most so many products a step; 2 P by default.

@@ -113,6 +113,15 @@ def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
     return host.where((exact == 0.0) & (cosine != 0.0), host.copysign(5e-324, cosine), exact)
 
 
+def norms_on_host(backend: Backend, v: Vector) -> Numbers:
+    """The norms of the rows, which over- and underflow only if they must."""
+    xp, host = backend.xp, backend.host
+    info, squares = xp.finfo(v.dtype), on_host(backend, dot(xp, v, v))
+    if bool(host.all((squares > lowest(info)) & (squares < float(info.max)))):
+        return host.sqrt(squares)
+    return on_host(backend, norm(xp, v))
+
+
 def lowest(info: Any) -> float:
     """From where on a sum of products has lost no digits by underflow."""
     return float(info.smallest_normal) / float(info.eps) ** 2
