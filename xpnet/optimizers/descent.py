@@ -14,6 +14,7 @@ from .last_resort import LastResort, last_resort, merged
 from .line_search import LineSearch, rounding
 from .outcome import Ending
 from .searches import (
+    JUMPS,
     ROUNDED,
     STATIONARY,
     Move,
@@ -85,6 +86,7 @@ class Descent(Optimizer):
                 rows, dtype=host.int64
             ),  # 1: along the negative gradient; 2: as a last resort
             "earlier": host.full(rows, host.nan),  # the value before the last step
+            "length": host.ones(rows),  # of the last step
             "least": host.full(rows, host.inf),  # the least value, and the largest magnitude of one
             "most": host.zeros(rows),
             "largest": host.zeros(rows),  # the norm of the largest gradient
@@ -107,6 +109,7 @@ class Descent(Optimizer):
                     del state[name]
                 state.update(self.begin(backend, objective, w) | {"step": state["step"]})
             state["value"], state["gradient"] = here
+            state["step"] = int(state["step"])
             state["active"] = host.ones_like(state["active"])
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
@@ -124,6 +127,7 @@ class Descent(Optimizer):
         endings = self._judge(backend, state, start, norms, endings, move, moved)
         state["active"] = state["active"] & host.asarray([ending is None for ending in endings])
         state["earlier"] = host.where(moved, start.values, state["earlier"])
+        state["length"] = host.where(moved, move.lengths, state["length"])
         state["before"], state["moved"] = gradient, move.w - w
         if move.gradient is None:
             state["origin"], state["point"] = xp.asarray(w, copy=True), move.w
@@ -162,7 +166,7 @@ class Descent(Optimizer):
         if not bool(host.all(active)):
             direction = xp.where(per_row(backend, active, w), direction, 0.0)
         first = self.first_lengths(backend, state, values, falls, norms)
-        first = host.where(plain, host.minimum(1.0, 1.0 / host.where(norms > 0.0, norms, 1.0)), first)
+        first = host.where(plain, of_one(backend, norms), first)
         return Start(w, value, gradient, direction, values, falls, first, active), norms, endings
 
     def _search(self, backend: Backend, objective: Objective, start: Start, state: State) -> Move:
@@ -194,8 +198,11 @@ class Descent(Optimizer):
         last = SCALED if isinstance(self.search, LineSearch) else PLAIN
         ended = start.active & ~moved & (level == last)
         solved = abs(start.values) <= float(info.eps) ** (4 / 3) * state["most"]
+        tiny = norms <= float(info.eps) ** (2 / 3) * state["largest"]
         for r, ending in enumerate(endings):
             ending = ending or (move.endings[r] if ended[r] else None)
+            if ending is JUMPS and tiny[r]:
+                ending = ROUNDED
             endings[r] = ROUNDED if ending not in (None, STATIONARY) and solved[r] else ending
         idle = start.active & ~moved
         if move.value is not None:
@@ -224,17 +231,28 @@ class Memoryless(Descent):
         pass
 
 
-def nocedal_wright(
-    backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
-) -> Numbers:
-    """The first length `min(1, 1.01 * 2 (f - f_before) / slope)`, or `1.01 / |g|` in the first step.
+def of_one(backend: Backend, norms: Numbers) -> Numbers:
+    """Lengths along gradients of these norms by which to begin: `min(1, 1 / |g|)`, at least `.1 / |g|`."""
+    host = backend.host
+    whole = 1.0 / host.where(norms > 0.0, norms, 1.0)
+    return host.maximum(host.minimum(1.0, whole), 0.1 * whole)
 
+
+def nocedal_wright(
+    backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers, most: Numbers
+) -> Numbers:
+    """The first length `1.01 * 2 (f - f_before) / slope`, in the first step `1.01 / |g|`.
+
+    At most `most`, which is 1 where lengths are of the order of 1; in the first step at most `of_one`.
     J. Nocedal, S. J. Wright, "Numerical Optimization", 2006, equation 3.60; as SciPy has it.
     """
     host = backend.host
-    earlier = host.where(host.isnan(state["earlier"]), values + 0.5 * norms, state["earlier"])
-    length = 2.02 * (values - earlier) / slopes
-    return host.where((length > 0.0) & (length < 1.0), length, 1.0)
+    new = host.isnan(state["earlier"])
+    length = 2.02 * (values - host.where(new, values + 0.5 * norms, state["earlier"])) / slopes
+    most = host.where(new, host.maximum(1.0, of_one(backend, norms)), most)
+    length = host.where((length > 0.0) & (length < most), length, most)
+    told = (abs(slopes) > float(host.finfo(host.float64).smallest_normal)) & host.isfinite(slopes)
+    return host.where(told, length, of_one(backend, norms))
 
 
 def _evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Any, Any]:

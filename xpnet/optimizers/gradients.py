@@ -44,7 +44,9 @@ class SteepestDescent(Memoryless):
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
     ) -> Numbers:
-        return nocedal_wright(backend, state, values, slopes, norms)
+        # of the order of the last step, where that was long
+        most = backend.host.maximum(1.0, state["length"])
+        return nocedal_wright(backend, state, values, slopes, norms, most)
 
 
 Formula = Literal["PR+", "HZ"]
@@ -105,7 +107,9 @@ class NonlinearCG(Descent):
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
     ) -> Numbers:
-        return nocedal_wright(backend, state, values, slopes, norms)
+        # of the order of the last step, where that was long
+        most = backend.host.maximum(1.0, state["length"])
+        return nocedal_wright(backend, state, values, slopes, norms, most)
 
 
 def _ratio(xp: Namespace, above: Array, below: Array) -> Array:

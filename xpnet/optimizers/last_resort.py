@@ -9,6 +9,7 @@ from ..device.backend import Backend
 from .line_search import ROUNDING, Line, LineSearch, Walk
 from .outcome import Ending
 from .searches import (
+    JUMPS,
     NON_FINITE,
     NOT_LOWER,
     ROUNDED,
@@ -79,7 +80,7 @@ class LastResort(LineSearch):
             t = 0.5 * (falling[0] + rising[0])
             _, slope = yield t
             falling, rising = ((t, slope), rising) if slope < 0.0 else (falling, (t, slope))
-        return 0.0, NOT_LOWER
+        return 0.0, JUMPS
 
 
 def last_resort(backend: Backend, start: Start, scaled: Numbers, least: Numbers, active: Numbers) -> Start:

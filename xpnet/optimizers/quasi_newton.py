@@ -17,7 +17,7 @@ from ..linear.vectors import dot, unit
 from ..objectives import Objective
 from ..objectives.base import require_memory
 from .base import Endings, State
-from .descent import Descent, nocedal_wright
+from .descent import Descent, nocedal_wright, of_one
 from .searches import Numbers, Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
@@ -80,7 +80,7 @@ class BFGS(Descent):
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
     ) -> Numbers:
-        return nocedal_wright(backend, state, values, slopes, norms)
+        return nocedal_wright(backend, state, values, slopes, norms, backend.host.ones_like(norms))
 
 
 Scaling = Literal["each", "first", "none"]
@@ -165,10 +165,7 @@ class LBFGS(Descent):
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
     ) -> Numbers:
-        host = backend.host
-        if int(state["learned"]) == 0:
-            return host.minimum(1.0, 1.0 / host.where(norms > 0.0, norms, 1.0))
-        return host.ones_like(norms)
+        return of_one(backend, norms) if int(state["learned"]) == 0 else backend.host.ones_like(norms)
 
 
 def _pair(xp: Namespace, s: Vector, y: Vector) -> tuple[Vector, Vector, Array, Array, Array]:

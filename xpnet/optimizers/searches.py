@@ -20,6 +20,7 @@ ROUNDED = Ending(
     "no lower value found along the gradient: as far as rounding lets it go", Outcome.CONVERGED
 )
 NOT_LOWER = Ending("no lower value found along the gradient")
+JUMPS = Ending("no lower value found along the gradient, which jumps there")
 NON_FINITE = Ending("no lower value found, and some that were tried were not finite")
 STATIONARY = Ending("the gradient is zero", Outcome.CONVERGED)
 NOT_CONVEX = Ending("no minimum along the direction, where the curvature is not positive")
