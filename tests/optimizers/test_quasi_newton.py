@@ -13,6 +13,7 @@ from oracles import (
     regression,
 )
 
+import xpnet
 from xpnet import (
     BFGS,
     LBFGS,
@@ -94,3 +95,37 @@ def test_lbfgs_reaches_the_minimum_that_pytorch_reaches(torch, device):
     theirs = float(objective.value(device.asarray(variable.detach().numpy())))
     assert run.value == pytest.approx(theirs, rel=1e-6)
     assert run.value <= theirs * (1 + 1e-12)
+
+
+def test_the_first_pair_scales_again_after_forgetting(device):
+    """Fault 15: with enough pairs the steps are those of BFGS after it has forgotten, too."""
+    objective = regression(device)
+    w = REGRESSION.initialize(0, device, "float64")
+    other = w.copy()
+    methods = LBFGS(30, Fixed(0.5), scaling="first"), BFGS(Fixed(0.5))
+    points, states = (w, other), [method.initialize(objective, w) for method in methods]
+    for step in range(12):
+        for method, point, state in zip(methods, points, states, strict=True):
+            if step == 5:
+                method.forget(device, state, device.xp.asarray([True]))
+                state["moved"], state["before"] = 0.0 * point, 0.0 * point  # no pair across it
+            method.step(objective, point, state)
+        assert_allclose(w, other, rtol=1e-8, atol=1e-10)
+    assert float(states[0]["scale"][0]) != 1.0
+
+
+@pytest.mark.parametrize("method", [BFGS(), LBFGS(4)], ids=str)
+@pytest.mark.parametrize("exponent", [-60, -30, 30, 60])
+def test_the_unit_of_the_value_does_not_change_the_steps(method, exponent):
+    """Fault 11: what is learned in single precision where squares of the gradient are no numbers."""
+    A = quadratic(20)[0].A.astype("float32")
+    points = []
+    for factor in (np.float32(1), np.float32(2.0**exponent)):
+        objective = xpnet.Quadratic(factor * A, backend="numpy", dtype="float32")
+        w = np.linspace(1, 2, 8, dtype="float32")
+        state = method.initialize(objective, w)
+        for _ in range(30):
+            method.step(objective, w, state)
+        points.append(np.linalg.norm(w))
+    assert points[0] < 1e-3
+    assert points[1] < 1e-3

@@ -73,7 +73,8 @@ class BFGS(Descent):
 
     def forget(self, backend: Backend, state: State, rows: Any) -> None:
         xp = backend.xp
-        eye = _identity(backend, state["gradient"])
+        size, dtype = state["inverse"].shape[-1], state["inverse"].dtype
+        eye = xp.eye(size, dtype=dtype, device=backend.device)
         state["inverse"] = xp.where(rows[..., None], eye, state["inverse"])
         state["fresh"] = xp.where(rows, 1.0, state["fresh"])
 
