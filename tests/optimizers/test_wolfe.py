@@ -27,12 +27,12 @@ def walk(search, phi, slope, *, first=1.0, rounding=0.0):
 @pytest.mark.parametrize("first", [1e-8, 1e-3, 1.0, 1e3, 1e8])
 @pytest.mark.parametrize("curvature", [0.1, 0.9])
 def test_the_strong_conditions_hold(first, curvature):
-    shift = 0.004
+    a = 0.004
     lines = (  # the first two of More and Thuente's
         (lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2),
         (
-            lambda t: (t + shift) ** 5 - 2 * (t + shift) ** 4,
-            lambda t: (t + shift) ** 3 * (5 * (t + shift) - 8),
+            lambda t: (t + a) ** 5 - 2 * (t + a) ** 4,
+            lambda t: (t + a) ** 3 * (5 * (t + a) - 8),
         ),
         (lambda t: math.cosh(min(t, 700.0) - 3), lambda t: math.sinh(min(t, 700.0) - 3)),
     )
