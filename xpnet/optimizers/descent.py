@@ -125,7 +125,8 @@ class Descent(Optimizer):
         move = self._search(backend, objective, start, state)
         moved = (move.lengths > 0.0) & start.active
         endings = self._judge(backend, state, start, norms, endings, move, moved)
-        state["active"] = state["active"] & host.asarray([ending is None for ending in endings])
+        if any(endings):
+            state["active"] = state["active"] & host.asarray([ending is None for ending in endings])
         state["earlier"] = host.where(moved, start.values, state["earlier"])
         state["length"] = host.where(moved, move.lengths, state["length"])
         state["before"], state["moved"] = gradient, move.w - w
@@ -147,38 +148,41 @@ class Descent(Optimizer):
         """Where and along what to search, the norms of the gradients, and for each replica why not."""
         xp, host, value, gradient = backend.xp, backend.host, state["value"], state["gradient"]
         values, norms = on_host(backend, value), norms_on_host(backend, gradient)
-        state["largest"] = host.where(norms > state["largest"], norms, state["largest"])
-        state["least"] = host.where(values < state["least"], values, state["least"])
-        state["most"] = host.where(abs(values) > state["most"], abs(values), state["most"])
+        state["largest"] = host.maximum(state["largest"], norms)
+        state["least"] = host.minimum(state["least"], values)
+        state["most"] = host.maximum(state["most"], abs(values))
 
         direction, found = self.direction(backend, objective, w, gradient, state)
         endings: list[Ending | None] = list(found) or [None] * len(values)
         endings = [STATIONARY if size == 0.0 else own for own, size in zip(endings, norms, strict=True)]
-        active = state["active"] & host.asarray([own is None for own in endings])
+        active = state["active"]
+        if any(endings):
+            active = active & host.asarray([own is None for own in endings])
         falls = slopes(backend, gradient, direction)
         # along the gradient where the direction does not descend; NaN goes there too
         plain = (state["level"] > 0) | (~(falls < 0.0) if self.search.descends else host.isnan(falls))
-        if bool(host.any(plain)):
+        if any(plain):
             rows = per_row(backend, plain, w)
             direction = xp.where(rows, -gradient, direction)
             falls = host.where(plain, -norms * norms, falls)
             self.forget(backend, state, rows)
-        if not bool(host.all(active)):
+        if not all(active):
             direction = xp.where(per_row(backend, active, w), direction, 0.0)
         first = self.first_lengths(backend, state, values, falls, norms)
-        first = host.where(plain, of_one(backend, norms), first)
+        if any(plain):
+            first = host.where(plain, of_one(backend, norms), first)
         return Start(w, value, gradient, direction, values, falls, first, active), norms, endings
 
     def _search(self, backend: Backend, objective: Objective, start: Start, state: State) -> Move:
         """The move of the search; of `LastResort` for replicas whose level says so."""
-        host, level = backend.host, state["level"]
+        level = state["level"]
         last = start.active & (level > PLAIN)
-        if not bool(host.any(last)):
+        if not any(last):
             return self.search.along(backend, objective, start, state)
         thorough = last_resort(backend, start, level > THOROUGH, state["least"], last)
         found = LastResort().along(backend, objective, thorough, state)
         rest = start.active & ~last
-        if not bool(host.any(rest)):
+        if not any(rest):
             return found
         own = self.search.along(backend, objective, replace(start, active=rest), state)
         return merged(backend, last, found, own)
@@ -196,18 +200,24 @@ class Descent(Optimizer):
         """For each replica why it is at its end; and by which level those go on that are not."""
         host, level, info = backend.host, state["level"], backend.xp.finfo(start.w.dtype)
         last = SCALED if isinstance(self.search, LineSearch) else PLAIN
-        ended = start.active & ~moved & (level == last)
-        solved = abs(start.values) <= float(info.eps) ** (4 / 3) * state["most"]
-        tiny = norms <= float(info.eps) ** (2 / 3) * state["largest"]
+        lower: Numbers = host.zeros_like(moved)
+        if move.value is not None:
+            off = host.asarray([rounding(value, info) for value in start.values])
+            lower = on_host(backend, move.value) < start.values - off
+            if all(moved) and all(lower):
+                state["low"] = state["high"] = norms
+                state["idle"] = state["level"] = host.zeros_like(level)
+                return endings
+        eps = float(info.eps)
+        solved = abs(start.values) <= eps ** (4 / 3) * state["most"]
+        tiny = norms <= eps ** (2 / 3) * state["largest"]
         for r, ending in enumerate(endings):
-            ending = ending or (move.endings[r] if ended[r] else None)
-            if ending is JUMPS and tiny[r]:
-                ending = ROUNDED
-            endings[r] = ROUNDED if ending not in (None, STATIONARY) and solved[r] else ending
+            if ending is None and start.active[r] and not moved[r] and level[r] == last:
+                ending = move.endings[r]
+            hidden = solved[r] or (ending is JUMPS and tiny[r])
+            endings[r] = ROUNDED if ending not in (None, STATIONARY) and hidden else ending
         idle = start.active & ~moved
         if move.value is not None:
-            off = [rounding(value, info) for value in start.values]
-            lower = on_host(backend, move.value) < start.values - host.asarray(off)
             # on a plateau the gradient alone tells that it goes on: to a minimum, or away from a saddle
             less = (norms < state["low"] / NEWS) & ~solved
             more = norms > state["high"] * NEWS

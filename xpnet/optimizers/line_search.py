@@ -111,12 +111,13 @@ def rounding(value: float, info: Any) -> float:
 def _in_range(backend: Backend, start: Start) -> tuple[Vector, Any]:
     """The direction, in units of its length where a slope would over- or underflow; and these units."""
     xp, host = backend.xp, backend.host
-    info, size = xp.finfo(start.w.dtype), abs(start.slopes)
-    fine = ~start.active | ((size > lowest(info)) & (size < 1.0 / lowest(info)))
-    if bool(host.all(fine)):
+    low = lowest(xp.finfo(start.w.dtype))
+    fine = [not on or low < abs(s) < 1.0 / low for on, s in zip(start.active, start.slopes, strict=True)]
+    if all(fine):
         return start.direction, None
     lengths = on_host(backend, norm(xp, start.direction))
-    units = host.where(fine | ~(lengths > 0.0) | ~host.isfinite(lengths), 1.0, lengths)
+    plain = host.asarray(fine) | ~(lengths > 0.0) | ~host.isfinite(lengths)
+    units = host.where(plain, 1.0, lengths)
     return start.direction / per_row(backend, units, start.w, start.w.dtype), units
 
 

@@ -95,8 +95,8 @@ def per_row(backend: Backend, numbers: Numbers, w: Vector, dtype: Any = None) ->
 
 def on_host(backend: Backend, numbers: Array) -> Numbers:
     """A number for each replica on the host, in double precision."""
-    host = backend.host
-    return host.astype(host.reshape(backend.to_numpy(numbers), (-1,)), host.float64)
+    host, found = backend.host, backend.to_numpy(numbers).reshape(-1)
+    return found if found.dtype == host.float64 else host.astype(found, host.float64)
 
 
 def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
@@ -104,8 +104,8 @@ def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
     xp, host = backend.xp, backend.host
     info = xp.finfo(gradient.dtype)
     found = on_host(backend, dot(xp, gradient, direction))
-    size = abs(found)
-    if bool(host.all((size > lowest(info)) & (size < float(info.max)))):
+    low, high = lowest(info), float(info.max)
+    if all(low < abs(slope) < high for slope in found):
         return found
     steep, long = norm(xp, gradient), norm(xp, direction)
     g, d = gradient / xp.where(steep > 0.0, steep, 1.0), direction / xp.where(long > 0.0, long, 1.0)
@@ -118,7 +118,8 @@ def norms_on_host(backend: Backend, v: Vector) -> Numbers:
     """The norms of the rows, which over- and underflow only if they must."""
     xp, host = backend.xp, backend.host
     info, squares = xp.finfo(v.dtype), on_host(backend, dot(xp, v, v))
-    if bool(host.all((squares > lowest(info)) & (squares < float(info.max)))):
+    low, high = lowest(info), float(info.max)
+    if all(low < square < high for square in squares):
         return host.sqrt(squares)
     return on_host(backend, norm(xp, v))
 
