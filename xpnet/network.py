@@ -46,8 +46,7 @@ class Network:
     def __init__(self, inputs: int, *layers: Layer) -> None:
         self.inputs = checks.count("inputs", inputs)
         for number, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers[{number}] must be a Layer such as Dense, got {layer!r}")
+            checks.instance(f"layers[{number}]", layer, Layer, "a Layer such as Dense")
         if not layers:
             raise ValueError("layers must not be empty: a network has at least one layer")
         self.layers = layers
@@ -84,7 +83,7 @@ class Network:
             TypeError, ValueError: a seed that is no integer or negative; replicas below 1.
             MemoryError: they, their gradient and a copy would not fit in memory; before any is drawn.
         """
-        seed = checks.count("seed", seed, 0)
+        seed = checks.seed("seed", seed)
         count = 1 if replicas is None else checks.count("replicas", replicas)
         backend = choose_backend(backend)
         own = backend.dtype(dtype)
@@ -98,8 +97,10 @@ class Network:
             )
         host = backend.host
         rows = host.empty((count, self.size), dtype=getattr(host, name))
-        for r in range(count):
-            rows[r, :] = self._draw(host, seed + r)
+        with choose_backend("numpy").quiet():
+            for r in range(count):
+                rows[r, :] = self._draw(host, seed + r)
+            checks.finite(host, f"what initializers draw, in {name},", rows)
         return backend.asarray(rows[0, :] if replicas is None else rows, own)
 
     def _draw(self, host: Namespace, seed: int) -> Vector:
@@ -230,7 +231,9 @@ class Network:
 
     def check_shape(self, X: Any) -> None:
         """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
-        shape = tuple(X.shape)
+        shape = getattr(X, "shape", None)
+        if not isinstance(shape, tuple):
+            raise TypeError(f"X must be an array (samples, {self.inputs}), got {checks.shown(X)}")
         if len(shape) != 2 or shape[1] != self.inputs:
             raise ValueError(
                 f"X must be (samples, {self.inputs}) as the network has {self.inputs} inputs, "

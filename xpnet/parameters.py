@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import array_api_compat
-
 from . import checks
 from .device.arrays import Array, Namespace, Vector
+from .device.select import backend_of
 
 Shape = tuple[int, ...]
 
@@ -37,18 +36,15 @@ class Layout:
     """
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        if not isinstance(shapes, Mapping):
-            raise TypeError(f"shapes must be a mapping of names to shapes, got {shapes!r}")
+        checks.instance("shapes", shapes, Mapping, "a mapping of names to shapes")
         self.shapes: dict[str, Shape] = {}
         self._places: dict[str, tuple[int, int, Shape]] = {}
         start = 0
         for name, given in shapes.items():
-            if not isinstance(name, str):
-                raise TypeError(f"names in shapes must be strings, got {name!r}")
-            if not name:
-                raise ValueError("names in shapes must not be empty")
+            checks.text("each name in shapes", name)
             if not isinstance(given, tuple | list):
-                raise TypeError(f"shape of {name!r} must be a tuple of positive integers, got {given!r}")
+                got = checks.shown(given)
+                raise TypeError(f"shape of {name!r} must be a tuple of positive integers, got {got}")
             shape = tuple(checks.count(f"each length in the shape of {name!r}", length) for length in given)
             stop = start + math.prod(shape)
             self.shapes[name], self._places[name] = shape, (start, stop, shape)
@@ -66,7 +62,7 @@ class Layout:
         """
         self.check(flat)
         if xp is None:
-            xp = array_api_compat.array_namespace(flat)
+            xp = backend_of(flat).xp
         lead = tuple(flat.shape[:-1])
         return {
             name: xp.reshape(flat[..., start:stop], lead + shape, copy=False)
@@ -94,8 +90,9 @@ class Layout:
         Raises:
             KeyError: there is none of that name.
         """
-        if name not in self._places:
-            raise KeyError(f"there is no parameter {name!r}, only {', '.join(self.shapes) or 'none'}")
+        if not isinstance(name, str) or name not in self._places:
+            names = ", ".join(self.shapes) or "none"
+            raise KeyError(f"there is no parameter {checks.shown(name)}, only {names}")
         start, stop, _ = self._places[name]
         return slice(start, stop)
 
@@ -129,10 +126,8 @@ class Initializer:
     draw: Callable[[Any, Shape], Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {self.name!r}")
-        if not callable(self.draw):
-            raise TypeError(f"draw must be a function of a generator and a shape, got {self.draw!r}")
+        object.__setattr__(self, "name", checks.text("name", self.name))
+        checks.function("draw", self.draw, "a generator and a shape")
 
     def __str__(self) -> str:
         return self.name
@@ -172,7 +167,7 @@ def uniform(limit: float) -> Initializer:
     Raises:
         TypeError, ValueError: `limit` is not a positive finite number.
     """
-    limit = checks.number("limit", limit, 0.0, open="(")
+    limit = checks.number("limit", limit, 0.0, 8e307, open="(")  # twice it is a number too
     return Initializer(f"uniform({limit!r})", _Uniform(limit))
 
 

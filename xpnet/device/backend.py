@@ -127,6 +127,8 @@ class Backend:
             return np.asarray(array)
         if compat.is_cupy_array(array):
             return array.get()
+        if not hasattr(type(cast(object, array)), "__dlpack__"):
+            raise TypeError(f"array must be an array of any library, got {checks.shown(array)}")
         return np.array(np.from_dlpack(array, device="cpu"))
 
     def synchronize(self) -> None:
@@ -142,7 +144,7 @@ class Backend:
         """
         name = dtype if isinstance(dtype, str) else checks.dtype_name(dtype)
         if name not in ("float32", "float64"):
-            raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+            raise ValueError(f"dtype must be 'float32' or 'float64', got {checks.shown(dtype)}")
         return getattr(self.xp, name)
 
     @functools.cached_property

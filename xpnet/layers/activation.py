@@ -106,18 +106,11 @@ class ElementwiseActivation(Activation):
     _text: str = field(default="", init=False, compare=False)  # how it is written, if not by its settings
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {self.name!r}")
-        if not self.name:
-            raise ValueError("name must not be empty")
+        object.__setattr__(self, "name", checks.text("name", self.name))
         for name in ("function", "derivative"):
-            if not callable(getattr(self, name)):
-                raise TypeError(
-                    f"{name} must be a function of xp and an array, got {getattr(self, name)!r}"
-                )
-        if self.of not in ("input", "output"):
-            raise ValueError(f"of must be 'input' or 'output', got {self.of!r}")
-        checks.choice("initializer", self.initializer, INITIALIZERS)
+            checks.function(name, getattr(self, name), "xp and an array")
+        for name, words in (("of", ("input", "output")), ("initializer", INITIALIZERS)):
+            object.__setattr__(self, name, checks.choice(name, getattr(self, name), words))
         if self.range is not None:
             object.__setattr__(self, "range", _interval("range", self.range))
 
@@ -208,10 +201,8 @@ def _interval(name: str, value: Any) -> Range:
     """`value` as the ends of an interval, which may be infinite."""
     ends: list[Any] = list(value) if type(value) in (tuple, list) else []
     if len(ends) != 2:
-        raise TypeError(f"{name} must be a pair of numbers such as (0.0, 1.0), got {value!r}")
-    low, high = (
-        end if end in (-math.inf, math.inf) else checks.number(f"each end of {name}", end) for end in ends
-    )
+        raise TypeError(f"{name} must be a pair of numbers such as (0.0, 1.0), got {checks.shown(value)}")
+    low, high = (checks.number(f"each end of {name}", end, infinite=True) for end in ends)
     if not low < high:
-        raise ValueError(f"{name} must go from the least to the largest output, got {value!r}")
+        raise ValueError(f"{name} must go from the least to the largest output, got {checks.shown(value)}")
     return low, high

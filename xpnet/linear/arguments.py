@@ -50,8 +50,7 @@ def column(backend: Backend, name: str, value: Any, v: Vector) -> Any:
 
 def checked_product(backend: Backend, product: Product) -> Product:
     """`product`, whose results are looked at: arrays like those that it is given."""
-    if not callable(product):
-        raise TypeError(f"product must be a function of a vector, got {product!r}")
+    checks.function("product", product, "a vector")
 
     def function(v: Array) -> Array:
         result = product(v)

@@ -9,7 +9,6 @@ from typing import Literal
 from .. import checks
 from ..device.arrays import Array, Matrix, Namespace, Vector, host_generator
 from ..device.backend import Backend
-from ..device.select import backend_of
 from .arguments import Product, checked_product, checked_vectors, not_zero, sound
 from .vectors import dot, norm
 
@@ -37,7 +36,7 @@ def lanczos(product: Product, start: Vector, steps: int) -> tuple[Array, Array, 
     """
     backend = checked_vectors("start", start)
     not_zero(backend, "start", start)
-    checks.count("steps", steps)
+    steps = checks.count("steps", steps)
     with backend.working():
         return _tridiagonal(backend, checked_product(backend, product), start, steps)
 
@@ -125,7 +124,7 @@ def extreme_eigenvalues(
     """
     backend = checked_vectors("start", start, (1,))
     not_zero(backend, "start", start)
-    checks.number("tolerance", tolerance, 0.0)
+    tolerance = checks.number("tolerance", tolerance, 0.0)
     size = start.shape[0]
     most = size if steps is None else min(size, checks.count("steps", steps))
     product = checked_product(backend, product)
@@ -154,9 +153,9 @@ def probes(w: Vector, count: int, *, seed: int = 0, kind: Kind = "signs") -> Arr
     Raises:
         TypeError, ValueError: an argument of the wrong kind or range.
     """
-    backend = backend_of(w)
-    checks.choice("kind", kind, KINDS)
-    random = host_generator(checks.count("seed", seed, 0))
+    backend = checked_vectors("w", w)
+    kind = checks.choice("kind", kind, KINDS)
+    random = host_generator(checks.seed("seed", seed))
     shape = (checks.count("count", count), w.shape[-1])
     values = 2.0 * random.integers(0, 2, shape) - 1.0 if kind == "signs" else random.standard_normal(shape)
     return backend.asarray(values, w.dtype)
@@ -209,10 +208,8 @@ def spectral_density(
     """
     backend = checked_vectors("vectors", vectors, (2,))
     not_zero(backend, "vectors", vectors)
-    checks.count("steps", steps)
-    checks.count("points", points, 24)
-    if width is not None:
-        checks.number("width", width, 0.0, open="(")
+    steps, points = checks.count("steps", steps), checks.count("points", points, 24)
+    width = None if width is None else checks.number("width", width, 0.0, open="(")
     with backend.working():
         diagonal, beside, _ = _tridiagonal(backend, checked_product(backend, product), vectors, steps)
         nodes, directions = _ritz(backend, diagonal, beside)

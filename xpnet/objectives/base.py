@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
-from ..device.select import backend_of
-from .matrices import check_direction, check_result, dense, require_memory
+from .matrices import check_direction, check_result, dense, point_backend, require_memory
 from .offers import Offers, closure
 
 
@@ -49,7 +48,7 @@ class Objective(ABC):
             NotImplementedError: the objective has neither such products nor a Hessian.
         """
         self._require(Offers.HESSIAN_PRODUCT)
-        backend = backend_of(w)
+        backend = point_backend(w)
         check_direction(backend, w, v)
         with backend.working():
             matrix = self.hessian(w)
@@ -64,7 +63,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.HESSIAN)
-        return dense(backend_of(w), "Hessian", self.hessian_product, w)
+        return dense(point_backend(w), "Hessian", self.hessian_product, w)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v`: `J` the Jacobian of the outputs, `H_L` the Hessian of the divergence in them.
@@ -73,7 +72,7 @@ class Objective(ABC):
             NotImplementedError: the objective has no such product, and no residuals.
         """
         self._require(Offers.GAUSS_NEWTON_PRODUCT)
-        backend = backend_of(w)
+        backend = point_backend(w)
         check_direction(backend, w, v)
         with backend.working():
             if Offers.RESIDUALS | Offers.JACOBIAN in self.offers:
@@ -91,7 +90,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.GAUSS_NEWTON)
-        backend = backend_of(w)
+        backend = point_backend(w)
         if Offers.NORMAL_EQUATIONS in self.offers:
             matrix = self.normal_equations(w)[2]
             self._check_matrix(backend, "normal_equations", matrix, w)
@@ -123,7 +122,7 @@ class Objective(ABC):
             MemoryError: `J'J` would not fit; the message gives its size.
         """
         self._require(Offers.NORMAL_EQUATIONS)
-        backend = backend_of(w)
+        backend = point_backend(w)
         require_memory(backend, "matrix J'J", w, w.shape[-1], w.shape[-1])
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
@@ -210,14 +209,14 @@ class SumOfSquares(Objective):
 
     def value(self, w: Vector) -> Scalar:
         """`1/2 r'r` at `w`: 0-d, or `(R,)`."""
-        backend = backend_of(w)
+        backend = point_backend(w)
         with backend.working():
             r = self._checked_residuals(backend, w)
             return 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         """The value at `w`, and `J'r`."""
-        backend = backend_of(w)
+        backend = point_backend(w)
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)

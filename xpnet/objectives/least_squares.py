@@ -40,9 +40,8 @@ class LeastSquares(Objective):
         backend: Backend | str | None = None,
         dtype: DTypeLike = "float64",
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"function must be a function of a namespace and w, got {function!r}")
-        self.function, self.backend = function, choose_backend(backend)
+        self.function = checks.function("function", function, "a namespace and w")
+        self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self._count = 0  # residuals; 0 until they have been seen
 
@@ -72,6 +71,7 @@ class LeastSquares(Objective):
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J'J v`."""
+        check_point(self.backend, w, self.dtype)
         check_direction(self.backend, w, v)
         J = self.jacobian(w)
         with self.backend.working():

@@ -11,6 +11,7 @@ from typing import Any
 from .. import checks
 from ..device.arrays import Array, Matrix, Vector
 from ..device.backend import Backend
+from ..device.select import backend_of
 
 MEMORY_FRACTION = 0.5  # of the free memory that dense matrices may take
 SMALL = 2**24  # bytes that there are always, so that nothing is asked
@@ -62,6 +63,15 @@ def symmetric(backend: Backend, matrix: Matrix, w: Vector) -> Matrix:
     """`matrix`, its rows first, with the replicas of `w` in front, and made symmetric."""
     matrix = matrix if w.ndim == 1 else backend.xp.moveaxis(matrix, 0, 1)
     return 0.5 * (matrix + matrix.mT)
+
+
+def point_backend(w: Any) -> Backend:
+    """Where `w` lives; raises unless it is an array, `(P,)` or `(R, P)`, in single or double precision."""
+    backend = backend_of(w)
+    if w.dtype not in (backend.xp.float32, backend.xp.float64):
+        raise TypeError(f"w must be float32 or float64, got {w.dtype}")
+    check_point(backend, w, w.dtype)
+    return backend
 
 
 def check_point(backend: Backend, w: Any, dtype: Any, size: int | None = None) -> None:

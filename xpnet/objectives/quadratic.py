@@ -87,6 +87,9 @@ class Quadratic(Objective):
         """The quadratic of these replicas."""
         if self._replicas is None:
             return self
+        if not isinstance(rows, list | tuple) or not rows:
+            raise TypeError(f"rows must be a list of the numbers of replicas, got {checks.shown(rows)}")
+        rows = [checks.count("each of rows", row, 0, self._replicas - 1) for row in rows]
         part = copy.copy(self)
         there = self.backend.xp.asarray(rows, device=self.backend.device)
         for name, ndim in (("A", 2), ("b", 1), ("c", 0)):

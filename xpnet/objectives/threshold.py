@@ -86,7 +86,8 @@ class ThresholdUnit(Objective):
         self._check(w)
         inputs, xp = self._samples(X), self.backend.xp
         if inputs.shape[1] != self.size - 1:
-            raise ValueError(f"X must have {self.size - 1} features, as the unit's, got {inputs.shape[1]}")
+            shape = tuple(inputs.shape)
+            raise ValueError(f"X must be (samples, {self.size - 1}), as the unit's, got shape {shape}")
         with self.backend.working():
             z = (w[..., None, :-1] @ inputs.mT)[..., 0, :] + w[..., -1:]
             return xp.where(z > 0.0, xp.ones_like(z), -xp.ones_like(z))
@@ -100,10 +101,14 @@ class ThresholdUnit(Objective):
         Raises:
             ValueError: `w` does not separate the samples.
         """
-        xp = self.backend.xp
-        least = float(xp.min(self.margins(w)))
-        if w.ndim != 1 or not least > 0.0:
-            raise ValueError("w must be (P,) and separate the samples, each on its own side")
+        xp, margins = self.backend.xp, self.margins(w)
+        if w.ndim != 1:
+            raise ValueError(f"w must be ({self.size},), got shape {tuple(w.shape)}")
+        least = float(xp.min(margins))
+        if not least > 0.0:
+            raise ValueError(
+                f"w must separate the samples, each on its own side, got one with a margin of {least:g}"
+            )
         widest = float(xp.max(xp.sum(self.signed * self.signed, axis=1)))
         return widest * float(xp.sum(w * w)) / least**2
 

@@ -11,6 +11,7 @@ from ..device.arrays import Array, Namespace, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
 from ..objectives import Objective
+from ..objectives.matrices import point_backend
 from .outcome import Ending
 from .schedules import Rate, as_schedule, checked_schedule
 from .schedules.rates import usable
@@ -56,11 +57,16 @@ class Optimizer(ABC):
 
     def initialize(self, objective: Objective, w: Vector) -> State:
         """The state before the first step: numbers and arrays by name, to be kept by the caller."""
-        return self.begin(backend_of(w), objective, w)
+        checks.instance("objective", objective, Objective, "an Objective")
+        return self.begin(point_backend(w), objective, w)
 
     def step(self, objective: Objective, w: Vector, state: State) -> Record:
         """Takes one step: moves `w` and updates `state`, both in place."""
         backend = backend_of(w)
+        checks.instance("objective", objective, Objective, "an Objective")
+        checks.writeable("w", w)
+        if not isinstance(state, dict) or "step" not in state:
+            raise TypeError(f"state must be what initialize has returned, got {checks.shown(state)}")
         # methods of first order make no products but the objective's, which sees to its own
         with backend.working() if self.waits else backend.quiet():
             return self.advance(backend, objective, w, state)

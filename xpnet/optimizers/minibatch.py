@@ -42,11 +42,8 @@ class Minibatch(Optimizer):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.optimizer, FirstOrder):
-            raise TypeError(
-                f"optimizer must be one of first order such as Momentum(), got {self.optimizer!r}"
-            )
-        keep(self, size=checks.count("size", self.size), seed=checks.count("seed", self.seed, 0))
+        checks.instance("optimizer", self.optimizer, FirstOrder, "one of first order such as Momentum()")
+        keep(self, size=checks.count("size", self.size), seed=checks.seed("seed", self.seed))
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")

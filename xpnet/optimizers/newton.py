@@ -72,7 +72,7 @@ class Newton(_Whole):
         if self.indefinite == "ignore" and self.search.descends:
             raise ValueError(
                 "search must be one that needs no descent, such as Fixed(1.0), "
-                f"where indefinite is 'ignore', got {self.search!r}"
+                f"where indefinite is 'ignore', got {checks.shown(self.search)}"
             )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
@@ -155,6 +155,7 @@ class GaussNewton(_Whole):
     search: Search = field(default_factory=StrongWolfe)
 
     def __post_init__(self) -> None:
+        keep(self, matrix_free=checks.flag("matrix_free", self.matrix_free))
         check_search(self.search)
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:

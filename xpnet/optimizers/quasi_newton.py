@@ -45,6 +45,7 @@ class BFGS(Descent):
     scaled: bool = True
 
     def __post_init__(self) -> None:
+        keep(self, scaled=checks.flag("scaled", self.scaled))
         check_search(self.search)
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:

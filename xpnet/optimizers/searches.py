@@ -6,15 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from .. import checks
 from ..device.arrays import Array, Scalar, Vector
 from ..device.backend import Backend
 from ..linear.vectors import dot, norm, unit
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .outcome import Ending, Outcome
-from .schedules import Rate, as_schedule, checked_schedule
+from .schedules import Rate, as_schedule, checked_rate, checked_schedule
 from .schedules.rates import usable
-from .settings import Settings
+from .settings import Settings, keep
 
 ROUNDED = Ending(
     "no lower value found along the gradient: as far as rounding lets it go", Outcome.CONVERGED
@@ -84,8 +85,7 @@ class Search(ABC):
 
 def check_search(search: Any) -> None:
     """Raises TypeError unless `search` is one along a direction."""
-    if not isinstance(search, Search):
-        raise TypeError(f"search must be a Search such as StrongWolfe(), got {search!r}")
+    checks.instance("search", search, Search, "a Search such as StrongWolfe()")
 
 
 def per_row(backend: Backend, numbers: Numbers, w: Vector, dtype: Any = None) -> Array:
@@ -145,7 +145,7 @@ class Fixed(Settings, Search):
     descends = False
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
+        keep(self, rate=checked_rate(self.rate))
 
     def initialize(self, backend: Backend, objective: Objective, w: Vector) -> dict[str, Any]:
         return as_schedule(self.rate).initialize(backend, w)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 import array_api_compat
 import numpy as np
 
+from .. import checks
 from .rule import Rule
 
 Aliases: TypeAlias = tuple[tuple[int, ...], ...]
@@ -77,7 +78,7 @@ def _called(kind: type) -> str:
 def _what(value: Any) -> str:
     kind = value.__class__
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return name if hasattr(value, "shape") else f"{value!r} ({name})"
+    return name if hasattr(value, "shape") else f"{checks.shown(value)} ({name})"
 
 
 def scalar(rule: Rule, kind: type, name: str, value: Any) -> Any:
@@ -95,7 +96,7 @@ def scalar(rule: Rule, kind: type, name: str, value: Any) -> Any:
             return float(value)
         except OverflowError:
             raise ValueError(
-                f"{rule.name}: {name} must be a number that a float can hold, got {value}"
+                f"{rule.name}: {name} must be a number that a float can hold, got {checks.shown(value)}"
             ) from None
     raise TypeError(
         f"{rule.name}: {name} must be a number or {_called(kind)}, as xp is, got {_what(value)}"

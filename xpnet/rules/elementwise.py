@@ -120,6 +120,7 @@ class Elementwise(Rule):
         if kind is None or kind is np.ndarray:
             if kind is not None:
                 scalars = arguments.checked(self, kind, arrays, scalars)
+                arguments.broadcast(self, arrays, scalars)
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
         scalars = arguments.checked(self, kind, arrays, scalars)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)

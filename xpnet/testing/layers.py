@@ -42,7 +42,7 @@ def check_layer(
     """
     require_kind("layer", layer, Layer, "Dense(3)")
     inputs, samples = checks.count("inputs", inputs), checks.count("samples", samples)
-    seed = checks.count("seed", seed, 0)
+    seed = checks.seed("seed", seed)
     place = backend("numpy")
     host = place.host
     allowed = tolerance_for(host.float64, tolerance)

@@ -55,21 +55,31 @@ def check_divergence(
     """
     require_kind("divergence", divergence, Divergence, "SquaredError()")
     place = backend("numpy")
-    xp, host = place.xp, place.host
+    host = place.host
     y, d = matrix("outputs", outputs), matrix("targets", targets)
     if y.shape != d.shape:
         raise ValueError(f"targets must be {y.shape}, as outputs, got shape {d.shape}")
     low, high = divergence.domain
-    if not divergence.from_logits and not bool(host.all((y >= low) & (y <= high))):
-        raise ValueError(f"outputs must lie in [{low:g}, {high:g}], the domain of {divergence!r}")
+    least, most = float(host.min(y)), float(host.max(y))
+    if not divergence.from_logits and not (low <= least and most <= high):
+        raise ValueError(
+            f"outputs must lie in [{low:g}, {high:g}], the domain of {divergence!r}, "
+            f"got values from {least:g} to {most:g}"
+        )
     allowed = tolerance_for(host.float64, tolerance)
+    with place.quiet():
+        _check_divergence(place, divergence, y, d, allowed)
 
+
+def _check_divergence(place: Backend, divergence: Divergence, y: Array, d: Array, allowed: float) -> None:
+    xp, host = place.xp, place.host
     with only_reads("the divergence"):
         value, gradient = divergence.value_and_gradient(xp, y, d)
         again = divergence.value(xp, y, d)
     samples = int(y.shape[1])
     require(tuple(value.shape) == (samples,), f"value has shape {value.shape}, not ({samples},)")
     require(gradient.shape == y.shape, f"gradient has shape {gradient.shape}")
+    require(host.all(host.isfinite(value)), "value is not finite at these outputs and targets")
     require(close(host, again, value), "value and value_and_gradient give different values")
 
     def total(x: Array) -> Array:
@@ -117,7 +127,7 @@ def check_activation(
     require_kind("activation", activation, Activation, "leaky_relu()")
     place = backend("numpy")
     xp, host = place.xp, place.host
-    random = host_generator(checks.count("seed", seed, 0))
+    random = host_generator(checks.seed("seed", seed))
     at = frozen(host, random.standard_normal((5, 7))) if z is None else matrix("z", z)
     allowed = tolerance_for(host.float64, tolerance)
     weights = frozen(host, random.standard_normal(at.shape))

@@ -8,8 +8,8 @@ from typing import Any, cast
 from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
-from ..device.select import backend_of
 from ..objectives import Objective
+from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, Optimizer, OptimizerName, Record
 from ..optimizers.base import State
 from .replicas import copy_rows
@@ -45,18 +45,12 @@ class Loop:
         *,
         in_place: bool,
     ) -> None:
-        if not isinstance(objective, Objective):
-            raise TypeError(f"objective must be an Objective, got {objective!r}")
+        checks.instance("objective", objective, Objective, "an Objective")
         if isinstance(optimizer, str):
             optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be an Optimizer such as Nesterov(), got {optimizer!r}")
-        self.backend = backend_of(w)
+        checks.instance("optimizer", optimizer, Optimizer, "an Optimizer such as Nesterov()")
+        self.backend = point_backend(w)
         xp = self.backend.xp
-        if w.ndim not in (1, 2) or not w.size:
-            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
-        if w.dtype not in (xp.float32, xp.float64):
-            raise TypeError(f"w must be float32 or float64, got {w.dtype}")
         if in_place:
             checks.writeable("w", w)
         if check_every is None:
@@ -147,9 +141,7 @@ def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimiz
 
     Integers that NumPy has read from a file become Python's.
     """
-    if not isinstance(given, dict):
-        raise TypeError(f"state must be a dict that an earlier run left, got {given!r}")
-    state = cast(State, given)
+    state = cast(State, checks.instance("state", given, dict, "a dict that an earlier run left"))
     missing = fresh.keys() - state.keys()
     if missing:
         raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 
 from .. import checks
 from ..device.arrays import Vector
@@ -68,20 +67,16 @@ def minimize(
         Exception: whatever objective, rule or schedule raise. In whichever step it comes, it carries the
             run as `error.run`, with its history, its best point, and the last point known to be sound.
     """
-    if not isinstance(progress, bool):
-        raise TypeError(f"progress must be True or False, got {progress!r}")
-    if not isinstance(in_place, bool):
-        raise TypeError(f"in_place must be True or False, got {in_place!r}")
-    if stop is not None and not isinstance(stop, Rule):
-        raise TypeError(f"stop must be a stopping rule such as after(100), got {stop!r}")
+    progress, in_place = checks.flag("progress", progress), checks.flag("in_place", in_place)
+    if stop is not None:
+        checks.instance("stop", stop, Rule, "a stopping rule such as after(100)")
     leaves = stop.leaves() if stop is not None else ()
     if held_out is None and any(isinstance(rule, stopping.patience) for rule in leaves):
         raise ValueError("stop has a rule on the held-out risk, so held_out must be given")
-    if held_out is not None and not isinstance(held_out, Objective):
-        raise TypeError(f"held_out must be an Objective, got {held_out!r}")
+    if held_out is not None:
+        checks.instance("held_out", held_out, Objective, "an Objective")
     held_out_every = checks.count("held_out_every", held_out_every)
-    if diverged_at != math.inf:
-        diverged_at = checks.number("diverged_at", diverged_at, 1.0)
+    diverged_at = checks.number("diverged_at", diverged_at, 1.0, infinite=True)
     loop = Loop(objective, optimizer, w, state, check_every, in_place=in_place)
     if held_out is None and "held_out" in loop.state:
         raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")

@@ -134,9 +134,7 @@ class _All(Rule):
 
 
 def _rule(value: Any) -> Rule:
-    if not isinstance(value, Rule):
-        raise TypeError(f"stop must be made of rules such as after(100), got {value!r}")
-    return value
+    return checks.instance("stop", value, Rule, "made of rules such as after(100)")
 
 
 @dataclass(frozen=True)

@@ -89,20 +89,18 @@ class EmpiricalRisk(Objective):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network, got {network!r}")
+        checks.instance("network", network, Network, "a Network")
         if training is None and network.random:
             raise ValueError(
                 "training must be given as the network has Dropout: True to train with it, "
                 "False for a held-out risk without"
             )
-        if not isinstance(divergence, Divergence):
-            raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
+        checks.instance("divergence", divergence, Divergence, "a Divergence such as CrossEntropy()")
         penalties = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
         if not isinstance(penalties, list | tuple) or not all(
             isinstance(item, Penalty) for item in penalties
         ):
-            raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
+            raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}")
         chunk = None if chunk is None else checks.count("chunk", chunk)
         threads = None if threads is None else checks.count("threads", threads)
         training = None if training is None else checks.flag("training", training)

@@ -112,8 +112,7 @@ class Restarts(Formula):
     growth: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.schedule, Formula):
-            raise TypeError(f"schedule must be a formula such as Cosine(0.1, 100), got {self.schedule!r}")
+        checks.instance("schedule", self.schedule, Formula, "a formula such as Cosine(0.1, 100)")
         keep(self, period=checks.count("period", self.period), growth=checks.count("growth", self.growth))
 
     def rate(self, step: int, memory: Memory) -> float | Array:
