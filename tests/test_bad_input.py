@@ -304,7 +304,9 @@ def test_a_rate_elsewhere_than_w(cupy_backend):
 def test_quadratics():
     with pytest.raises(ValueError, match=r"A must be square.*got shape \(2, 3\)"):
         xpnet.Quadratic(np.ones((2, 3)), backend="numpy")
-    with pytest.raises(ValueError, match=r"b must be \(2,\) or \(R, 2\), got shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"b must be \(2,\) or \(R, 2\), as A is \(2, 2\), got shape \(3,\)"
+    ):
         xpnet.Quadratic(np.eye(2), np.ones(3), backend="numpy")
     with pytest.raises(ValueError, match="same number of replicas"):
         xpnet.Quadratic(np.eye(2), np.ones((3, 2)), np.ones(4), backend="numpy")

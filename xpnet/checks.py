@@ -11,10 +11,9 @@ import difflib
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeVar, cast, get_args, overload
 
 Option = TypeVar("Option", bound=str)
-Kind = TypeVar("Kind")
 
 
 @overload
@@ -95,7 +94,7 @@ def number(
     return got
 
 
-def instance(name: str, value: Any, kind: type[Kind], wanted: str) -> Kind:
+def instance(name: str, value: Any, kind: type[Any], wanted: str) -> Any:
     """`value`, which must be of this `kind`; `wanted` says so in words, such as "a Network"."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
@@ -136,8 +135,15 @@ def writeable(name: str, array: Any) -> None:
 
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype of any library, such as "float32"."""
-    name: Any = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-    return str(name).rsplit(".", 1)[-1]
+    name: Any = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or shown(dtype)
+    swapped = " of the other byte order" if getattr(dtype, "isnative", True) is False else ""
+    return str(name).rsplit(".", 1)[-1] + swapped
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array; of anything else None, whatever it calls `shape`."""
+    shape: Any = getattr(value, "shape", None)
+    return tuple(cast("tuple[int, ...]", shape)) if isinstance(shape, tuple) else None
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
@@ -176,7 +182,7 @@ def shown(value: Any) -> str:
 def _axes(value: Any) -> int:
     """The number of axes of an array; 0 of anything else, whatever it calls `ndim`."""
     axes = getattr(value, "ndim", 0)
-    return axes if isinstance(axes, int) and isinstance(getattr(value, "shape", None), tuple) else 0
+    return axes if isinstance(axes, int) and shape_of(value) is not None else 0
 
 
 def _is_flag(value: Any) -> bool:

@@ -54,7 +54,10 @@ class Network:
         for number, layer in enumerate(layers):
             units = self._units[-1] if layer.units is None else layer.units
             self._units.append(checks.count(f"units of layers[{number}]", units))
-        self._shapes = [layer.shapes(units) for layer, units in zip(layers, self._units, strict=False)]
+        self._shapes = [
+            _shapes(number, layer, units)
+            for number, (layer, units) in enumerate(zip(layers, self._units, strict=False))
+        ]
         self.layout = Layout(
             {
                 f"{number}.{name}": shape
@@ -99,25 +102,28 @@ class Network:
         rows = host.empty((count, self.size), dtype=getattr(host, name))
         with choose_backend("numpy").quiet():
             for r in range(count):
-                rows[r, :] = self._draw(host, seed + r)
-            checks.finite(host, f"what initializers draw, in {name},", rows)
+                rows[r, :] = self._draw(host, seed + r, name)
         return backend.asarray(rows[0, :] if replicas is None else rows, own)
 
-    def _draw(self, host: Namespace, seed: int) -> Vector:
-        random = host_generator(seed)
+    def _draw(self, host: Namespace, seed: int, dtype: str) -> Vector:
+        random, place = host_generator(seed), choose_backend("numpy")
         flat = host.asarray(0.0 * random.random(self.size))  # a seed's numbers begin after as many
         for number, (layer, shapes) in enumerate(zip(self.layers, self._shapes, strict=True)):
-            for name, given in layer.initialize(random, self._units[number]).items():
-                where = f"layers[{number}], {layer!r},"
+            where = f"layers[{number}], {layer!r},"
+            drawn = layer.initialize(random, self._units[number])
+            for name, given in checks.instance(
+                f"what {where} initializes", drawn, Mapping, "by name"
+            ).items():
                 if name not in shapes:
                     raise ValueError(f"{where} initializes {name!r}, but its parameters are {[*shapes]}")
-                values = host.asarray(given, dtype=host.float64)
+                what = f"{name!r} of {where} at its start"
+                values = place.asarray(given, "float64", name=what)
                 if tuple(values.shape) not in ((), shapes[name]):
                     raise ValueError(
                         f"{where} must initialize {name!r} by one number or an array of shape "
                         f"{shapes[name]}, got shape {tuple(values.shape)}"
                     )
-                checks.finite(host, f"{name!r} of {where} at its start", values)
+                checks.finite(host, f"{what}, in {dtype},", host.astype(values, getattr(host, dtype)))
                 flat[self.layout.slice(f"{number}.{name}")] = host.reshape(values, (-1,))
         return flat
 
@@ -231,8 +237,8 @@ class Network:
 
     def check_shape(self, X: Any) -> None:
         """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
-        shape = getattr(X, "shape", None)
-        if not isinstance(shape, tuple):
+        shape = checks.shape_of(X)
+        if shape is None:
             raise TypeError(f"X must be an array (samples, {self.inputs}), got {checks.shown(X)}")
         if len(shape) != 2 or shape[1] != self.inputs:
             raise ValueError(
@@ -282,3 +288,13 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
+
+
+def _shapes(number: int, layer: Layer, units: int) -> Mapping[str, Any]:
+    """The shapes of a layer's parameters, by names that are strings; the layout looks at the shapes."""
+    shapes = checks.instance(
+        f"shapes of layers[{number}]", layer.shapes(units), Mapping, "a mapping of names"
+    )
+    for name in shapes:
+        checks.text(f"each name in the shapes of layers[{number}]", name)
+    return shapes

@@ -76,13 +76,11 @@ class Layout:
             TypeError: it has no shape.
             ValueError: its shape is another.
         """
-        shape = getattr(flat, "shape", None)
+        shape = checks.shape_of(flat)
         if shape is None:
             raise TypeError(f"{name} must be an array of {self.size} parameters, got {type(flat).__name__}")
         if len(shape) < 1 or shape[-1] != self.size:
-            raise ValueError(
-                f"{name} must have {self.size} parameters on its last axis, got shape {tuple(shape)}"
-            )
+            raise ValueError(f"{name} must have {self.size} parameters on its last axis, got shape {shape}")
 
     def slice(self, name: str) -> slice:
         """The part of the flat vector that holds the array called `name`.

@@ -66,7 +66,9 @@ def sublinear_bound(distance: float, rate: float, steps: int) -> Array:
     first = distance / rate * distance / 2.0
     if not math.isfinite(first):
         raise ValueError(f"distance must have a finite bound at rate {rate:g}, got {distance:g}")
-    xp = backend("numpy").xp
+    host = backend("numpy")
+    host.require_room("steps", steps, 2 * steps)
+    xp = host.xp
     return first / xp.arange(1, steps + 1, dtype=xp.float64)
 
 

@@ -184,6 +184,15 @@ class Backend:
             cupy = import_cupy()
             return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
 
+    def require_room(self, name: str, value: int, numbers: int) -> None:
+        """Raises MemoryError unless as many `numbers` fit in memory as the argument `name` asks for."""
+        free = self.free_memory()
+        if 8 * numbers > free:
+            raise MemoryError(
+                f"{name} must be smaller, got {value:,}: it asks for {8 * numbers / 1e9:.3g} GB, "
+                f"more than the {free / 1e9:.3g} GB that are free"
+            )
+
     def describe(self) -> str:
         """The backend and its device in words, such as "numpy on AMD EPYC (2 cores)"."""
         if self.name == "numpy":

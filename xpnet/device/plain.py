@@ -52,7 +52,7 @@ def require_numbers(array: HostArray, name: str) -> None:
 
 def refuse_half(dtype: Any, name: str) -> None:
     """Raises TypeError for the dtypes of half precision, of any library."""
-    kind = checks.dtype_name(dtype)
+    kind = checks.dtype_name(dtype).split(" ")[0]
     if kind in ("float16", "bfloat16"):
         raise TypeError(
             f"{name} must not be in half precision, got {kind}: convert it to float32, which xpnet "

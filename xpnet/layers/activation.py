@@ -109,8 +109,10 @@ class ElementwiseActivation(Activation):
         object.__setattr__(self, "name", checks.text("name", self.name))
         for name in ("function", "derivative"):
             checks.function(name, getattr(self, name), "xp and an array")
-        for name, words in (("of", ("input", "output")), ("initializer", INITIALIZERS)):
-            object.__setattr__(self, name, checks.choice(name, getattr(self, name), words))
+        if not isinstance(self.of, str) or self.of not in ("input", "output"):
+            raise ValueError(f"of must be 'input' or 'output', got {checks.shown(self.of)}")
+        initializer = checks.choice("initializer", self.initializer, INITIALIZERS)
+        object.__setattr__(self, "initializer", initializer)
         if self.range is not None:
             object.__setattr__(self, "range", _interval("range", self.range))
 

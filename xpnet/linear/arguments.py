@@ -43,6 +43,8 @@ def column(backend: Backend, name: str, value: Any, v: Vector) -> Any:
     if shape not in (((), (v.shape[0], 1)) if v.ndim > 1 else ((), (1,))):
         wanted = f"({v.shape[0]}, 1)" if v.ndim > 1 else "(1,)"
         raise ValueError(f"{name} must be a number, 0-d or {wanted}, got shape {shape}")
+    if not backend.xp.isdtype(value.dtype, "real floating"):
+        raise TypeError(f"{name} must be real numbers, got {checks.dtype_name(value.dtype)}")
     if not bool(backend.xp.all(backend.xp.isfinite(value) & (value >= 0.0))):
         raise ValueError(f"{name} must be finite and at least 0, got {value}")
     return value

@@ -157,6 +157,7 @@ def probes(w: Vector, count: int, *, seed: int = 0, kind: Kind = "signs") -> Arr
     kind = checks.choice("kind", kind, KINDS)
     random = host_generator(checks.seed("seed", seed))
     shape = (checks.count("count", count), w.shape[-1])
+    backend.require_room("count", shape[0], 3 * shape[0] * shape[1])
     values = 2.0 * random.integers(0, 2, shape) - 1.0 if kind == "signs" else random.standard_normal(shape)
     return backend.asarray(values, w.dtype)
 
@@ -210,6 +211,7 @@ def spectral_density(
     not_zero(backend, "vectors", vectors)
     steps, points = checks.count("steps", steps), checks.count("points", points, 24)
     width = None if width is None else checks.number("width", width, 0.0, open="(")
+    backend.require_room("points", points, 3 * points * vectors.shape[0])
     with backend.working():
         diagonal, beside, _ = _tridiagonal(backend, checked_product(backend, product), vectors, steps)
         nodes, directions = _ritz(backend, diagonal, beside)
@@ -238,6 +240,9 @@ def _drawn(
             f"show in {checks.dtype_name(nodes.dtype)}, got {width!r}"
         )
     ends = low - 5 * width, high + 5 * width
+    if not math.sqrt(float(xp.finfo(nodes.dtype).max)) > ends[1] - ends[0]:
+        kind = checks.dtype_name(nodes.dtype)
+        raise ValueError(f"width must be one whose square {kind} can hold, got {width!r}")
     grid = xp.linspace(*ends, points, dtype=nodes.dtype, device=backend.device)
     curves = xp.exp(-0.5 * ((grid[:, None] - xp.reshape(nodes, (1, -1))) / width) ** 2)
     density = xp.sum(curves * xp.reshape(weights, (1, -1)), axis=1) / (width * math.sqrt(2 * math.pi))

@@ -50,13 +50,17 @@ class Quadratic(Objective):
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
         self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
         self.c = self.backend.asarray(c, dtype, name="c")
-        if self.b.ndim not in (1, 2) or self.b.shape[-1] != size:
-            raise ValueError(f"b must be ({size},) or (R, {size}), got shape {tuple(self.b.shape)}")
-        if self.c.ndim > 1:
+        if self.b.ndim not in (1, 2) or self.b.shape[-1] != size or not self.b.size:
+            shapes = tuple(whole.shape), tuple(self.b.shape)
+            raise ValueError(
+                f"b must be ({size},) or (R, {size}), as A is {shapes[0]}, got shape {shapes[1]}"
+            )
+        if self.c.ndim > 1 or not self.c.size:
             raise ValueError(f"c must be a number or (R,), got shape {tuple(self.c.shape)}")
         replicas = {shape[0] for shape in (lead, self.b.shape[:-1], self.c.shape) if shape}
         if len(replicas) > 1:
-            raise ValueError(f"A, b, c must have the same number of replicas, got {replicas}")
+            shapes = ", ".join(str(tuple(array.shape)) for array in (whole, self.b, self.c))
+            raise ValueError(f"A, b, c must have the same number of replicas, got shapes {shapes}")
         for name, array in (("A", self.A), ("b", self.b), ("c", self.c)):
             checks.finite(xp, name, array)
         self._replicas = replicas.pop() if replicas else None

@@ -134,7 +134,9 @@ class ThresholdUnit(Objective):
         xp = self.backend.xp
         given = self.backend.asarray(targets, name="targets")
         if tuple(given.shape) != (samples,):
-            raise ValueError(f"targets must be ({samples},), got shape {tuple(given.shape)}")
+            raise ValueError(
+                f"targets must be ({samples},), as X has {samples} samples, got shape {tuple(given.shape)}"
+            )
         if xp.isdtype(given.dtype, "bool"):
             raise TypeError("targets must be -1 or +1, got True and False; +1 stands for True")
         wide = xp.astype(given, self.backend.accumulator)

@@ -52,7 +52,7 @@ def numbers(name: str, value: Any, least: float, most: float = math.inf, *, open
     xp = backend.xp
     if not xp.isdtype(value.dtype, ("integral", "real floating")):
         raise TypeError(f"{name} must hold real numbers, got {checks.dtype_name(value.dtype)}")
-    dtype = value.dtype if xp.isdtype(value.dtype, "real floating") else backend.accumulator
+    dtype = value.dtype if value.dtype in (xp.float32, xp.float64) else backend.accumulator
     array = xp.asarray(backend.asarray(value, dtype, name=name), copy=True)
     low = array > least if "(" in open else array >= least
     high = array < most if ")" in open else array <= most

@@ -117,12 +117,15 @@ class Elementwise(Rule):
         On CuPy one launch, and `dtype` is float64.
         """
         kind = arguments.array_type(xp)
+        if kind is not None:
+            scalars = arguments.checked(self, kind, arrays, scalars)
+            for name, value in cast("dict[str, Any]", scalars).items():
+                if type(value) is not float:
+                    shape = tuple(value.shape)
+                    raise TypeError(f"{self.name}: {name} must be a number in a sum, got shape {shape}")
+            arguments.broadcast(self, arrays, scalars)
         if kind is None or kind is np.ndarray:
-            if kind is not None:
-                scalars = arguments.checked(self, kind, arrays, scalars)
-                arguments.broadcast(self, arrays, scalars)
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
-        scalars = arguments.checked(self, kind, arrays, scalars)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
     def _reference(self, xp: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:

@@ -23,7 +23,7 @@ class Rule:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        checks.function("function", function, "xp and arrays, to make a rule")
+        checks.function("function", function, "xp and arrays")
         functools.update_wrapper(cast("Any", self), function, updated=())
         self.function = function
         named: Any = function

@@ -44,6 +44,8 @@ def check_layer(
     inputs, samples = checks.count("inputs", inputs), checks.count("samples", samples)
     seed = checks.seed("seed", seed)
     place = backend("numpy")
+    name, most = max(("inputs", inputs), ("samples", samples), key=lambda pair: pair[1])
+    place.require_room(name, most, 16 * inputs * samples)
     host = place.host
     allowed = tolerance_for(host.float64, tolerance)
     _check_layer(layer, inputs, samples, seed, allowed, {})

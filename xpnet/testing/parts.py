@@ -29,6 +29,7 @@ from .duals import (
     require_kind,
 )
 
+MARGIN = 2e-5  # of outputs from the ends of their domain
 LARGE = 30.0  # times the inputs: where a range is looked at too
 
 
@@ -64,6 +65,11 @@ def check_divergence(
     if not divergence.from_logits and not (low <= least and most <= high):
         raise ValueError(
             f"outputs must lie in [{low:g}, {high:g}], the domain of {divergence!r}, "
+            f"got values from {least:g} to {most:g}"
+        )
+    if not divergence.from_logits and not (low <= least - MARGIN and most + MARGIN <= high):
+        raise ValueError(
+            f"outputs must lie within [{low:g}, {high:g}] by {MARGIN:g}, as differences are taken, "
             f"got values from {least:g} to {most:g}"
         )
     allowed = tolerance_for(host.float64, tolerance)

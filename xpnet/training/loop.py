@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
@@ -66,6 +66,7 @@ class Loop:
             self.last_value: Any = self.watch.values
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
+                checks.instance("state", state, dict, "a dict that an earlier run left")
                 self.state = checked_state(
                     self.backend, state if in_place else copy.deepcopy(state), self.state, optimizer
                 )
@@ -136,12 +137,11 @@ class Loop:
         return f"non-finite {kind} at step {self.steps}"
 
 
-def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimizer) -> State:
-    """`given`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
+def checked_state(backend: Backend, state: State, fresh: State, optimizer: Optimizer) -> State:
+    """`state`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
 
     Integers that NumPy has read from a file become Python's.
     """
-    state = cast(State, checks.instance("state", given, dict, "a dict that an earlier run left"))
     missing = fresh.keys() - state.keys()
     if missing:
         raise ValueError(

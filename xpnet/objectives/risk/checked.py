@@ -31,7 +31,10 @@ def normalized_weights(backend: Backend, weights: Any, samples: int, dtype: Any)
     weights = xp.astype(weights, backend.accumulator, copy=False)
     checks.finite(xp, "sample_weight", weights)
     if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
-        raise ValueError("sample_weight must not be negative, and not all zero")
+        low, high = float(xp.min(weights)), float(xp.max(weights))
+        raise ValueError(
+            f"sample_weight must not be negative, and not all zero, got values from {low:g} to {high:g}"
+        )
     weights = weights / xp.max(weights)  # now they can be added up
     return xp.astype(weights * (samples / xp.sum(weights)), dtype, copy=False)
 
@@ -126,8 +129,9 @@ def _from_mask(xp: Namespace, mask: Array, samples: int) -> Array:
         kind = checks.dtype_name(mask.dtype)
         raise TypeError(f"samples must be integers, or a mask of booleans, got numbers of {kind}")
     if mask.shape[0] != samples:
+        shape = tuple(mask.shape)
         raise ValueError(
-            f"samples must be numbers, or a mask of shape ({samples},), got a mask of {mask.shape[0]}"
+            f"samples must be numbers, or a mask of shape ({samples},), got one of shape {shape}"
         )
     numbers = xp.nonzero(mask)[0]
     if not numbers.shape[0]:
