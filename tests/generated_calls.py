@@ -10,7 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated import BACKEND, Argument, Call, Right, accepted, flag, integer, number, optional, plain, word
+from generated import (
+    BACKEND,
+    CHANGES,
+    Argument,
+    Call,
+    Right,
+    accepted,
+    flag,
+    integer,
+    number,
+    optional,
+    plain,
+    word,
+)
 
 import xpnet
 import xpnet.testing
@@ -1120,6 +1133,15 @@ CALLS["Network.on_logits"] = Call(
 
 # --- backends -------------------------------------------------------------------------------------------
 
+CALLS["Backend"] = Call(
+    xpnet.Backend,
+    {
+        "name": Argument(["numpy"]),
+        "xp": Argument([BACKEND.xp], odd=("numpy",)),
+        "device": Argument(["cpu"], fixed=True),
+    },
+    lambda result, given: _equal((type(result.name), result.xp.asarray(1.0) + 1), (str, 2.0)),
+)
 CALLS["backend"] = Call(
     xpnet.backend,
     {
@@ -1783,6 +1805,32 @@ CALLS["iterate"] = Call(
     _copied,
     {name: RUN_ARGUMENTS[name] for name in ("objective", "optimizer", "w", "state", "check_every")},
     _judge_iterate,
+)
+
+
+def _resumed(optimizer: Any, key: int, change: Any) -> Any:
+    """A run that goes on from a state with one part changed."""
+    run = xpnet.minimize(QUADRATIC.objective, optimizer, QUADRATIC.start, stop=xpnet.after(3))
+    name = sorted(run.state)[key % len(run.state)]
+    if isinstance(change, str) and change in CHANGES:
+        change = CHANGES[change](np.asarray(run.state[name]))
+    if not (isinstance(change, str) and change == "keep"):
+        run.state[name] = change
+    return xpnet.minimize(QUADRATIC.objective, optimizer, run.w, stop=xpnet.after(2), state=run.state)
+
+
+def _judge_resumed(run: Any, given: dict[str, Any]) -> None:
+    _judge_run(run, {"objective": QUADRATIC.objective, "w": QUADRATIC.start, **given})
+
+
+CALLS["minimize, resumed"] = Call(
+    _resumed,
+    {
+        "optimizer": Argument(NAMED.choices, fixed=True),
+        "key": Argument(list(range(20)), fixed=True),
+        "change": Argument(["keep"], words=("state",), odd=tuple(CHANGES) * 2),
+    },
+    _judge_resumed,
 )
 _METHOD = xpnet.Momentum(0.1)
 CALLS["Optimizer.initialize"] = Call(

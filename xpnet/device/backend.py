@@ -43,11 +43,20 @@ class Backend:
         name: "numpy" or "cupy".
         xp: the library's namespace, following the Python array API standard.
         device: the device in the library's own terms ("cpu", `cupy.cuda.Device(0)`).
+
+    Raises:
+        TypeError, ValueError: a name that is no string, or empty; no such namespace.
     """
 
     name: str
     xp: Namespace
     device: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", checks.text("name", self.name))
+        if not hasattr(self.xp, "__array_namespace_info__") or not hasattr(self.xp, "asarray"):
+            got = checks.shown(self.xp)
+            raise TypeError(f"xp must be a namespace that follows the Python array API standard, got {got}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Backend) and self._key == other._key

@@ -67,9 +67,9 @@ class Loop:
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
                 checks.instance("state", state, dict, "a dict that an earlier run left")
-                self.state = checked_state(
-                    self.backend, state if in_place else copy.deepcopy(state), self.state, optimizer
-                )
+                numbers = checked_state(self.backend, state, self.state, w, optimizer)
+                self.state = state if in_place else copy.deepcopy(state)
+                self.state.update(numbers)
                 self._resume()
         self._before = dict(self.state)
 
@@ -137,11 +137,16 @@ class Loop:
         return f"non-finite {kind} at step {self.steps}"
 
 
-def checked_state(backend: Backend, state: State, fresh: State, optimizer: Optimizer) -> State:
-    """`state`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
+def checked_state(
+    backend: Backend, state: State, fresh: State, w: Vector, optimizer: Optimizer
+) -> dict[str, int]:
+    """The integers in `state`, which NumPy may have read from a file, as Python's.
 
-    Integers that NumPy has read from a file become Python's.
+    Raises:
+        TypeError, ValueError: it has not what a fresh one of `optimizer` has, of its shapes, dtypes, place;
+            or what methods note of the step before is not like `w`.
     """
+    numbers: dict[str, int] = {}
     missing = fresh.keys() - state.keys()
     if missing:
         raise ValueError(
@@ -149,17 +154,29 @@ def checked_state(backend: Backend, state: State, fresh: State, optimizer: Optim
         )
     for name, value in fresh.items():
         if type(value) is int:
-            state[name] = checks.count(f"state[{name!r}]", state[name], 0)
+            numbers[name] = checks.count(f"state[{name!r}]", state[name], 0)
             continue
-        own = state[name]
-        shape, wanted = tuple(getattr(own, "shape", ())), tuple(getattr(value, "shape", ()))
-        if shape != wanted:
-            raise ValueError(f"state[{name!r}] must have shape {wanted} for this w, got {shape}")
-        if getattr(own, "dtype", None) != getattr(value, "dtype", None):
-            raise ValueError(
-                f"state[{name!r}] must be {getattr(value, 'dtype', type(value).__name__)} for this w, "
-                f"got {getattr(own, 'dtype', type(own).__name__)}"
-            )
-        if backend.owns(value):
-            backend.check(f"state[{name!r}]", own, value.dtype)
-    return state
+        _check_like(backend, f"state[{name!r}]", state[name], value)
+    for name in NOTED & state.keys() - fresh.keys():
+        _check_like(backend, f"state[{name!r}]", state[name], w)
+    if "value" in state.keys() - fresh.keys():
+        shape = checks.shape_of(state["value"])
+        if shape != tuple(w.shape[:-1]):
+            got = checks.shown(state["value"])
+            raise ValueError(f"state['value'] must have shape {tuple(w.shape[:-1])} for this w, got {got}")
+    return numbers
+
+
+NOTED = {"gradient", "before", "moved"}  # what methods note of the step before, like `w`
+
+
+def _check_like(backend: Backend, name: str, own: Any, value: Any) -> None:
+    """Raises unless `own` has shape, dtype and place of `value`, an array."""
+    shape, wanted = checks.shape_of(own), checks.shape_of(value)
+    if shape != wanted:
+        got = checks.shown(own) if shape is None else f"shape {shape}"
+        raise ValueError(f"{name} must have shape {wanted} for this w, got {got}")
+    if wanted is not None and own.dtype != value.dtype:
+        raise ValueError(f"{name} must be {value.dtype} for this w, got {own.dtype}")
+    if backend.owns(value):
+        backend.check(name, own, value.dtype)
