@@ -775,7 +775,7 @@ FORMULAS: dict[Any, Callable[[Any, int], float]] = {
     schedules.QuadraticDecay: lambda s, k: s.initial / (k + 1) ** 2,
     schedules.ExponentialDecay: lambda s, k: s.initial * math.exp(-s.decay * k),
     schedules.Cosine: lambda s, k: (
-        s.minimum + (s.initial - s.minimum) * (1 + math.cos(math.pi * min(1.0, k / s.steps))) / 2
+        s.minimum + (s.initial - s.minimum) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, k / s.steps)))
     ),
 }
 

@@ -133,6 +133,7 @@ class Session:
         loop, watch, point = self.loop, self.watch, self.loop.point
         held_out = selected(loop.backend, held_out, watch.active)
         value = watch.number(held_out.value(point), "held-out risk")
+        watch.check_value("held-out risk", value)
         self.held = watch.read(value)
         if loop.steps == 0 and not some(self.host.isfinite(self.host.asarray(self.held))):
             raise ValueError(f"held_out must be finite at w, got {self.held}")

@@ -190,15 +190,20 @@ class Watch(Objective):
             raise ValueError(f"{name} must be {self.shape}, as w, got shape {tuple(gradient.shape)}")
         if gradient is w or getattr(gradient, "base", None) is w:
             raise ValueError(f"{name} must be a new array, got w itself, which the optimizer moves")
-        if not isinstance(value, int | float):
-            own = array_api_compat.is_numpy_array if backend.name == "numpy" else backend.owns
-            if not own(value):
-                kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
-                raise TypeError(f"the objective's value must be on {backend.name!r}, as w, got a {kind}")
-            if not backend.xp.isdtype(value.dtype, ("real floating", "integral")):
-                got = checks.dtype_name(value.dtype)
-                raise TypeError(f"the objective's value must be real, got {got}")
+        self.check_value("objective's value", value)
         self._checked = True
+
+    def check_value(self, name: str, value: Any) -> None:
+        """Raises TypeError unless `value` is a real number, or an array of the backend that holds them."""
+        if isinstance(value, int | float):
+            return
+        backend = self.backend
+        own = array_api_compat.is_numpy_array if backend.name == "numpy" else backend.owns
+        if not own(value):
+            kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
+            raise TypeError(f"the {name} must be on {backend.name!r}, as w, got a {kind}")
+        if not backend.xp.isdtype(value.dtype, ("real floating", "integral")):
+            raise TypeError(f"the {name} must be real, got {checks.dtype_name(value.dtype)}")
 
     def _norm(self, vectors: Vector) -> Any:
         """The Euclidean norm over the last axis, on the host, whatever the size of the numbers."""
