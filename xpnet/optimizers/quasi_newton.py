@@ -18,7 +18,8 @@ from ..objectives import Objective
 from ..objectives.matrices import require_memory
 from .base import Endings, State
 from .descent import Descent, nocedal_wright, of_one
-from .searches import Numbers, Search, check_search
+from .replicas import Numbers
+from .searches import Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
 
