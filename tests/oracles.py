@@ -42,6 +42,7 @@ from xpnet import (
 )
 from xpnet.device import blas
 from xpnet.device.select import backend_of
+from xpnet.layers.activations import Softmax
 from xpnet.optimizers.signs import VARIANTS
 from xpnet.rules import OPERATIONS
 
@@ -398,3 +399,12 @@ class Function(Objective):
         for array, function in zip(self.told, self.functions, strict=True):
             array[...] = function(w)
         return self.told
+
+
+class OwnSoftmax(Softmax):
+    """A softmax that is not the library's, so that divergences are evaluated of its outputs."""
+
+    name = "softmax"
+
+
+OWN_SOFTMAX = OwnSoftmax()

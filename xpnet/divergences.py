@@ -32,6 +32,8 @@ class Divergence(ABC):
             over the units of each sample. Class labels become one-hot targets whichever it is.
         domain: the least and the largest that an output may be, both included. The last activation of
             the network must have a `range` within.
+        normalized: whether the outputs of a sample must sum to 1 too. Then the last activation must be
+            one whose outputs are a `distribution`.
         logits: for last activations `f`, the divergence `Div(f(z), d)` as a function of the logits `z`,
             where it can be had without overflow. It is used for these activations, and no others that
             are called so.
@@ -41,6 +43,7 @@ class Divergence(ABC):
 
     targets: ClassVar[Literal["real", "unit", "distribution"]] = "real"
     domain: ClassVar[Range] = REAL
+    normalized: ClassVar[bool] = False
     logits: ClassVar[Mapping[Activation, Divergence]] = _NONE
     from_logits: bool | None = None
 
@@ -76,25 +79,31 @@ class Divergence(ABC):
             if own == activation:
                 return divergence, True
         low, high = self.domain
-        if (low, high) == REAL:
-            return self, False
-        known = None if activation is None else activation.range
-        if known is not None and low <= known[0] and known[1] <= high:
+        if self._takes(activation):
             return self, False
         fitting = [repr(own.name) for own in self.logits] or [
-            repr(name)
-            for name, own in ACTIVATIONS.items()
-            if own.range is not None and low <= own.range[0] and own.range[1] <= high
+            repr(name) for name, own in ACTIVATIONS.items() if self._takes(own)
         ]
         hint = f"end it in Dense(units, {' or '.join(fitting)})" if fitting else "end it in one that fits"
         if self.from_logits is False:
             hint += f", or in Dense(units, 'identity') with {type(self).__name__}(from_logits=True)"
-        if activation is not None and known is None:
+        if activation is not None and activation.range is None and not self.normalized:
             hint += f"; if its outputs lie within, say so by range=({low:g}, {high:g})"
+        sums = " that sum to 1 for each sample" if self.normalized else ""
         raise ValueError(
-            f"{self!r} takes outputs in {_text(self.domain)}, but the network ends in "
+            f"{self!r} takes outputs in {_text(self.domain)}{sums}, but the network ends in "
             f"{_ending(activation)}: {hint}"
         )
+
+    def _takes(self, activation: Activation | None) -> bool:
+        """Whether the outputs of `activation` are known to lie in the domain."""
+        low, high = self.domain
+        if (low, high) == REAL and not self.normalized:
+            return True
+        if activation is None or activation.range is None:
+            return False
+        least, most = activation.range
+        return low <= least and most <= high and (activation.distribution or not self.normalized)
 
 
 def _text(interval: Range) -> str:
@@ -220,7 +229,7 @@ class _OfProbabilities(Divergence):
 class CrossEntropy(_OfProbabilities):
     """`-sum_i d_i log y_i` (with softmax: evaluated from the logits, gradient `y - d`).
 
-    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+    Outputs must be a distribution: in [0, 1], with a sum of 1 for each sample, as those of "softmax".
 
     Attributes:
         from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
@@ -231,6 +240,7 @@ class CrossEntropy(_OfProbabilities):
     """
 
     targets = "distribution"
+    normalized = True
     logits = MappingProxyType({SOFTMAX: SoftmaxCrossEntropy()})
 
     def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
@@ -244,7 +254,7 @@ class CrossEntropy(_OfProbabilities):
 class KullbackLeibler(_OfProbabilities):
     """`sum_i d_i log(d_i / y_i)` (with softmax: evaluated from the logits, gradient `y - d`).
 
-    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+    Outputs must be a distribution: in [0, 1], with a sum of 1 for each sample, as those of "softmax".
 
     Attributes:
         from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
@@ -255,6 +265,7 @@ class KullbackLeibler(_OfProbabilities):
     """
 
     targets = "distribution"
+    normalized = True
     logits = MappingProxyType({SOFTMAX: SoftmaxKullbackLeibler()})
 
     def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:

@@ -32,12 +32,15 @@ class Activation(ABC):
         name: how it is called in tables and messages.
         initializer: the weights' initializer that suits it, by name.
         range: the least and the largest that an output may be, both included; None where it is not
-            known. A divergence such as `CrossEntropy` takes outputs of a known range only.
+            known. A divergence such as `BinaryCrossEntropy` takes outputs of a known range only.
+        distribution: whether the outputs of a sample sum to 1 over the units, as those of softmax do. A
+            divergence of distributions such as `CrossEntropy` takes no others.
     """
 
     name: str
     initializer: InitializerName = "glorot"
     range: Range | None = None
+    distribution: bool = False
 
     @abstractmethod
     def forward(self, xp: Namespace, z: Units, bias: Units | None) -> tuple[Units, Any]:
@@ -74,7 +77,7 @@ class ElementwiseActivation(Activation):
         initializer: the weights' initializer that suits it: "glorot", "he", "lecun" or "zeros".
         range: the least and the largest that an output may be, both included, such as `(0.0, 1.0)`;
             None if it is not known: then it cannot be the last activation below a divergence that
-            takes outputs of some range only, such as `CrossEntropy`.
+            takes outputs of some range only, such as `BinaryCrossEntropy`.
 
     A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
 
