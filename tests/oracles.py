@@ -408,3 +408,29 @@ class OwnSoftmax(Softmax):
 
 
 OWN_SOFTMAX = OwnSoftmax()
+
+
+def torch_activation(torch, name):
+    functional = torch.nn.functional
+    return {
+        "identity": lambda z: z,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": torch.relu,
+        "leaky_relu": functional.leaky_relu,
+        "softplus": functional.softplus,
+        "softmax": lambda z: torch.softmax(z, dim=1),
+        "cube": lambda z: z**3 + z,
+    }[name]
+
+
+def torch_divergence(torch, divergence, y, d):
+    """Written out, per sample."""
+    kind = type(divergence)
+    if kind is SquaredError:
+        return 0.5 * ((y - d) ** 2).sum(dim=1)
+    if kind is CrossEntropy:
+        return -torch.special.xlogy(d, y).sum(dim=1)
+    if kind is KullbackLeibler:
+        return (torch.special.xlogy(d, d) - torch.special.xlogy(d, y)).sum(dim=1)
+    return -(torch.special.xlogy(d, y) + torch.special.xlogy(1 - d, 1 - y)).sum(dim=1)

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import assert_allclose, assert_array_equal, read_only, to_numpy
-from oracles import OWN_SOFTMAX, blas_threads
+from oracles import OWN_SOFTMAX, blas_threads, torch_activation, torch_divergence
 
 from xpnet import (
     L1,
@@ -267,8 +267,6 @@ RISKS = [
 
 @pytest.mark.parametrize(("divergence", "activation"), RISKS, ids=str)
 def test_hessian_products(divergence, activation, torch, device):
-    from test_divergences import torch_activation, torch_divergence
-
     X, labels = data(12)
     targets = np.eye(3)[labels]
     network = Network(4, Dense(4, "tanh"), Dense(3, activation))

@@ -7,28 +7,26 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
 from ...device.select import backend as choose_backend
-from ...divergences import Divergence, SquaredError
+from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
 from ..matrices import check_direction, check_point, require_memory
 from ..offers import Offers
 from . import squares
+from .checked import check_model, checked_penalties, checked_resident, checked_training
 from .chunks import Chunks, default_chunk, parts
 from .data import Data
 from .passes import Passes
-from .penalties import L2, Penalties, Penalty
+from .penalties import Penalties, Penalty
 from .terms import Terms
-
-MATRIX_GROUPS = 4  # the most partial matrices held at once
 
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
@@ -89,35 +87,20 @@ class EmpiricalRisk(Objective):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network, got {network!r}")
-        if training is None and network.random:
-            raise ValueError(
-                "training must be given as the network has Dropout: True to train with it, "
-                "False for a held-out risk without"
-            )
-        if not isinstance(divergence, Divergence):
-            raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
-        penalties = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
-        if not isinstance(penalties, list | tuple) or not all(
-            isinstance(item, Penalty) for item in penalties
-        ):
-            raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
-        chunk = None if chunk is None else checks.count("chunk", chunk)
-        threads = None if threads is None else checks.count("threads", threads)
-        training = None if training is None else checks.flag("training", training)
-        if not isinstance(resident, str):
-            resident = checks.flag("resident", resident)
-        elif resident != "auto":
-            raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
-
+        check_model(network, divergence)
+        self._random = checked_training(network, training)
+        penalties = checked_penalties(penalty)
+        self._wanted = (
+            None if chunk is None else checks.count("chunk", chunk),
+            None if threads is None else checks.count("threads", threads),
+        )
+        resident = checked_resident(resident)
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
-        self._random = bool(training) and network.random
         with self.backend.quiet():
             data = Data(
                 self.backend,
@@ -132,14 +115,9 @@ class EmpiricalRisk(Objective):
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
         terms = Terms(self._divergence, data.labels, data.weights is not None)
-        squared = isinstance(self._divergence, SquaredError) and all(
-            isinstance(item, L2) for item in penalties
-        )
-        self.lacks = Offers.NOTHING if squared else SQUARES
-        if not self._random:
-            self.lacks |= Offers.REDRAW
-
-        self._wanted = chunk, threads
+        self._no_squares = squares.lacking(divergence, penalties)
+        self.lacks = SQUARES if self._no_squares else Offers.NOTHING
+        self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
         ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
         self._plan(Passes(self.backend, self._network, terms, data, ones, draw=0))
         self.backend.synchronize()  # so that it can be used on any stream
@@ -196,10 +174,7 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         self._parameters(w)
-        check_direction(self.backend, w, v)
-        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
-        moving: Any = Dual(w, v)
-        duals = self._network.parameters(moving, dual)
+        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
         with self.backend.working():
             kind = ("hessian_product", shape)
             (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
@@ -213,10 +188,7 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         parameters = self._parameters(w)
-        check_direction(self.backend, w, v)
-        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
-        moving: Any = Dual(w, v)
-        duals = self._network.parameters(moving, dual)
+        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
         with self.backend.working():
             kind = ("gauss_newton_product", shape)
             (product,) = self._chunks.sum(
@@ -264,18 +236,12 @@ class EmpiricalRisk(Objective):
         """The value, the gradient and `J'J`, block by block."""
         self._require_squares()
         parameters, size, lead = self._parameters(w), self.network.size, tuple(w.shape[:-1])
-        groups = min(MATRIX_GROUPS, self.samples)
+        groups = min(squares.MATRIX_GROUPS, self.samples)
         require_memory(self.backend, "matrix J'J", w, size, size, copies=groups + 2)
-        ends = [self.samples * k // groups for k in range(groups + 1)]
         threads = min(groups, self._chunks.threads_for(self._work * size))
 
         def work(step: int) -> list[Any]:
-            tasks = [
-                functools.partial(
-                    squares.normal, self._passes, parameters, lead, parts(step, ends[k], ends[k + 1])
-                )
-                for k in range(groups)
-            ]
+            tasks = squares.normal_tasks(self._passes, parameters, lead, groups, step)
             return self._chunks.add(tasks, threads)
 
         with self.backend.working():
@@ -321,11 +287,14 @@ class EmpiricalRisk(Objective):
         return self
 
     def _require_squares(self) -> None:
-        if not isinstance(self._divergence, SquaredError):
-            raise NotImplementedError(f"only SquaredError has residuals, not {self.divergence!r}")
-        for penalty in self.penalties.items:
-            if not isinstance(penalty, L2):
-                raise NotImplementedError(f"only an L2 penalty is a sum of squares, not {penalty!r}")
+        if self._no_squares:
+            raise NotImplementedError(self._no_squares)
+
+    def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
+        """The namespace of dual numbers, and the parameters as such, which move along `v`."""
+        check_direction(self.backend, w, v)
+        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
+        return dual, self._network.parameters(w_along_v, dual)
 
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ...device.arrays import Array, Matrix, Scalar, Units, Vector
+from ...divergences import Divergence, SquaredError
 from ...network import Parameters
 from .accumulate import SampleAccumulator
-from .chunks import added
+from .chunks import added, parts
 from .data import Chunk
 from .passes import Passes
+from .penalties import L2, Penalty
 from .terms import one_hot
 
+MATRIX_GROUPS = 4  # the most partial matrices held at once
 JACOBIAN_BYTES = 2**24  # of the rows of a Jacobian that are multiplied at once
+
+
+def lacking(divergence: Divergence, penalties: Sequence[Penalty]) -> str:
+    """Why a risk is no sum of squares; nothing if it is one."""
+    if not isinstance(divergence, SquaredError):
+        return f"only SquaredError has residuals, not {divergence!r}"
+    for penalty in penalties:
+        if not isinstance(penalty, L2):
+            return f"only an L2 penalty is a sum of squares, not {penalty!r}"
+    return ""
 
 
 def block_samples(passes: Passes, w: Vector) -> int:
@@ -21,31 +36,41 @@ def block_samples(passes: Passes, w: Vector) -> int:
     return max(16, JACOBIAN_BYTES // (w.size * passes.network.outputs * passes.data.item))
 
 
-def residuals(passes: Passes, parameters: Parameters, parts: Sequence[slice]) -> list[Vector]:
-    """Those of each of `parts`, `(..., samples * outputs)`."""
+def residuals(passes: Passes, parameters: Parameters, group: Sequence[slice]) -> list[Vector]:
+    """Those of each of `group`, `(..., samples * outputs)`."""
     found: list[Vector] = []
-    for chunk in passes.data.walk(parts):
+    for chunk in passes.data.walk(group):
         outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
         found.append(_residuals(passes, outputs, chunk))
     return found
 
 
-def fill_jacobian(passes: Passes, parameters: Parameters, parts: Sequence[slice], matrix: Matrix) -> None:
-    """Writes the rows of the Jacobian of `parts`, which begin with the first sample, into `matrix`."""
+def fill_jacobian(passes: Passes, parameters: Parameters, group: Sequence[slice], matrix: Matrix) -> None:
+    """Writes the rows of the Jacobian of `group`, which begin with the first sample, into `matrix`."""
     row = 0
-    for chunk in passes.data.walk(parts):
+    for chunk in passes.data.walk(group):
         _, block = _jacobian_block(passes, parameters, chunk, tuple(matrix.shape[:-2]))
         matrix[..., row : row + block.shape[-2], :] = block
         row += block.shape[-2]
 
 
-def normal(
-    passes: Passes, parameters: Parameters, lead: tuple[int, ...], parts: Sequence[slice]
+def normal_tasks(
+    passes: Passes, parameters: Parameters, lead: tuple[int, ...], groups: int, step: int
+) -> list[Callable[[], tuple[Scalar, Vector, Matrix]]]:
+    """`_normal` of so many groups of all samples, `step` at a time, to be added up in this order."""
+    ends = [passes.data.samples * k // groups for k in range(groups + 1)]
+    return [
+        functools.partial(_normal, passes, parameters, lead, parts(step, *pair)) for pair in pairwise(ends)
+    ]
+
+
+def _normal(
+    passes: Passes, parameters: Parameters, lead: tuple[int, ...], group: Sequence[slice]
 ) -> tuple[Scalar, Vector, Matrix]:
-    """What `parts` add to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
+    """What `group` add to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
     xp = passes.backend.xp
     sums: list[Array] = []
-    for chunk in passes.data.walk(parts):
+    for chunk in passes.data.walk(group):
         r, block = _jacobian_block(passes, parameters, chunk, lead)
         terms = [
             0.5 * xp.sum(r * r, axis=-1, dtype=passes.backend.accumulator),
