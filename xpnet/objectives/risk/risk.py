@@ -18,14 +18,14 @@ from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
-from ..matrices import check_direction, check_point, require_memory
+from ..matrices import check_direction, check_point
 from ..offers import Offers
-from . import squares
 from .checked import check_model, checked_penalties, checked_resident, checked_training
-from .chunks import Chunks, default_chunk, parts
+from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes
 from .penalties import Penalties, Penalty
+from .squares import Squares, lacking
 from .terms import Terms
 
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
@@ -115,7 +115,7 @@ class EmpiricalRisk(Objective):
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
         terms = Terms(self._divergence, data.labels, data.weights is not None)
-        self._no_squares = squares.lacking(divergence, penalties)
+        self._no_squares = lacking(divergence, penalties)
         self.lacks = SQUARES if self._no_squares else Offers.NOTHING
         self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
         ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
@@ -142,11 +142,11 @@ class EmpiricalRisk(Objective):
         backend, network, data = self.backend, self.network, passes.data
         self.data, self.samples = data, data.samples
         chunk, threads = self._wanted
-        self._work = data.samples * network.size
+        work = data.samples * network.size
         chunk = chunk or default_chunk(
-            backend, data.samples, network.activation_size * data.item, data.item, self._work, data.most
+            backend, data.samples, network.activation_size * data.item, data.item, work, data.most
         )
-        self._chunks = Chunks(backend, data.samples, chunk, self._work, threads)
+        self._chunks = Chunks(backend, data.samples, chunk, work, threads)
         length, ones = min(chunk, data.samples), passes.ones
         if ones.shape[0] < length:
             with backend.quiet():
@@ -201,57 +201,21 @@ class EmpiricalRisk(Objective):
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
         `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
         """
-        self._require_squares()
-        parameters = self._parameters(w)
-
-        def work(chunk: int) -> list[Vector]:
-            return squares.residuals(self._passes, parameters, parts(chunk, 0, self.samples))
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            found = self._chunks.in_memory(("residuals", tuple(w.shape)), work, self.chunk)
-            found += [factor * w for factor in self.penalties.factors()]
-            return self.backend.xp.concat(found, axis=-1)
+            return squares.residuals(parameters, w)
 
     def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, by one backward pass for each output."""
-        self._require_squares()
-        parameters, size = self._parameters(w), self.network.size
-        own = self.samples * self.network.outputs
-        rows = own + size * len(self.penalties.items)
-        require_memory(self.backend, "Jacobian", w, rows, size)
-
-        def work(step: int) -> None:
-            squares.fill_jacobian(self._passes, parameters, parts(step, 0, self.samples), matrix)
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            shape = (*w.shape[:-1], rows, size)
-            matrix = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
-            kind = ("jacobian", tuple(w.shape))
-            self._chunks.in_memory(kind, work, squares.block_samples(self._passes, w))
-            for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
-                matrix[..., row : row + size, :] = part
-            return matrix
+            return squares.jacobian(parameters, w)
 
     def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
         """The value, the gradient and `J'J`, block by block."""
-        self._require_squares()
-        parameters, size, lead = self._parameters(w), self.network.size, tuple(w.shape[:-1])
-        groups = min(squares.MATRIX_GROUPS, self.samples)
-        require_memory(self.backend, "matrix J'J", w, size, size, copies=groups + 2)
-        threads = min(groups, self._chunks.threads_for(self._work * size))
-
-        def work(step: int) -> list[Any]:
-            tasks = squares.normal_tasks(self._passes, parameters, lead, groups, step)
-            return self._chunks.add(tasks, threads)
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            kind = ("normal_equations", tuple(w.shape))
-            step = squares.block_samples(self._passes, w)
-            value, gradient, matrix = self._chunks.in_memory(kind, work, step)
-            self.penalties.add_gradient(gradient, w)
-            for part in self.penalties.diagonals():
-                matrix += part * part
-            return self.penalties.with_value(value, w), gradient, matrix
+            return squares.normal_equations(parameters, w)
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
@@ -286,9 +250,10 @@ class EmpiricalRisk(Objective):
         """The risk itself: all replicas see the same data."""
         return self
 
-    def _require_squares(self) -> None:
+    def _squares(self) -> Squares:
         if self._no_squares:
             raise NotImplementedError(self._no_squares)
+        return Squares(self._passes, self._chunks, self.penalties)
 
     def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
         """The namespace of dual numbers, and the parameters as such, which move along `v`."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from ...device.arrays import Array, Matrix, Scalar, Units, Vector
 from ...divergences import Divergence, SquaredError
 from ...network import Parameters
+from ..matrices import require_memory
 from .accumulate import SampleAccumulator
-from .chunks import added, parts
+from .chunks import Chunks, added, parts
 from .data import Chunk
 from .passes import Passes
-from .penalties import L2, Penalty
+from .penalties import L2, Penalties, Penalty
 from .terms import one_hot
 
 MATRIX_GROUPS = 4  # the most partial matrices held at once
@@ -31,43 +33,83 @@ def lacking(divergence: Divergence, penalties: Sequence[Penalty]) -> str:
     return ""
 
 
-def block_samples(passes: Passes, w: Vector) -> int:
-    """Samples in a block of rows of the Jacobian at `w`."""
-    return max(16, JACOBIAN_BYTES // (w.size * passes.network.outputs * passes.data.item))
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """A risk as `1/2 r'r` at `w` and the parameters that it holds; who asks sees to `backend.working()`."""
 
+    passes: Passes
+    chunks: Chunks
+    penalties: Penalties
 
-def residuals(passes: Passes, parameters: Parameters, group: Sequence[slice]) -> list[Vector]:
-    """Those of each of `group`, `(..., samples * outputs)`."""
-    found: list[Vector] = []
-    for chunk in passes.data.walk(group):
-        outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
-        found.append(_residuals(passes, outputs, chunk))
-    return found
+    def residuals(self, parameters: Parameters, w: Vector) -> Vector:
+        """`r`: those of the samples, and of each penalty `(P,)` more."""
+        passes, chunks = self.passes, self.chunks
 
+        def work(step: int) -> list[Vector]:
+            found: list[Vector] = []
+            for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
+                outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
+                found.append(_residuals(passes, outputs, chunk))
+            return found
 
-def fill_jacobian(passes: Passes, parameters: Parameters, group: Sequence[slice], matrix: Matrix) -> None:
-    """Writes the rows of the Jacobian of `group`, which begin with the first sample, into `matrix`."""
-    row = 0
-    for chunk in passes.data.walk(group):
-        _, block = _jacobian_block(passes, parameters, chunk, tuple(matrix.shape[:-2]))
-        matrix[..., row : row + block.shape[-2], :] = block
-        row += block.shape[-2]
+        found = chunks.in_memory(("residuals", tuple(w.shape)), work, chunks.chunk)
+        found += [factor * w for factor in self.penalties.factors()]
+        return passes.backend.xp.concat(found, axis=-1)
 
+    def jacobian(self, parameters: Parameters, w: Vector) -> Matrix:
+        """`J`, block by block."""
+        passes, chunks, size = self.passes, self.chunks, int(w.shape[-1])
+        backend, lead = passes.backend, tuple(w.shape[:-1])
+        own = chunks.samples * passes.network.outputs
+        rows = own + size * len(self.penalties.items)
+        require_memory(backend, "Jacobian", w, rows, size)
+        matrix = backend.xp.empty((*lead, rows, size), dtype=w.dtype, device=backend.device)
 
-def normal_tasks(
-    passes: Passes, parameters: Parameters, lead: tuple[int, ...], groups: int, step: int
-) -> list[Callable[[], tuple[Scalar, Vector, Matrix]]]:
-    """`_normal` of so many groups of all samples, `step` at a time, to be added up in this order."""
-    ends = [passes.data.samples * k // groups for k in range(groups + 1)]
-    return [
-        functools.partial(_normal, passes, parameters, lead, parts(step, *pair)) for pair in pairwise(ends)
-    ]
+        def work(step: int) -> None:
+            row = 0
+            for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
+                _, block = _jacobian_block(passes, parameters, chunk, lead)
+                matrix[..., row : row + block.shape[-2], :] = block
+                row += block.shape[-2]
+
+        chunks.in_memory(("jacobian", tuple(w.shape)), work, self._block(w))
+        for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
+            matrix[..., row : row + size, :] = part
+        return matrix
+
+    def normal_equations(self, parameters: Parameters, w: Vector) -> tuple[Scalar, Vector, Matrix]:
+        """The value, `J'r` and `J'J`, added up by threads."""
+        passes, chunks = self.passes, self.chunks
+        size, lead = int(w.shape[-1]), tuple(w.shape[:-1])
+        groups = min(MATRIX_GROUPS, chunks.samples)
+        require_memory(passes.backend, "matrix J'J", w, size, size, copies=groups + 2)
+        ends = [chunks.samples * k // groups for k in range(groups + 1)]
+        threads = min(groups, chunks.threads_for(chunks.work * size))
+
+        def work(step: int) -> list[Any]:
+            tasks = [
+                functools.partial(_normal, passes, parameters, lead, parts(step, *pair))
+                for pair in pairwise(ends)
+            ]
+            return chunks.add(tasks, threads)
+
+        kind = ("normal_equations", tuple(w.shape))
+        value, gradient, matrix = chunks.in_memory(kind, work, self._block(w))
+        self.penalties.add_gradient(gradient, w)
+        for part in self.penalties.diagonals():
+            matrix += part * part
+        return self.penalties.with_value(value, w), gradient, matrix
+
+    def _block(self, w: Vector) -> int:
+        """Samples in a block of rows of the Jacobian."""
+        numbers = w.size * self.passes.network.outputs
+        return max(16, JACOBIAN_BYTES // (numbers * self.passes.data.item))
 
 
 def _normal(
     passes: Passes, parameters: Parameters, lead: tuple[int, ...], group: Sequence[slice]
 ) -> tuple[Scalar, Vector, Matrix]:
-    """What `group` add to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
+    """What `group` adds to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
     xp = passes.backend.xp
     sums: list[Array] = []
     for chunk in passes.data.walk(group):
