@@ -114,6 +114,16 @@ class CrossEntropy(_OfProbabilities):
 
     Raises:
         TypeError: `from_logits` is neither True nor False.
+
+    >>> from xpnet import CrossEntropy, Dense, EmpiricalRisk, Network
+    >>> X, labels = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    >>> network = Network(1, Dense(2, "softmax"))
+    >>> logits = Network(1, Dense(2, "identity"))
+    >>> w = network.initialize(dtype="float64")
+    >>> first = EmpiricalRisk(network, CrossEntropy(), X, labels, dtype="float64")
+    >>> second = EmpiricalRisk(logits, CrossEntropy(from_logits=True), X, labels, dtype="float64")
+    >>> float(first.value(w)) == float(second.value(w))
+    True
     """
 
     targets = "distribution"

@@ -79,17 +79,18 @@ class ElementwiseActivation(Activation):
             None if it is not known: then it cannot be the last activation below a divergence that
             takes outputs of some range only, such as `BinaryCrossEntropy`.
 
-    A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
+    A user's own activation:
 
-        def function(xp, z):
-            return z / (1.0 + xp.exp(-z))
-
-        def derivative(xp, z):
-            y = 1.0 / (1.0 + xp.exp(-z))
-            return y * (1.0 + z * (1.0 - y))
-
-        swish = ElementwiseActivation("swish", function, derivative)
-        Dense(20, swish)
+    >>> from xpnet import Dense
+    >>> from xpnet.testing import check_activation
+    >>> def function(xp, z):
+    ...     return z / (1.0 + xp.exp(-z))
+    >>> def derivative(xp, z):
+    ...     y = 1.0 / (1.0 + xp.exp(-z))
+    ...     return y * (1.0 + z * (1.0 - y))
+    >>> swish = ElementwiseActivation("swish", function, derivative)
+    >>> check_activation(swish)
+    >>> layer = Dense(20, swish)
 
     Activations are equal if their settings are, functions being equal to themselves only: one that is
     called "sigmoid" is not the library's. To be pickled, the functions must be those of a module.

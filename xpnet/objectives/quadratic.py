@@ -28,6 +28,13 @@ class Quadratic(Objective):
 
     Raises:
         TypeError, ValueError: no numbers, shapes that do not fit, NaN or infinity.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic
+    >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, 0.0], c=1.0)
+    >>> value, gradient = quadratic.value_and_gradient(np.array([0.0, 1.0]))
+    >>> float(value), gradient.tolist()
+    (1.5, [-2.0, 1.0])
     """
 
     def __init__(

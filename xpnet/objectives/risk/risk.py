@@ -69,6 +69,14 @@ class EmpiricalRisk(Objective):
             integers from 0 to outputs - 1, targets outside what the divergence takes.
         BackendError: as `xpnet.backend`.
         MemoryError: an evaluation does not fit in memory even with one sample in a chunk.
+
+    >>> from xpnet import CrossEntropy, Dense, EmpiricalRisk, Network
+    >>> network = Network(2, Dense(4, "tanh"), Dense(2, "softmax"))
+    >>> X, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> risk = EmpiricalRisk(network, CrossEntropy(), X, labels, dtype="float64")
+    >>> value, gradient = risk.value_and_gradient(network.initialize(dtype="float64"))
+    >>> gradient.shape
+    (22,)
     """
 
     def __init__(
