@@ -121,7 +121,8 @@ class ElementwiseActivation(Activation):
                 )
         if self.of not in ("input", "output"):
             raise ValueError(f"of must be 'input' or 'output', got {self.of!r}")
-        checks.choice("initializer", self.initializer, INITIALIZERS)
+        initializer = checks.choice("initializer", self.initializer, INITIALIZERS)
+        object.__setattr__(self, "initializer", initializer)
         if self.range is not None:
             object.__setattr__(self, "range", _interval("range", self.range))
 

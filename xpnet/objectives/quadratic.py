@@ -55,8 +55,10 @@ class Quadratic(Objective):
             half = 0.5 * xp.astype(whole, self.backend.accumulator)
             self.A = xp.astype(half + half.mT, self.dtype, copy=False)
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
-        self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
-        self.c = self.backend.asarray(c, dtype, name="c")
+        b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
+        c = self.backend.asarray(c, dtype, name="c")
+        # copies, as A is one: whoever moves what was handed over does not change the function
+        self.b, self.c = xp.asarray(b, copy=True), xp.asarray(c, copy=True)
         if self.b.ndim not in (1, 2) or self.b.shape[-1] != size:
             raise ValueError(f"b must be ({size},) or (R, {size}), got shape {tuple(self.b.shape)}")
         if self.c.ndim > 1:
