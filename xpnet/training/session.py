@@ -83,10 +83,14 @@ class Session:
             return self.result(failure="interrupted in the evaluation of the last point")
 
     def broken(self, error: BaseException) -> Run:
-        """The run so far, where `error` has ended it."""
+        """The run so far, where `error` has ended it; the objective may still tell the value there."""
         reason = f"{type(error).__name__} at step {self.loop.steps}: {error}"
         self.cut_short(reason)
-        return self.result(failure=reason)
+        self.fail(reason)
+        try:
+            return self.result()
+        except BaseException:
+            return self.result(failure=reason)
 
     def steps(self, bar: Bar | None) -> None:
         """Takes steps while any replica goes on."""
@@ -266,7 +270,7 @@ class Session:
         if failure is None:
             value = self.evaluated(value)
         else:
-            ends.say(host.isnan(value) & ~ends.are(Outcome.INTERRUPTED), failure, Outcome.INTERRUPTED)
+            self.fail(failure)
         sound = host.isfinite(value) & watch.sound(loop.w)
         if not bool(host.all(sound)):
             if failure is None:
@@ -297,6 +301,11 @@ class Session:
             evaluations=dict(watch.counts),
             state=loop.state,
         )
+
+    def fail(self, reason: str) -> None:
+        """Says why the value at the last point is not known, where it is not."""
+        unknown = self.host.isnan(self.host.asarray(self.ends.values))
+        self.ends.say(unknown & ~self.ends.are(Outcome.INTERRUPTED), reason, Outcome.INTERRUPTED)
 
     def evaluated(self, value: Any) -> Any:
         """`value`, with the objective at `w` where it is not known."""
