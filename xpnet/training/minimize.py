@@ -99,15 +99,22 @@ def minimize(
 
 
 def _run(session: Session, bar: Bar | None) -> Run:
+    run: Run | None = None
     try:
-        return session.run(bar)
+        try:
+            run = session.run(bar)
+            return run
+        finally:
+            if bar is not None:
+                bar.close()
     except BaseException as error:
+        if run is None:
+            run = session.broken(error)
+        elif isinstance(error, KeyboardInterrupt):  # it was over
+            return run
         with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
-            error.run = session.broken(error)  # type: ignore[attr-defined]
+            error.run = run  # type: ignore[attr-defined]
         raise
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 def default_stop(optimizer: Optimizer) -> Rule:
