@@ -500,7 +500,9 @@ def test_an_error_carries_the_run(method):
         assert run.best_value <= run.value
         if 6 - run.steps:
             # state and point agree
-            rest = minimize(ROSENBROCK.objective(), method, run.w, stop=after(6 - run.steps), state=run.state)
+            rest = minimize(
+                ROSENBROCK.objective(), method, run.w, stop=after(6 - run.steps), state=run.state
+            )
             assert_array_equal(rest.w, end)
 
 
