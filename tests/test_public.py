@@ -113,7 +113,7 @@ def public_classes():
                 yield value
 
 
-@pytest.mark.parametrize("kind", {*public_classes()}, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*dict.fromkeys(public_classes())], ids=lambda kind: kind.__name__)
 def test_there_is_a_value_of_each_public_class(kind):
     """So that a new one is looked at here."""
     if not inspect.isabstract(kind) and kind.__name__ not in NONE:

@@ -11,7 +11,6 @@ from xpnet import (
     BinaryCrossEntropy,
     CrossEntropy,
     Dense,
-    Divergence,
     Dropout,
     EmpiricalRisk,
     GradientDescent,
@@ -286,37 +285,3 @@ def test_minibatches_with_weights_of_0_go_on():
     before = risk.value(start)
     run = minimize(risk, Minibatch(GradientDescent(0.05), 1), start, stop=after(120))
     assert risk.value(run.w) < before
-
-
-def half_square(xp, y, t):
-    return 0.5 * xp.sum((y - t) ** 2, axis=-2)
-
-
-WRONG_RESULTS = {
-    "one number": (lambda xp, y, t: xp.sum((y - t) ** 2), None, "value .* must have shape"),
-    "units not summed": (lambda xp, y, t: (y - t) ** 2, None, r"must have shape \(3,\), got \(2, 3\)"),
-    "the wrong axis": (lambda xp, y, t: xp.sum(y, axis=-1), None, r"must have shape \(3,\), got \(2,\)"),
-    "a Python number": (None, lambda xp, y, t: 1.0, "gradient .* must be an array .* got float"),
-    "summed": (None, lambda xp, y, t: xp.sum(y - t, axis=-2), r"must have shape \(2, 3\), got \(3,\)"),
-    "64 bits": (None, lambda xp, y, t: xp.where(y > t, 0.3, -0.7), "float32, got ndarray of float64"),
-    "complex": (None, lambda xp, y, t: 1j * (y - t), "float32, got ndarray of complex64"),
-    "targets": (None, lambda xp, y, t: t, "must be a new array"),
-    "outputs": (None, lambda xp, y, t: y, "must be a new array"),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG_RESULTS)
-def test_what_a_divergence_gives_is_looked_at_when_the_risk_is_made(wrong):
-    """A gradient that is the targets themselves would be scaled in place, and so the data."""
-    value, gradient, message = WRONG_RESULTS[wrong]
-
-    class Own(Divergence):
-        def value(self, xp, y, t):
-            return (value or half_square)(xp, y, t)
-
-        def value_and_gradient(self, xp, y, t):
-            return half_square(xp, y, t), (gradient or (lambda xp, y, t: y - t))(xp, y, t)
-
-    network = Network(3, Dense(2))
-    with pytest.raises((TypeError, ValueError), match=message):
-        EmpiricalRisk(network, Own(), np.ones((4, 3)), np.ones((4, 2)), backend="numpy")

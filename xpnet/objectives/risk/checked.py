@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, cast
+from typing import Any
 
 from ... import checks
 from ...device.arrays import Array, Namespace
 from ...device.backend import Backend
 from ...device.host_data import on_host
 from ...divergences import Divergence
-from ..matrices import check_result
 
 
 def whole(values: Any) -> Any:
@@ -75,30 +73,6 @@ def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> N
                 f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
                 f"got a sum that is off by {off:g}"
             )
-
-
-def check_divergence(backend: Backend, divergence: Divergence, outputs: int, dtype: Any) -> None:
-    """Raises unless `divergence`, asked once, gives new arrays of the right shapes and of `dtype`."""
-    xp, (low, high) = backend.xp, divergence.domain
-    samples = 3 if outputs == 2 else 2  # so that neither axis passes for the other
-    inside = 0.5 * (low + high) if math.isfinite(low + high) else max(low, min(high, 0.5))
-    with backend.quiet():
-        shape = (outputs, samples)
-        y = xp.full(shape, inside, dtype=dtype, device=backend.device)
-        t = xp.zeros(shape, dtype=dtype, device=backend.device)
-        t[0, :] = 1.0
-        alone: Any = divergence.value(xp, y, t)
-        pair: Any = divergence.value_and_gradient(xp, y, t)
-    name = type(divergence).__name__
-    if not isinstance(pair, tuple) or len(cast(tuple[Any, ...], pair)) != 2:
-        raise TypeError(f"{name}.value_and_gradient must return a pair, got {checks.shown(pair)}")
-    value, gradient = cast(tuple[Any, Any], pair)
-    check_result(backend, f"the value of each sample by {name}.value", alone, (samples,), dtype)
-    name += ".value_and_gradient"
-    check_result(backend, f"the value of each sample by {name}", value, (samples,), dtype)
-    check_result(backend, f"the gradient by {name}", gradient, shape, dtype)
-    if any(gradient is given or getattr(gradient, "base", None) is given for given in (y, t)):
-        raise ValueError(f"the gradient by {name} must be a new array, got outputs or targets themselves")
 
 
 def check_labels(backend: Backend, labels: Array, outputs: int) -> None:

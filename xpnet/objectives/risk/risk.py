@@ -22,12 +22,12 @@ from ..base import Objective
 from ..matrices import check_direction, check_point, require_memory
 from ..offers import Offers
 from . import squares
-from .checked import check_divergence
 from .chunks import Chunks, default_chunk, parts
 from .data import Data
 from .passes import Passes
 from .penalties import L2, Penalties, Penalty
 from .terms import Terms
+from .trial import check_parts
 
 MATRIX_GROUPS = 4  # the most partial matrices held at once
 
@@ -118,7 +118,7 @@ class EmpiricalRisk(Objective):
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
-        check_divergence(self.backend, self._divergence, network.outputs, self.dtype)
+        check_parts(self.backend, self._network, self._divergence, self.dtype)
         self._random = bool(training) and network.random
         with self.backend.quiet():
             data = Data(
