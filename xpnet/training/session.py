@@ -178,7 +178,8 @@ class Session:
             for rule, check in self.tests:
                 found = check(progress)
                 if some(found):
-                    ends.end(found, str(rule), rule.ending(), loop.begin, value)
+                    seen = "" if watch.whole or not rule.looks() else ", on this step's batch or draw"
+                    ends.end(found, f"{rule}{seen}", rule.ending(), loop.begin, value)
         if not ends.going:
             raise Stop
         loop.accept(value)
