@@ -16,6 +16,7 @@ import array_api_compat
 from .. import checks
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..device.plain import is_masked
 from ..objectives import Objective, Offers
 
 
@@ -192,7 +193,7 @@ class Watch(Objective):
             raise ValueError(f"{name} must be a new array, got w itself, which the optimizer moves")
         if not isinstance(value, int | float):
             own = array_api_compat.is_numpy_array if backend.name == "numpy" else backend.owns
-            if not own(value):
+            if not own(value) or is_masked(value):
                 kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
                 raise TypeError(f"the objective's value must be on {backend.name!r}, as w, got a {kind}")
             if not backend.xp.isdtype(value.dtype, ("real floating", "integral")):
