@@ -117,7 +117,7 @@ def text(name: str, value: Any) -> str:
 
 def finite(xp: Any, name: str, array: Any) -> None:
     """Raises ValueError if `array` holds NaN or infinity."""
-    # both ends are finite only if all between are, need no temporary array, and cannot overflow as a sum can
+    # both ends are finite only if all between are, and cannot overflow, as a sum can
     if array.size == 0 or bool(xp.isfinite(xp.max(array)) & xp.isfinite(xp.min(array))):
         return
     kind = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"

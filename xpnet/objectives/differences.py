@@ -16,6 +16,11 @@ def difference_hessian(objective: Objective, w: Vector) -> Matrix:
     Raises:
         TypeError, ValueError: no objective; `w` no array `(P,)` or `(R, P)`, or not finite.
         MemoryError: it would not fit; the message gives its size.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic, difference_hessian
+    >>> difference_hessian(Quadratic([[2.0, 0.0], [0.0, 1.0]]), np.ones(2)).round(6).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
     """
     checks.instance("objective", objective, Objective, "an Objective")
     backend = point_backend(w)
