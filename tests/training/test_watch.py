@@ -77,3 +77,15 @@ def test_a_point_that_is_not_finite_is_never_the_best():
     assert np.isfinite(run.w).all()
     assert np.isfinite(run.best_w).all()
     assert run.best_value == float(Falling().value(run.best_w))
+
+
+def test_a_masked_value_is_no_number():
+    class Masked(Objective):
+        def value(self, w):
+            return np.ma.masked
+
+        def value_and_gradient(self, w):
+            return np.ma.masked, w.copy()
+
+    with pytest.raises(TypeError, match="the objective's value must be on 'numpy'.*MaskedConstant"):
+        minimize(Masked(), GradientDescent(0.1), np.ones(2))

@@ -20,7 +20,7 @@ State = dict[str, Any]
 Endings = tuple[Ending | None, ...]  # one for each replica; or empty, where all go on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """One step, described at the point where the gradient was taken, *before* the move.
 

@@ -49,7 +49,8 @@ class GainRatio(Optimizer):
 
     A subclass defines the model, and how that number changes. Where it finds nothing lower although the
     model without restriction promises it, it forgets what it has learned and begins anew from that point;
-    it ends where that fails as well. It has converged where rounding hides all that the model promises.
+    it ends where that fails as well. It has converged where rounding hides all that the model promises, or
+    the value itself beside what it has been.
 
     Where a trial takes the gradient too, value and gradient of the step taken are kept for the next. Who
     moves `w` between steps must start from a new state, or call `resume`.
@@ -89,6 +90,7 @@ class GainRatio(Optimizer):
             "control": host.full(rows, float(self.start)),
             "active": host.ones(rows, dtype=bool),  # replicas that take part
             "fresh": host.ones(rows, dtype=bool),  # those that have learned nothing yet
+            "most": host.zeros(rows),  # the largest magnitude of a value
         } | self.memory(backend, objective, w)
 
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
@@ -102,13 +104,19 @@ class GainRatio(Optimizer):
         if kept is not None:
             same = numbers(backend, (state["value"] == kept) & all_same) > 0.0
             self._begin_anew(backend, state, ~same)
+            state["most"] = backend.host.where(same, state["most"], 0.0)
         state["active"] = backend.host.ones_like(state["active"])
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         xp, host, step = backend.xp, backend.host, state["step"]
         model = self.model(backend, objective, w, state)
         values = numbers(backend, model.value)
-        rounding = ROUNDING * float(xp.finfo(w.dtype).eps) * host.abs(values)
+        eps = float(xp.finfo(w.dtype).eps)
+        rounding = ROUNDING * eps * host.abs(values)
+        state["most"] = host.maximum(
+            state["most"], host.where(host.isfinite(values), host.abs(values), 0.0)
+        )
+        solved = size <= eps ** (4 / 3) * state["most"]
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
         reached, value, gradient = w, state.get("value", model.value), model.gradient
@@ -147,7 +155,7 @@ class GainRatio(Optimizer):
             for r, ending in enumerate(self._endings(backend, model, w, rounding, fallen)):
                 again[r] &= ending.outcome is not Outcome.CONVERGED
                 if stuck[r] and not again[r]:
-                    endings[r] = ending
+                    endings[r] = ROUNDED if solved[r] and ending is STUCK else ending
             self._begin_anew(backend, state, again)
         state["active"] = state["active"] & _none(backend, endings)
         rate = used[:, None] if w.ndim > 1 else float(used[0])

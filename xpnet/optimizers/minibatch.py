@@ -53,6 +53,7 @@ class Minibatch(Optimizer):
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")
+        checks.count("objective.samples", objective.samples)
         return self.optimizer.begin(backend, objective, w) | {
             "order": self._order(objective, 0),
             "place": 0,

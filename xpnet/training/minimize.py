@@ -38,12 +38,13 @@ def minimize(
 ) -> Run:
     """Takes steps from `w` until `stop` says so, and returns a `Run`, whose `w` is a new array.
 
-    What is returned is the point that `Run.reason` speaks of. A rule that judges value or gradient is asked
-    before each step, at the point where its gradient is taken (for Nesterov the one ahead), and a run that
-    it stops ends there. A limit of steps or seconds ends it after a step. Ctrl-C ends the run like a rule,
-    where the step that it cut short began. A value or gradient that is not finite ends it at once, at the
-    last finite point. A replica that has ended stays where it is, and is no longer evaluated where the
-    objective can `select_replicas`, while the others go on.
+    What is returned is the point that `Run.reason` speaks of. A rule that judges value or gradient is
+    asked before each step, at the point where its gradient is taken (for Nesterov the one ahead), and a
+    run that it stops ends there. (With `Minibatch` it sees the batch, as the reason says, and `Run.value`
+    is that of the whole objective.) A limit of steps or seconds ends it after a step. Ctrl-C ends the run
+    like a rule, where the step that it cut short began. A value or gradient that is not finite ends it at
+    once, at the last finite point. A replica that has ended stays where it is, and is no longer evaluated
+    where the objective can `select_replicas`, while the others go on.
 
     Args:
         objective, optimizer, w: as in `iterate`; but `w` is left as it is.
@@ -106,15 +107,22 @@ def minimize(
 
 
 def _run(session: Session, bar: Bar | None) -> Run:
+    run: Run | None = None
     try:
-        return session.run(bar)
+        try:
+            run = session.run(bar)
+            return run
+        finally:
+            if bar is not None:
+                bar.close()
     except BaseException as error:
+        if run is None:
+            run = session.broken(error)
+        elif isinstance(error, KeyboardInterrupt):  # it was over
+            return run
         with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
-            error.run = session.broken(error)  # type: ignore[attr-defined]
+            error.run = run  # type: ignore[attr-defined]
         raise
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 def default_stop(optimizer: Optimizer) -> Rule:

@@ -81,6 +81,10 @@ class Rule(ABC):
         """Whether it is a limit of steps or seconds only, which asks nothing of a point."""
         return all(isinstance(rule, after | time_limit) for rule in self.leaves())
 
+    def looks(self) -> bool:
+        """Whether it looks at the value or gradient that a step sees."""
+        return any(isinstance(rule, value_below | gradient_below | change_below) for rule in self.leaves())
+
     def ending(self) -> Outcome:
         """How a run ends that it stops: converged only where a test of convergence must have held."""
         if not isinstance(self, _Any | _All):

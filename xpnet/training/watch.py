@@ -16,6 +16,7 @@ import array_api_compat
 from .. import checks
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..device.plain import is_masked
 from ..objectives import Objective, Offers
 from ..optimizers.replicas import lowest, row_norms
 
@@ -190,7 +191,7 @@ class Watch(Objective):
                 return
             raise TypeError(f"the {name} must be a number, got {checks.shown(value)}")
         own = array_api_compat.is_numpy_array if self.backend.name == "numpy" else self.backend.owns
-        if not own(value):
+        if not own(value) or is_masked(value):
             kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
             raise TypeError(f"the {name} must be on {self.backend.name!r}, as w, got a {kind}")
         if not self.backend.xp.isdtype(dtype, ("real floating", "integral")):

@@ -85,6 +85,8 @@ def test_small_problems_stay_on_one_thread():
 
 class Broken(CrossEntropy):
     def value_and_gradient(self, xp, outputs, targets):
+        if outputs.shape[-1] < 5:  # as when the risk is made
+            return super().value_and_gradient(xp, outputs, targets)
         raise ZeroDivisionError("in a chunk")
 
     logits = {}  # noqa: RUF012

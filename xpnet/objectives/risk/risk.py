@@ -27,6 +27,7 @@ from .passes import Passes
 from .penalties import Penalties, Penalty
 from .squares import Squares, lacking
 from .terms import Terms
+from .trial import check_parts
 
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
@@ -109,6 +110,7 @@ class EmpiricalRisk(Objective):
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
+        check_parts(self.backend, self._network, self._divergence, self.dtype)
         with self.backend.quiet():
             data = Data(
                 self.backend,
