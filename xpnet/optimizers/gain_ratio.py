@@ -113,9 +113,8 @@ class GainRatio(Optimizer):
         values = numbers(backend, model.value)
         eps = float(xp.finfo(w.dtype).eps)
         rounding = ROUNDING * eps * host.abs(values)
-        state["most"] = host.maximum(
-            state["most"], host.where(host.isfinite(values), host.abs(values), 0.0)
-        )
+        size = host.where(host.isfinite(values), host.abs(values), 0.0)
+        state["most"] = host.maximum(state["most"], size)
         solved = size <= eps ** (4 / 3) * state["most"]
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
