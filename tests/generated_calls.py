@@ -1137,7 +1137,7 @@ CALLS["Backend"] = Call(
     xpnet.Backend,
     {
         "name": Argument(["numpy"]),
-        "xp": Argument([BACKEND.xp], odd=("numpy",)),
+        "xp": Argument([BACKEND.xp], fixed=True),
         "device": Argument(["cpu"], fixed=True),
     },
     lambda result, given: _equal((type(result.name), result.xp.asarray(1.0) + 1), (str, 2.0)),
