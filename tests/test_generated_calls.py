@@ -75,6 +75,7 @@ INNER_METHODS = {
         "along",
         "walk",
         "leaves",
+        "looks",
         "parts",
         "spends",
         "start",
