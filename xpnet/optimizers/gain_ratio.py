@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
 from ..objectives import Objective
-from .base import Optimizer, Record, State
+from .base import Optimizer, Record, State, evaluate
 from .model import Model, Proposal
 from .outcome import Ending, Outcome
-from .replicas import Numbers, inner, merged, norm, numbers
+from .replicas import Numbers, inner, merged, numbers, row_norms
 from .searches import NON_FINITE, STATIONARY
 
 GAIN = 1e-4  # the least gain ratio of a step that is taken
@@ -177,16 +176,16 @@ class GainRatio(Optimizer):
         if model.takes_gradients:
             value, gradient = evaluate(backend, objective, point)
         else:
-            value, gradient = objective.value(point), None
+            value, gradient = backend.xp.asarray(objective.value(point), copy=True), None
         trial = numbers(backend, value)
         fall, sound = values - trial, host.isfinite(trial)
         level = host.abs(fall) <= rounding
         if gradient is None and host.any(level):
             gradient = evaluate(backend, objective, point)[1]
         if gradient is not None:
-            size = norm(backend, gradient)
+            size = row_norms(backend, gradient)
             sound = sound & host.isfinite(size)
-            flatter = size < FLATTER * norm(backend, model.gradient)
+            flatter = size < FLATTER * row_norms(backend, model.gradient)
             mean = 0.5 * (
                 inner(backend, model.gradient, proposal.move) + inner(backend, gradient, proposal.move)
             )
@@ -211,23 +210,11 @@ class GainRatio(Optimizer):
         near = xp.all(xp.abs(move) <= float(xp.finfo(w.dtype).eps) ** 0.5 * xp.abs(w), axis=-1)
         bounded = backend.host.isfinite(promised)
         converged = (promised <= rounding) | (bounded & (numbers(backend, near) > 0.0))
-        still = norm(backend, model.gradient) == 0.0
+        still = row_norms(backend, model.gradient) == 0.0
         return [
             (STATIONARY if still[r] else ROUNDED) if converged[r] else NON_FINITE if fallen[r] else STUCK
             for r in range(converged.shape[0])
         ]
-
-
-def keep(settings: GainRatio, **checked: Any) -> None:
-    """Puts what has been `checked` in the place of what was handed over, in a `__post_init__`."""
-    for name, value in checked.items():
-        object.__setattr__(settings, name, value)
-
-
-def evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Scalar, Vector]:
-    """Value and gradient, the latter a copy: some objectives hand out the same array each time."""
-    value, gradient = objective.value_and_gradient(w)
-    return value, backend.xp.asarray(gradient, copy=True)
 
 
 def _none(backend: Backend, endings: list[Ending | None]) -> Numbers:

@@ -33,6 +33,9 @@ class Minibatch(Optimizer):
     Raises:
         TypeError: another optimizer; an objective that has no samples.
         ValueError: `size` below 1, a negative seed.
+
+    >>> from xpnet import Adam, Minibatch
+    >>> optimizer = Minibatch(Adam(1e-3), size=32, seed=1)
     """
 
     waits = False

@@ -68,11 +68,18 @@ def minimize(
             held-out risk that is not finite at `w`.
         Exception: whatever objective, rule or schedule raise. In whichever step it comes, it carries the
             run as `error.run`, with its history, its best point, and the last point known to be sound.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic, after, gradient_below, minimize
+    >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, -1.0])
+    >>> run = minimize(quadratic, "lbfgs", np.zeros(2), stop=after(100) | gradient_below(1e-8))
+    >>> run.outcome, run.converged, run.reason
+    (<Outcome.CONVERGED: 'converged'>, True, 'gradient norm at most 1e-08')
+    >>> bool(np.allclose(run.w, 1))
+    True
     """
-    if not isinstance(progress, bool):
-        raise TypeError(f"progress must be True or False, got {progress!r}")
-    if not isinstance(in_place, bool):
-        raise TypeError(f"in_place must be True or False, got {in_place!r}")
+    progress = checks.flag("progress", progress)
+    in_place = checks.flag("in_place", in_place)
     if stop is not None and not isinstance(stop, Rule):
         raise TypeError(f"stop must be a stopping rule such as after(100), got {stop!r}")
     leaves = stop.leaves() if stop is not None else ()

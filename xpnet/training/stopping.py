@@ -49,6 +49,10 @@ class Rule(ABC):
 
     Attributes:
         outcome: how a run ends that it stops.
+
+    >>> from xpnet import after, gradient_below, value_below
+    >>> print((after(300) | gradient_below(1e-6)) & value_below(0.1))
+    (300 steps taken or gradient norm at most 1e-06) and value at most 0.1
     """
 
     outcome: ClassVar[Outcome] = Outcome.CONVERGED
