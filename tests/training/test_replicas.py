@@ -121,6 +121,21 @@ def test_replicas_with_functions_of_their_own(device):
     assert_array_equal(some.value(w[:2, ...]), objective.value(w)[device.asarray([2, 0])])
 
 
+@pytest.mark.parametrize("method", ["lbfgs", "levenberg-marquardt", GradientDescent(0.1)], ids=str)
+def test_a_formula_with_data_for_each_replica(method):
+    """A run died where the first replica had stopped, as the formula has numbers for all of them."""
+    t = np.linspace(0.0, 1.0, 12)
+    y = np.exp(-np.array([[1.0], [2.0], [3.0]]) * t)
+
+    def formula(xp, w):
+        return w[..., 0:1] * xp.exp(-w[..., 1:2] * t) - y
+
+    objective, w = xpnet.LeastSquares(formula, backend="numpy"), np.ones((3, 2))
+    run = minimize(objective, method, w, stop=value_below(0.05) | after(300))
+    assert run.outcome == (xpnet.Outcome.CONVERGED,) * 3
+    assert_array_equal(run.value, objective.value(run.w))
+
+
 def test_all_that_an_objective_offers_can_be_selected(backend, dtype):
     objective = regression(backend, dtype)
     w = objective.network.initialize(3, backend, dtype, replicas=4)
