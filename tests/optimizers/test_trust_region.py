@@ -1,0 +1,3 @@
+"""The trust region."""
+
+from __future__ import annotations
