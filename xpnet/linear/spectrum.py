@@ -37,7 +37,7 @@ def lanczos(product: Product, start: Vector, steps: int) -> tuple[Array, Array, 
     """
     backend = checked_vectors("start", start)
     not_zero(backend, "start", start)
-    checks.count("steps", steps)
+    steps = checks.count("steps", steps)
     with backend.working():
         return _tridiagonal(backend, checked_product(backend, product), start, steps)
 
@@ -125,7 +125,7 @@ def extreme_eigenvalues(
     """
     backend = checked_vectors("start", start, (1,))
     not_zero(backend, "start", start)
-    checks.number("tolerance", tolerance, 0.0)
+    tolerance = checks.number("tolerance", tolerance, 0.0)
     size = start.shape[0]
     most = size if steps is None else min(size, checks.count("steps", steps))
     product = checked_product(backend, product)
@@ -155,7 +155,7 @@ def probes(w: Vector, count: int, *, seed: int = 0, kind: Kind = "signs") -> Arr
         TypeError, ValueError: an argument of the wrong kind or range.
     """
     backend = backend_of(w)
-    checks.choice("kind", kind, KINDS)
+    kind = checks.choice("kind", kind, KINDS)
     random = host_generator(checks.count("seed", seed, 0))
     shape = (checks.count("count", count), w.shape[-1])
     values = 2.0 * random.integers(0, 2, shape) - 1.0 if kind == "signs" else random.standard_normal(shape)
@@ -209,10 +209,10 @@ def spectral_density(
     """
     backend = checked_vectors("vectors", vectors, (2,))
     not_zero(backend, "vectors", vectors)
-    checks.count("steps", steps)
-    checks.count("points", points, 24)
+    steps = checks.count("steps", steps)
+    points = checks.count("points", points, 24)
     if width is not None:
-        checks.number("width", width, 0.0, open="(")
+        width = checks.number("width", width, 0.0, open="(")
     with backend.working():
         diagonal, beside, _ = _tridiagonal(backend, checked_product(backend, product), vectors, steps)
         nodes, directions = _ritz(backend, diagonal, beside)

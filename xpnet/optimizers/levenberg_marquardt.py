@@ -35,9 +35,9 @@ class LevenbergMarquardt(GainRatio):
     Levenberg 1944, Marquardt 1963; for networks Hagan, Menhaj 1994. `lambda` is multiplied by `factor`, and
     the step tried again, if it does not lower the value; it is divided by it after a step that brings at
     least 3/4 of what the model promised, and left alone otherwise. The first step is damped until it is at
-    most 10 times as long as `w`, in the norm of `D` (More 1978). The customary constants are 1e-3 and 10;
-    on NIST's regression problems these take a third fewer evaluations and solve one more
-    (ci/results/nist.txt).
+    most 10 times as long as `w`, in the norm of `D` (More 1978), but not until rounding hides what it
+    brings. The customary constants are 1e-3 and 10; on NIST's regression problems, of which both solve as
+    many, these take a third fewer evaluations in all (ci/results/nist.txt).
 
     Attributes:
         damping: lambda at the start.

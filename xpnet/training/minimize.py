@@ -68,10 +68,7 @@ def minimize(
         Exception: whatever objective, rule or schedule raise. In whichever step it comes, it carries the
             run as `error.run`, with its history, its best point, and the last point known to be sound.
     """
-    if not isinstance(progress, bool):
-        raise TypeError(f"progress must be True or False, got {progress!r}")
-    if not isinstance(in_place, bool):
-        raise TypeError(f"in_place must be True or False, got {in_place!r}")
+    progress, in_place = checks.flag("progress", progress), checks.flag("in_place", in_place)
     if stop is not None and not isinstance(stop, Rule):
         raise TypeError(f"stop must be a stopping rule such as after(100), got {stop!r}")
     leaves = stop.leaves() if stop is not None else ()
