@@ -120,7 +120,7 @@ def test_flags_are_true_or_false(kind, name):
     for wrong in ("False", 1, 0, None, 1.0, np.array([True])):
         with pytest.raises(TypeError, match=f"{name} must be True or False, got"):
             kind(**needed | {name: wrong})
-    assert getattr(kind(**needed | {name: np.True_}), name) is True
+    assert getattr(kind(**needed | {name: np.False_}), name) is False
 
 
 @pytest.mark.parametrize(
