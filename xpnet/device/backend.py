@@ -215,7 +215,7 @@ class Backend:
 
         return ahead(fetch, parts)
 
-    @property
+    @functools.cached_property
     def host(self) -> Namespace:
         """The host's namespace, for the few numbers that are kept there; only the standard's functions."""
         return importlib.import_module("array_api_compat.numpy")

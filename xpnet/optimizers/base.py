@@ -61,7 +61,8 @@ class Optimizer(ABC):
     def step(self, objective: Objective, w: Vector, state: State) -> Record:
         """Takes one step: moves `w` and updates `state`, both in place."""
         backend = backend_of(w)
-        with backend.working():
+        # methods of first order make no products but the objective's, which sees to its own
+        with backend.working() if self.waits else backend.quiet():
             return self.advance(backend, objective, w, state)
 
     @abstractmethod
