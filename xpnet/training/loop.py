@@ -124,10 +124,15 @@ class Loop:
         self.begin, self.last, self.last_value = self.last, self.begin, value
 
     def put(self, source: Vector, rows: Any) -> None:
-        """Moves the replicas in `rows`, truth values of the host, to `source`; a point ahead of `w` too."""
-        copy_rows(self.backend, self.w, source, rows)
+        """Moves the replicas in `rows`, truth values of the host, to `source`.
+
+        Those that are elsewhere, that is: of one that is there already, the point ahead stays.
+        """
         if "ahead" in self.state:
-            copy_rows(self.backend, self.state["ahead"], source, rows)
+            xp, ahead = self.backend.xp, self.state["ahead"]
+            elsewhere = xp.any(self.w != source, axis=-1, keepdims=True)
+            copy_rows(self.backend, ahead, xp.where(elsewhere, source, ahead), rows)
+        copy_rows(self.backend, self.w, source, rows)
 
     def undo(self, rows: Any) -> None:
         """Puts back the replicas in `rows`, and the state, if a step was cut short."""
