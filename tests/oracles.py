@@ -42,6 +42,7 @@ from xpnet import (
 )
 from xpnet.device import blas
 from xpnet.device.select import backend_of
+from xpnet.layers.activations import Softmax
 from xpnet.optimizers.signs import VARIANTS
 from xpnet.rules import OPERATIONS
 
@@ -398,3 +399,38 @@ class Function(Objective):
         for array, function in zip(self.told, self.functions, strict=True):
             array[...] = function(w)
         return self.told
+
+
+class OwnSoftmax(Softmax):
+    """A softmax that is not the library's, so that divergences are evaluated of its outputs."""
+
+    name = "softmax"
+
+
+OWN_SOFTMAX = OwnSoftmax()
+
+
+def torch_activation(torch, name):
+    functional = torch.nn.functional
+    return {
+        "identity": lambda z: z,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": torch.relu,
+        "leaky_relu": functional.leaky_relu,
+        "softplus": functional.softplus,
+        "softmax": lambda z: torch.softmax(z, dim=1),
+        "cube": lambda z: z**3 + z,
+    }[name]
+
+
+def torch_divergence(torch, divergence, y, d):
+    """Written out, per sample."""
+    kind = type(divergence)
+    if kind is SquaredError:
+        return 0.5 * ((y - d) ** 2).sum(dim=1)
+    if kind is CrossEntropy:
+        return -torch.special.xlogy(d, y).sum(dim=1)
+    if kind is KullbackLeibler:
+        return (torch.special.xlogy(d, d) - torch.special.xlogy(d, y)).sum(dim=1)
+    return -(torch.special.xlogy(d, y) + torch.special.xlogy(1 - d, 1 - y)).sum(dim=1)

@@ -107,7 +107,7 @@ def test_what_is_no_plain_array_is_named(device):
             TypeError,
             r"X is a SciPy sparse matrix \(csr_array\); pass X.toarray\(\)",
         ),
-        ({"targets": masked}, ValueError, r"targets\[2\] is masked, and so are 0 more"),
+        ({"targets": masked}, ValueError, r"targets\[2\] is masked: leave what is masked out"),
         ({"sample_weight": masked}, ValueError, r"sample_weight\[2\] is masked"),
         ({"X": np.ma.array(X, mask=X > 1)}, ValueError, r"X\[\d, \d\] is masked"),
     ]:

@@ -27,8 +27,8 @@ VECTORS = 3  # as long as `w`, that any use of it takes: itself, its gradient, a
 class Network:
     """A feed-forward network on `inputs` features.
 
-    `Network(64, Dense(64, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (64, 64), `0.bias`
-    (64,), `1.weights` (10, 64), `1.bias` (10,), in this order in the flat vector `w`. Networks are equal
+    `Network(64, Dense(32, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (32, 64), `0.bias`
+    (32,), `1.weights` (10, 32), `1.bias` (10,), in this order in the flat vector `w`. Networks are equal
     if their inputs and layers are.
 
     Attributes:
@@ -41,6 +41,16 @@ class Network:
 
     Raises:
         TypeError, ValueError: `inputs` is not a positive integer; something that is no layer; none.
+
+    >>> from xpnet import Dense, Network
+    >>> network = Network(64, Dense(32, "tanh"), Dense(10, "softmax"))
+    >>> network.size
+    2410
+    >>> w = network.initialize(seed=0, replicas=3)
+    >>> w.shape
+    (3, 2410)
+    >>> network.predict(w, [[0.5] * 64]).shape  # (replicas, samples, outputs)
+    (3, 1, 10)
     """
 
     def __init__(self, inputs: int, *layers: Layer) -> None:

@@ -24,8 +24,8 @@ InitializerName = Literal["glorot", "he", "lecun", "zeros"]
 class Layout:
     """Where named arrays lie in a flat vector.
 
-    `Layout({"weights": (3, 2), "bias": (3,)})` lays them out in this order, each in row-major order,
-    without gaps: `size` is 9. Layouts are equal if they have the same names and shapes in the same order.
+    They lie there in the order of `shapes`, each in row-major order, without gaps. Layouts are equal if
+    they have the same names and shapes in the same order.
 
     Attributes:
         shapes: the shape of each name, in order.
@@ -34,6 +34,14 @@ class Layout:
     Raises:
         TypeError: `shapes` is no mapping of names to tuples of integers.
         ValueError: a name that is empty, a length below 1.
+
+    >>> import numpy as np
+    >>> from xpnet import Layout
+    >>> layout = Layout({"weights": (3, 2), "bias": (3,)})
+    >>> layout.size
+    9
+    >>> layout.views(np.arange(9.0))["bias"].tolist()
+    [6.0, 7.0, 8.0]
     """
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:

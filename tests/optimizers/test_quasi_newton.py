@@ -19,6 +19,7 @@ from xpnet import (
     LBFGS,
     Exact,
     Fixed,
+    Quadratic,
     after,
     gradient_below,
     iterate,
@@ -129,3 +130,14 @@ def test_the_unit_of_the_value_does_not_change_the_steps(method, exponent):
         points.append(np.linalg.norm(w))
     assert points[0] < 1e-3
     assert points[1] < 1e-3
+
+
+def test_what_would_not_fit_is_refused_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(xpnet.Backend, "free_memory", lambda self: 10**8)
+    objective = Quadratic(np.eye(3000), backend="numpy")
+    for method, message in (
+        (BFGS(), "inverse Hessian of BFGS, 3000 x 3000, needs"),
+        (LBFGS(pairs=100_000), "pairs of LBFGS, 100000 x 3000, needs"),
+    ):
+        with pytest.raises(MemoryError, match=message):
+            minimize(objective, method, np.ones(3000))

@@ -135,6 +135,7 @@ def test_flags_are_true_or_false(kind, name):
         (np.array([["a"]]), TypeError, "rate must hold real numbers"),
         ([0.1, 0.2], TypeError, r"rate must be a number, got \[0.1, 0.2\]"),
         (1j, TypeError, "rate must be a number, got 1j"),
+        (np.ma.array([[0.1], [0.2]], mask=[[0], [1]]), TypeError, "rate must be an array, .*MaskedArray"),
     ],
 )
 @pytest.mark.parametrize("kind", [GradientDescent, Adam, lambda rate: Rprop(rate=rate)])

@@ -123,6 +123,8 @@ same = np.copy
 WRONG = [
     (lambda v: np.stack([v, v]), same, ValueError, r"value must be a number for this w, got shape \(2,\)"),
     (lambda v: v * 1j, same, TypeError, "value must be real, got complex128"),
+    (lambda v: "low", same, TypeError, "value must be a number, got 'low'"),
+    (lambda v: True, same, TypeError, "value must be a number, got True"),
     (np.asarray, lambda w: np.asarray(w[0]), ValueError, r"gradient must be \(3,\), as w, got shape \(\)"),
     (np.asarray, lambda w: w[:1], ValueError, r"gradient must be \(3,\), as w, got shape \(1,\)"),
     (np.asarray, lambda w: w * 1j, TypeError, "gradient must be float64, as w, got complex128"),
@@ -169,6 +171,7 @@ def test_a_held_out_risk_of_another_kind_is_refused_before_w_moves():
         Wrong(lambda v: np.stack([v, v]), same),
         Quadratic(np.eye(4)),
         Quadratic(np.eye(3), dtype="float32"),
+        Wrong(lambda v: "low", same),
     ):
         with pytest.raises((TypeError, ValueError)):
             minimize(Bowl(), Momentum(), w, held_out=bad, in_place=True)

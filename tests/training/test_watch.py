@@ -138,3 +138,15 @@ def test_products_are_looked_at(optimizer, method):
     message = rf"the objective's {method} must have shape \(3,\), got \(2,\)"
     with pytest.raises(ValueError, match=message):
         minimize(Wrong(lambda v: v[:2]), optimizer, np.ones(3))
+
+
+def test_a_masked_value_is_no_number():
+    class Masked(Objective):
+        def value(self, w):
+            return np.ma.masked
+
+        def value_and_gradient(self, w):
+            return np.ma.masked, w.copy()
+
+    with pytest.raises(TypeError, match="the objective's value must be on 'numpy'.*MaskedConstant"):
+        minimize(Masked(), GradientDescent(0.1), np.ones(2))

@@ -29,6 +29,10 @@ def convergence_rates(values: Any, minimum: float = 0.0) -> Array:
 
     Raises:
         TypeError, ValueError: values of another kind or shape, or infinite; NaN before a number.
+
+    >>> from xpnet.analysis import convergence_rates
+    >>> convergence_rates([8.0, 4.0, 2.0, 1.0]).tolist()
+    [0.5, 0.5, 0.5]
     """
     minimum = checks.number("minimum", minimum)
     host = backend("numpy")
@@ -105,6 +109,10 @@ def axes(curvatures: Any, rate: float) -> tuple[Axis, ...]:
 
     Raises:
         TypeError, ValueError: another shape, none, or not finite; a rate that is not positive.
+
+    >>> from xpnet.analysis import axes
+    >>> [axis.regime for axis in axes([5.0, 10.0, 15.0, 30.0, 0.0, -1.0], rate=0.1)]
+    ['monotone', 'optimal', 'oscillating', 'divergent', 'flat', 'divergent']
     """
     rate = checks.number("rate", rate, 0.0, open="(")
     host = backend("numpy")

@@ -113,9 +113,9 @@ def _refuse_masked(values: Any, name: str, place: tuple[int, ...] = ()) -> None:
     mask = np.asarray(values.mask)
     if mask.dtype.names is None and mask.any():
         first = (*place, *(int(k) for k in np.unravel_index(int(np.argmax(mask)), mask.shape)))
-        at = f"{name}{list(first)}" if first else name
+        at, more = f"{name}{list(first)}" if first else name, int(mask.sum()) - 1
         raise ValueError(
-            f"{at} is masked, and so are {int(mask.sum()) - 1} more: leave these samples out, "
+            f"{at} is masked{f', and so are {more} more' if more else ''}: leave what is masked out, "
             "or put numbers there by .filled(...)"
         )
 

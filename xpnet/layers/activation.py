@@ -32,12 +32,15 @@ class Activation(ABC):
         name: how it is called in tables and messages.
         initializer: the weights' initializer that suits it, by name.
         range: the least and the largest that an output may be, both included; None where it is not
-            known. A divergence such as `CrossEntropy` takes outputs of a known range only.
+            known. A divergence such as `BinaryCrossEntropy` takes outputs of a known range only.
+        distribution: whether the outputs of a sample sum to 1 over the units, as those of softmax do. A
+            divergence of distributions such as `CrossEntropy` takes no others.
     """
 
     name: str
     initializer: InitializerName = "glorot"
     range: Range | None = None
+    distribution: bool = False
 
     @abstractmethod
     def forward(self, xp: Namespace, z: Units, bias: Units | None) -> tuple[Units, Any]:
@@ -74,19 +77,20 @@ class ElementwiseActivation(Activation):
         initializer: the weights' initializer that suits it: "glorot", "he", "lecun" or "zeros".
         range: the least and the largest that an output may be, both included, such as `(0.0, 1.0)`;
             None if it is not known: then it cannot be the last activation below a divergence that
-            takes outputs of some range only, such as `CrossEntropy`.
+            takes outputs of some range only, such as `BinaryCrossEntropy`.
 
-    A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
+    A user's own activation:
 
-        def function(xp, z):
-            return z / (1.0 + xp.exp(-z))
-
-        def derivative(xp, z):
-            y = 1.0 / (1.0 + xp.exp(-z))
-            return y * (1.0 + z * (1.0 - y))
-
-        swish = ElementwiseActivation("swish", function, derivative)
-        Dense(20, swish)
+    >>> from xpnet import Dense
+    >>> from xpnet.testing import check_activation
+    >>> def function(xp, z):
+    ...     return z / (1.0 + xp.exp(-z))
+    >>> def derivative(xp, z):
+    ...     y = 1.0 / (1.0 + xp.exp(-z))
+    ...     return y * (1.0 + z * (1.0 - y))
+    >>> swish = ElementwiseActivation("swish", function, derivative)
+    >>> check_activation(swish)
+    >>> layer = Dense(20, swish)
 
     Activations are equal if their settings are, functions being equal to themselves only: one that is
     called "sigmoid" is not the library's. To be pickled, the functions must be those of a module.
@@ -117,7 +121,8 @@ class ElementwiseActivation(Activation):
                 )
         if self.of not in ("input", "output"):
             raise ValueError(f"of must be 'input' or 'output', got {self.of!r}")
-        checks.choice("initializer", self.initializer, INITIALIZERS)
+        initializer = checks.choice("initializer", self.initializer, INITIALIZERS)
+        object.__setattr__(self, "initializer", initializer)
         if self.range is not None:
             object.__setattr__(self, "range", _interval("range", self.range))
 

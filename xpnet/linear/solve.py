@@ -67,6 +67,13 @@ def conjugate_gradient(
     Raises:
         TypeError, ValueError: an argument of the wrong kind, shape or range, or a product whose result is
             not like the vector that it is given; a number in `b` that is not finite.
+
+    >>> import numpy as np
+    >>> from xpnet.linear import conjugate_gradient
+    >>> A = np.diag([2.0, 4.0])
+    >>> solution = conjugate_gradient(lambda v: A @ v, np.array([2.0, 2.0]))
+    >>> solution.x.round(12).tolist(), solution.outcome, solution.iterations
+    ([1.0, 0.5], 'converged', 2)
     """
     backend = checked_vectors("b", b)
     tolerance = column(backend, "tolerance", tolerance, b)

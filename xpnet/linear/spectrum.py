@@ -125,6 +125,13 @@ def extreme_eigenvalues(
 
     Raises:
         TypeError, ValueError: as `lanczos`.
+
+    >>> import numpy as np
+    >>> from xpnet.linear import extreme_eigenvalues
+    >>> A = np.diag([-1.0, 2.0, 3.0])
+    >>> ends = extreme_eigenvalues(lambda v: A @ v, np.ones(3))
+    >>> round(ends.smallest, 6), round(ends.largest, 6)
+    (-1.0, 3.0)
     """
     backend = checked_vectors("start", start, (1,))
     not_zero(backend, "start", start)
@@ -177,6 +184,12 @@ def trace(product: Product, vectors: Array) -> tuple[float, float]:
 
     Raises:
         TypeError, ValueError: as `lanczos`.
+
+    >>> import numpy as np
+    >>> from xpnet.linear import probes, trace
+    >>> A = np.diag([-1.0, 2.0, 3.0])
+    >>> trace(lambda v: v @ A, probes(np.ones(3), 10))  # without error for a diagonal matrix
+    (4.0, 0.0)
     """
     backend = checked_vectors("vectors", vectors, (2,))
     xp = backend.xp

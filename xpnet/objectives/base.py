@@ -198,6 +198,17 @@ class SumOfSquares(Objective):
     A subclass defines `residuals`, `(N,)` or `(R, N)`, and `jacobian`, `(N, P)` or `(R, N, P)`, both of the
     dtype of `w` and on its device. Value, gradient, Gauss-Newton products and matrix and the normal
     equations are derived, so that Levenberg-Marquardt and Gauss-Newton take it as it is.
+
+    >>> import numpy as np
+    >>> from xpnet import SumOfSquares, minimize
+    >>> class Rosenbrock(SumOfSquares):
+    ...     def residuals(self, w):
+    ...         return np.array([10 * (w[1] - w[0] ** 2), 1 - w[0]])
+    ...
+    ...     def jacobian(self, w):
+    ...         return np.array([[-20 * w[0], 10], [-1, 0]])
+    >>> minimize(Rosenbrock(), "levenberg-marquardt", np.array([-1.2, 1.0])).w.round(4).tolist()
+    [1.0, 1.0]
     """
 
     @abstractmethod

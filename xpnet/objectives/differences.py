@@ -17,6 +17,11 @@ def difference_hessian(objective: Objective, w: Vector) -> Matrix:
     Raises:
         TypeError, ValueError: no objective; `w` no array `(P,)` or `(R, P)`, or not finite.
         MemoryError: it would not fit; the message gives its size.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic, difference_hessian
+    >>> difference_hessian(Quadratic([[2.0, 0.0], [0.0, 1.0]]), np.ones(2)).round(6).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
     """
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective, got {objective!r}")

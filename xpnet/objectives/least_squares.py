@@ -31,6 +31,14 @@ class LeastSquares(Objective):
         TypeError: no function; in an evaluation: residuals that are not of the dtype of `w`.
         ValueError: in an evaluation: residuals of another shape.
         MemoryError: in an evaluation: derivatives that would not fit; the message gives their size.
+
+    >>> import numpy as np
+    >>> from xpnet import LeastSquares, minimize
+    >>> t = np.linspace(0, 2, 20)
+    >>> y = 3 * np.exp(-1.5 * t)
+    >>> fit = LeastSquares(lambda xp, w: w[..., 0:1] * xp.exp(-w[..., 1:2] * t) - y)
+    >>> minimize(fit, "levenberg-marquardt", np.ones(2)).w.round(6).tolist()
+    [3.0, 1.5]
     """
 
     def __init__(

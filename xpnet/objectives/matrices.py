@@ -82,6 +82,8 @@ def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
 
 def check_result(backend: Backend, name: str, array: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Raises unless `array`, what a method gave back, is of `shape` and `dtype` and on the backend."""
+    if hasattr(array, "shape") and tuple(array.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}")
     if not backend.owns(array) or array.dtype != dtype:
         own = getattr(array, "dtype", None)
         got = type(array).__name__ if own is None else f"{type(array).__name__} of {checks.dtype_name(own)}"
@@ -89,5 +91,3 @@ def check_result(backend: Backend, name: str, array: Any, shape: tuple[int, ...]
             f"{name} must be an array of backend {backend.name!r} on {backend.device} and "
             f"{checks.dtype_name(dtype)}, got {got}"
         )
-    if tuple(array.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}")

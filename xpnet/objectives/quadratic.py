@@ -28,6 +28,13 @@ class Quadratic(Objective):
 
     Raises:
         TypeError, ValueError: no numbers, shapes that do not fit, NaN or infinity.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic
+    >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, 0.0], c=1.0)
+    >>> value, gradient = quadratic.value_and_gradient(np.array([0.0, 1.0]))
+    >>> float(value), gradient.tolist()
+    (1.5, [-2.0, 1.0])
     """
 
     def __init__(
@@ -48,8 +55,10 @@ class Quadratic(Objective):
             half = 0.5 * xp.astype(whole, self.backend.accumulator)
             self.A = xp.astype(half + half.mT, self.dtype, copy=False)
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
-        self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
-        self.c = self.backend.asarray(c, dtype, name="c")
+        b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
+        c = self.backend.asarray(c, dtype, name="c")
+        # copies, as A is one: whoever moves what was handed over does not change the function
+        self.b, self.c = xp.asarray(b, copy=True), xp.asarray(c, copy=True)
         if self.b.ndim not in (1, 2) or self.b.shape[-1] != size:
             raise ValueError(f"b must be ({size},) or (R, {size}), got shape {tuple(self.b.shape)}")
         if self.c.ndim > 1:

@@ -26,6 +26,12 @@ class ThresholdUnit(Objective):
     Raises:
         TypeError, ValueError: no numbers, NaN or infinity, shapes that do not fit, other targets (True and
             False, or 0 and 1, must be made -1 and +1).
+
+    >>> import numpy as np
+    >>> from xpnet import Perceptron, ThresholdUnit, minimize
+    >>> unit = ThresholdUnit([[0, 0], [0, 1], [1, 0], [1, 1]], [-1, -1, -1, 1])  # and
+    >>> minimize(unit, Perceptron(), np.zeros(3)).reason
+    'step 18: every sample is on its own side'
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import checks
-from ..device.arrays import Array, Namespace, Vector
+from ..device.arrays import Array, Namespace, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
 from ..objectives import Objective
@@ -20,7 +20,7 @@ State = dict[str, Any]
 Endings = tuple[Ending | None, ...]  # one for each replica; or empty, where all go on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """One step, described at the point where the gradient was taken, *before* the move.
 
@@ -80,6 +80,12 @@ class Optimizer(ABC):
     @abstractmethod
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         """As `step`."""
+
+
+def evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Scalar, Vector]:
+    """Value and gradient, as arrays of their own: an objective may fill the same ones at each call."""
+    value, gradient = objective.value_and_gradient(w)
+    return backend.xp.asarray(value, copy=True), backend.xp.asarray(gradient, copy=True)
 
 
 class LooksAhead(ABC):

@@ -9,21 +9,18 @@ from typing import Any
 from ..device.arrays import Vector
 from ..device.backend import Backend
 from ..objectives import Objective
-from .base import Endings, Optimizer, Record, State
+from .base import Endings, Optimizer, Record, State, evaluate
 from .last_resort import LastResort, last_resort, merged
 from .line_search import LineSearch, rounding
 from .outcome import Ending
+from .replicas import Numbers, column, numbers, row_norms
 from .searches import (
     JUMPS,
     ROUNDED,
     STATIONARY,
     Move,
-    Numbers,
     Search,
     Start,
-    norms_on_host,
-    on_host,
-    per_row,
     slopes,
 )
 
@@ -83,13 +80,13 @@ class Descent(Optimizer):
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
         host = backend.host
         with backend.working():
-            here = _evaluate(backend, objective, w)
+            here = evaluate(backend, objective, w)
             same = host.ones_like(state["active"])
             if "gradient" in state:
                 same = _same(backend, here[1], state["gradient"])
-                same = same & (on_host(backend, here[0]) == on_host(backend, state["value"]))
+                same = same & (numbers(backend, here[0]) == numbers(backend, state["value"]))
             elif "origin" in state:
-                there = _evaluate(backend, objective, state["origin"])
+                there = evaluate(backend, objective, state["origin"])
                 same = _same(backend, w, state["point"]) & _same(backend, there[1], state["before"])
             if not any(same):
                 for name in KEPT:
@@ -103,7 +100,7 @@ class Descent(Optimizer):
 
     def _begin_anew(self, backend: Backend, state: State, w: Vector, rows: Numbers) -> None:
         """Forgets all that is known of these replicas."""
-        columns = per_row(backend, rows, w)
+        columns = column(backend, rows, w)
         self.forget(backend, state, columns)
         if "moved" in state:  # that they stayed is nothing to be learned
             state["moved"] = backend.xp.where(columns, 0.0, state["moved"])
@@ -113,7 +110,7 @@ class Descent(Optimizer):
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         xp, host, step = backend.xp, backend.host, int(state["step"])
         if "gradient" not in state:
-            state["value"], state["gradient"] = _evaluate(backend, objective, w)
+            state["value"], state["gradient"] = evaluate(backend, objective, w)
         value, gradient = state["value"], state["gradient"]
         if "moved" in state:
             self.learn(backend, state, gradient)
@@ -145,7 +142,7 @@ class Descent(Optimizer):
     ) -> tuple[Start, Numbers, list[Ending | None]]:
         """Where and along what to search, the norms of the gradients, and for each replica why not."""
         xp, host, value, gradient = backend.xp, backend.host, state["value"], state["gradient"]
-        values, norms = on_host(backend, value), norms_on_host(backend, gradient)
+        values, norms = numbers(backend, value), row_norms(backend, gradient)
         state["largest"] = host.maximum(state["largest"], norms)
         state["least"] = host.minimum(state["least"], values)
         state["most"] = host.maximum(state["most"], abs(values))
@@ -160,12 +157,12 @@ class Descent(Optimizer):
         # along the gradient where the direction does not descend; NaN goes there too
         plain = (state["level"] > 0) | (~(falls < 0.0) if self.search.descends else host.isnan(falls))
         if any(plain):
-            rows = per_row(backend, plain, w)
+            rows = column(backend, plain, w)
             direction = xp.where(rows, -gradient, direction)
             falls = host.where(plain, -norms * norms, falls)
             self.forget(backend, state, rows)
         if not all(active):
-            direction = xp.where(per_row(backend, active, w), direction, 0.0)
+            direction = xp.where(column(backend, active, w), direction, 0.0)
         first = self.first_lengths(backend, state, values, falls, norms)
         if any(plain):
             first = host.where(plain, of_one(backend, norms), first)
@@ -201,7 +198,7 @@ class Descent(Optimizer):
         lower: Numbers = host.zeros_like(moved)
         if move.value is not None:
             off = host.asarray([rounding(value, info) for value in start.values])
-            lower = on_host(backend, move.value) < start.values - off
+            lower = numbers(backend, move.value) < start.values - off
             if all(moved) and all(lower):
                 state["low"] = state["high"] = norms
                 state["idle"] = state["level"] = host.zeros_like(level)
@@ -261,12 +258,6 @@ def nocedal_wright(
     length = host.where((length > 0.0) & (length < most), length, most)
     told = (abs(slopes) > float(host.finfo(host.float64).smallest_normal)) & host.isfinite(slopes)
     return host.where(told, length, of_one(backend, norms))
-
-
-def _evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Any, Any]:
-    """Value and gradient, as arrays of their own: an objective may fill the same ones at each call."""
-    value, gradient = objective.value_and_gradient(w)
-    return backend.xp.asarray(value, copy=True), backend.xp.asarray(gradient, copy=True)
 
 
 def _judgement(backend: Backend, rows: int) -> dict[str, Numbers]:

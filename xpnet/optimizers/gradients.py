@@ -12,7 +12,8 @@ from ..linear.vectors import dot, unit
 from ..objectives import Objective
 from .base import Endings, State
 from .descent import Descent, Memoryless, nocedal_wright
-from .searches import Numbers, Search, check_search
+from .replicas import Numbers
+from .searches import Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
 

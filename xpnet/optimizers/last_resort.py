@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from ..device.backend import Backend
 from .line_search import ROUNDING, Line, LineSearch, Walk
 from .outcome import Ending
+from .replicas import Numbers, column, row_norms
 from .searches import (
     JUMPS,
     NON_FINITE,
     NOT_LOWER,
     ROUNDED,
     Move,
-    Numbers,
     Start,
-    norms_on_host,
-    per_row,
     slopes,
 )
 
@@ -90,12 +88,12 @@ def last_resort(backend: Backend, start: Start, scaled: Numbers, least: Numbers,
     parameters. Lengths begin with one that moves as far as the parameters are long.
     """
     xp, host, w, direction = backend.xp, backend.host, start.w, start.direction
-    sizes = norms_on_host(backend, w)
+    sizes = row_norms(backend, w)
     if bool(host.any(scaled & active)):
         largest = xp.max(xp.abs(w), axis=-1, keepdims=True)
         share = xp.where(w != 0.0, w / xp.where(largest > 0.0, largest, 1.0), 1.0)
-        direction = xp.where(per_row(backend, scaled, w), direction * share * share, direction)
-    lengths = norms_on_host(backend, direction)
+        direction = xp.where(column(backend, scaled, w), direction * share * share, direction)
+    lengths = row_norms(backend, direction)
     first = host.where(sizes > 0.0, sizes, 1.0) / host.where(lengths > 0.0, lengths, 1.0)
     falls = slopes(backend, start.gradient, direction)
     return replace(start, direction=direction, values=least, slopes=falls, first=first, active=active)
@@ -104,7 +102,7 @@ def last_resort(backend: Backend, start: Start, scaled: Numbers, least: Numbers,
 def merged(backend: Backend, rows: Numbers, left: Move, right: Move) -> Move:
     """`left` for these rows, which has a gradient, `right` for the others."""
     xp, host, w = backend.xp, backend.host, left.w
-    columns, flat = per_row(backend, rows, w), backend.asarray(rows)
+    columns, flat = column(backend, rows, w), backend.asarray(rows)
     endings: list[Ending | None] = [
         left.endings[r] if of_left else right.endings[r] for r, of_left in enumerate(rows)
     ]

@@ -13,12 +13,13 @@ from ..device.backend import Backend
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from . import truncated
-from .base import State
-from .gain_ratio import GAIN, GainRatio, evaluate, keep, rounding
+from .base import State, evaluate
+from .gain_ratio import GAIN, GainRatio, rounding
 from .model import Model, Proposal
 from .outcome import Ending
 from .promise import unrestricted
-from .replicas import Numbers, column, inner, merged, norm, numbers
+from .replicas import Numbers, column, inner, merged, numbers, row_norms
+from .settings import keep
 
 Scaling = Literal["diagonal", "identity"]
 SCALINGS: tuple[Scaling, ...] = ("diagonal", "identity")
@@ -122,7 +123,7 @@ class _Damped(Model):
         """`D` from what was measured, 1 where that is zero; it tells how far the first step may go."""
         xp = self.backend.xp
         D = xp.where((measured > 0.0) & xp.isfinite(measured), measured, 1.0)
-        host, size = self.backend.host, REACH * norm(self.backend, D**0.5 * self.w)
+        host, size = self.backend.host, REACH * row_norms(self.backend, D**0.5 * self.w)
         self.reach = host.where(self.state["fresh"], host.where(size > 0.0, size, REACH), math.inf)
         return D
 
@@ -183,7 +184,7 @@ class _Whole(_Damped):
 
     def step(self, control: Numbers) -> Proposal:
         backend = self.backend
-        damping = column(backend, self.w, control)
+        damping = column(backend, control, self.w, self.w.dtype)
         q = _solve(backend.xp, self.scaled + damping[..., None] * self.eye, -self.slope)
         qq = inner(backend, q, q)
         # as (G + lambda) q = -g, the decrease -g'q - q'Gq/2 is (lambda q'q - g'q) / 2
@@ -215,7 +216,7 @@ class _Products(_Damped):
 
     def step(self, control: Numbers) -> Proposal:
         backend = self.backend
-        damping = column(backend, self.w, control) * self.D
+        damping = column(backend, control, self.w, self.w.dtype) * self.D
 
         def damped(v: Vector) -> Vector:
             return self.product(v) + damping * v

@@ -19,6 +19,7 @@ from ..device.backend import Backend
 from ..linear.vectors import dot, norm
 from ..objectives import Objective
 from .outcome import Ending
+from .replicas import column, lowest, numbers
 from .searches import (
     NON_FINITE,
     NOT_LOWER,
@@ -26,9 +27,6 @@ from .searches import (
     Move,
     Search,
     Start,
-    lowest,
-    on_host,
-    per_row,
 )
 from .settings import keep
 
@@ -66,7 +64,7 @@ class LineSearch(Search):
         xp, host = backend.xp, backend.host
         w, value, gradient = start.w, start.value, start.gradient
         direction, units = _in_range(backend, start)
-        falls = start.slopes if units is None else on_host(backend, dot(xp, gradient, direction))
+        falls = start.slopes if units is None else numbers(backend, dot(xp, gradient, direction))
         first = start.first if units is None else start.first * units
         info = xp.finfo(w.dtype)
         endings: list[Ending | None] = [None] * len(first)
@@ -85,13 +83,13 @@ class LineSearch(Search):
             if not walks and not any(lengths):
                 return Move(w, host.asarray(lengths), tuple(endings), start.value, start.gradient)
             tried = lengths.copy()
-            at = w + per_row(backend, host.asarray(tried), w, w.dtype) * direction
+            at = w + column(backend, host.asarray(tried), w, w.dtype) * direction
             if self.needs_gradient:
                 value, gradient = objective.value_and_gradient(at)
-                falls = on_host(backend, dot(xp, gradient, direction))
+                falls = numbers(backend, dot(xp, gradient, direction))
             else:
                 value, gradient = objective.value(at), None
-            values = on_host(backend, value)
+            values = numbers(backend, value)
             for r, walk in list(walks.items()):
                 fall = math.nan if gradient is None else float(falls[r])
                 try:
@@ -115,10 +113,10 @@ def _in_range(backend: Backend, start: Start) -> tuple[Vector, Any]:
     fine = [not on or low < abs(s) < 1.0 / low for on, s in zip(start.active, start.slopes, strict=True)]
     if all(fine):
         return start.direction, None
-    lengths = on_host(backend, norm(xp, start.direction))
+    lengths = numbers(backend, norm(xp, start.direction))
     plain = host.asarray(fine) | ~(lengths > 0.0) | ~host.isfinite(lengths)
     units = host.where(plain, 1.0, lengths)
-    return start.direction / per_row(backend, units, start.w, start.w.dtype), units
+    return start.direction / column(backend, units, start.w, start.w.dtype), units
 
 
 @dataclass(frozen=True)

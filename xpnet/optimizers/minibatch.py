@@ -33,6 +33,9 @@ class Minibatch(Optimizer):
     Raises:
         TypeError: another optimizer; an objective that has no samples.
         ValueError: `size` below 1, a negative seed.
+
+    >>> from xpnet import Adam, Minibatch
+    >>> optimizer = Minibatch(Adam(1e-3), size=32, seed=1)
     """
 
     waits = False
@@ -50,6 +53,7 @@ class Minibatch(Optimizer):
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")
+        checks.count("objective.samples", objective.samples)
         return self.optimizer.begin(backend, objective, w) | {
             "order": self._order(objective, 0),
             "place": 0,

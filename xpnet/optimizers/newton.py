@@ -15,7 +15,8 @@ from ..objectives.base import require
 from .base import Endings, State
 from .descent import Memoryless
 from .outcome import Ending
-from .searches import Numbers, Search, check_search, on_host, per_row
+from .replicas import Numbers, column, numbers
+from .searches import Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
 
@@ -133,7 +134,7 @@ class NewtonCG(_Whole):
         def product(v: Vector) -> Vector:
             return objective.hessian_product(w, v)
 
-        tolerance = forcing(backend.xp, gradient, per_row(backend, state["largest"], w, w.dtype))
+        tolerance = forcing(backend.xp, gradient, column(backend, state["largest"], w, w.dtype))
         return solve(backend.xp, product, -gradient, tolerance, self.iterations).x, ()
 
 
@@ -171,7 +172,7 @@ class GaussNewton(_Whole):
             def product(v: Vector) -> Vector:
                 return objective.gauss_newton_product(w, v)
 
-            tolerance = forcing(xp, gradient, per_row(backend, state["largest"], w, w.dtype))
+            tolerance = forcing(xp, gradient, column(backend, state["largest"], w, w.dtype))
             return solve(xp, product, -gradient, tolerance).x, ()
         matrix = objective.gauss_newton(w)
         scale = xp.linalg.diagonal(matrix)
@@ -218,7 +219,7 @@ def _not_definite(backend: Backend, name: str, least: Array, floor: Any = 0.0) -
         None
         if flag
         else Ending(f"the {name} is not positive definite: its least eigenvalue is {value:.3g}")
-        for flag, value in zip(flags, on_host(backend, least), strict=True)
+        for flag, value in zip(flags, numbers(backend, least), strict=True)
     )
 
 

@@ -18,7 +18,8 @@ from ..objectives import Objective
 from ..objectives.matrices import require_memory
 from .base import Endings, State
 from .descent import Descent, nocedal_wright, of_one
-from .searches import Numbers, Search, check_search
+from .replicas import Numbers
+from .searches import Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
 
@@ -101,6 +102,7 @@ class LBFGS(Descent):
 
     Raises:
         TypeError, ValueError: a setting outside its range.
+        MemoryError: in `initialize`, if the pairs would not fit.
     """
 
     pairs: int = 10
@@ -117,6 +119,7 @@ class LBFGS(Descent):
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         xp = backend.xp
+        require_memory(backend, "pairs of LBFGS", w, self.pairs, w.shape[-1])
         pairs = xp.zeros((self.pairs, *w.shape), dtype=w.dtype, device=backend.device)
         return {
             "s": pairs,

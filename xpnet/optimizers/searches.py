@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
-from ..device.arrays import Array, Scalar, Vector
+from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
 from ..linear.vectors import dot, norm, unit
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .outcome import Ending, Outcome
+from .replicas import Numbers, lowest, numbers
 from .schedules import Rate, as_schedule, checked_rate, checked_schedule
 from .schedules.rates import usable
 from .settings import Settings, keep
@@ -24,9 +25,6 @@ JUMPS = Ending("no lower value found along the gradient, which jumps there")
 NON_FINITE = Ending("no lower value found, and some that were tried were not finite")
 STATIONARY = Ending("the gradient is zero", Outcome.CONVERGED)
 NOT_CONVEX = Ending("no minimum along the direction, where the curvature is not positive")
-
-Numbers: TypeAlias = Any
-"""A number for each replica, `(R,)`, on the host."""
 
 
 @dataclass(frozen=True)
@@ -88,45 +86,19 @@ def check_search(search: Any) -> None:
         raise TypeError(f"search must be a Search such as StrongWolfe(), got {search!r}")
 
 
-def per_row(backend: Backend, numbers: Numbers, w: Vector, dtype: Any = None) -> Array:
-    """`numbers` on the device, `(R, 1)`, or `(1,)` where `w` has no replicas."""
-    return backend.asarray(numbers[:, None] if w.ndim > 1 else numbers, dtype)
-
-
-def on_host(backend: Backend, numbers: Array | float) -> Numbers:
-    """A number for each replica on the host, in double precision."""
-    host, found = backend.host, backend.to_numpy(numbers).reshape(-1)
-    return found if found.dtype == host.float64 else host.astype(found, host.float64)
-
-
 def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
     """Their inner products, of the right sign even where they over- or underflow."""
     xp, host = backend.xp, backend.host
     info = xp.finfo(gradient.dtype)
-    found = on_host(backend, dot(xp, gradient, direction))
+    found = numbers(backend, dot(xp, gradient, direction))
     low, high = lowest(info), float(info.max)
     if all(low < abs(slope) < high for slope in found):
         return found
     steep, long = norm(xp, gradient), norm(xp, direction)
     g, d = gradient / xp.where(steep > 0.0, steep, 1.0), direction / xp.where(long > 0.0, long, 1.0)
-    cosine = on_host(backend, dot(xp, g, d))
-    exact = cosine * on_host(backend, steep) * on_host(backend, long)
+    cosine = numbers(backend, dot(xp, g, d))
+    exact = cosine * numbers(backend, steep) * numbers(backend, long)
     return host.where((exact == 0.0) & (cosine != 0.0), host.copysign(5e-324, cosine), exact)
-
-
-def norms_on_host(backend: Backend, v: Vector) -> Numbers:
-    """The norms of the rows, which over- and underflow only if they must."""
-    xp, host = backend.xp, backend.host
-    info, squares = xp.finfo(v.dtype), on_host(backend, dot(xp, v, v))
-    low, high = lowest(info), float(info.max)
-    if all(low < square < high for square in squares):
-        return host.sqrt(squares)
-    return on_host(backend, norm(xp, v))
-
-
-def lowest(info: Any) -> float:
-    """From where on a sum of products has lost no digits by underflow."""
-    return float(info.smallest_normal) / float(info.eps) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +127,7 @@ class Fixed(Settings, Search):
         schedule.observe(backend, start.value, state)
         rate = usable(backend, start.w, state["step"], schedule.rate(state["step"], state))
         replicas = len(start.active)
-        lengths = backend.host.broadcast_to(on_host(backend, rate), (replicas,))
+        lengths = backend.host.broadcast_to(numbers(backend, rate), (replicas,))
         factor = rate if isinstance(rate, float) else backend.xp.astype(rate, start.w.dtype)
         return Move(start.w + factor * start.direction, lengths, (None,) * replicas)
 
@@ -181,6 +153,6 @@ class Exact(Search):
         t = xp.where(good, -slope / xp.where(good, curvature, 1.0), 0.0)
         endings = tuple(
             None if length > 0.0 or not active else NOT_CONVEX
-            for length, active in zip(on_host(backend, t), start.active, strict=True)
+            for length, active in zip(numbers(backend, t), start.active, strict=True)
         )
-        return Move(start.w + t * d, on_host(backend, t / size), endings)
+        return Move(start.w + t * d, numbers(backend, t / size), endings)

@@ -1,13 +1,7 @@
 """Elementwise rules, written once.
 
-`@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars:
-
-    @elementwise
-    def momentum(xp, w, gradient, velocity, *, rate, momentum):
-        velocity = momentum * velocity - rate * gradient
-        return w + velocity, velocity
-
-Called plainly, `momentum(xp, w, gradient, velocity, rate=..., momentum=...)` is that function: the
+`@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars. Called
+plainly, as `momentum(xp, w, gradient, velocity, rate=..., momentum=...)`, it is that function: the
 reference, for any array library and for dual numbers. `compute` and `write` do the same work fused: on
 NumPy block by block and without temporary arrays, on CuPy as one kernel launch. Elsewhere they call the
 reference.
@@ -179,5 +173,17 @@ class Elementwise(Rule):
 
 
 def elementwise(function: Callable[..., Any]) -> Elementwise:
-    """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`."""
+    """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`.
+
+    >>> import numpy as np
+    >>> from xpnet import elementwise
+    >>> @elementwise
+    ... def momentum(xp, w, gradient, velocity, *, rate, momentum):
+    ...     velocity = momentum * velocity - rate * gradient
+    ...     return w + velocity, velocity
+    >>> w, v = np.ones(2), np.zeros(2)
+    >>> momentum.write(np, (w, v), w, np.array([1.0, 2.0]), v, rate=0.5, momentum=0.9)  # in place
+    >>> w.tolist(), v.tolist()
+    ([0.5, 0.0], [-0.5, -1.0])
+    """
     return Elementwise(function)

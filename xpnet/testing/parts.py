@@ -6,6 +6,7 @@ of, come from the same code run on dual numbers, and are compared with differenc
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import checks
@@ -96,8 +97,9 @@ def check_activation(
     """Checks an activation at `z`, `(units, samples)`, in float64; at random numbers if none are given.
 
     Its derivative by differences of values, the derivative's own, by dual numbers, by differences of
-    derivatives, and that outputs lie in its `range`, if it states one. An elementwise one is also
-    traced, so that it is known to run on CuPy.
+    derivatives, and that outputs lie in its `range`, if it states one, and sum to 1 over the units where it
+    says that they are a `distribution`. An elementwise one is also traced, so that it is known to run on
+    CuPy.
 
     Args:
         activation: what to check.
@@ -106,7 +108,7 @@ def check_activation(
         tolerance: the largest error, relative to the largest entry; 1e-7 if not given.
 
     Raises:
-        AssertionError: a derivative is wrong, or an output out of range.
+        AssertionError: a derivative is wrong, or outputs are out of range, or no distribution.
         TraceError: it cannot become a kernel.
         TypeError, ValueError: arguments of the wrong kind.
 
@@ -157,11 +159,11 @@ def check_activation(
 
 
 def _check_range(place: Backend, activation: Activation, z: Array) -> None:
-    if activation.range is None:
-        return
-    host, (low, high) = place.host, activation.range
+    host, (low, high) = place.host, activation.range or (-math.inf, math.inf)
     with place.quiet():
         for own in (z, LARGE * z):
             y = activation.forward(place.xp, copied(host, own), None)[0]
             outside = host.any((y < low) | (y > high))
             require(not outside, f"outputs are not all in its range, [{low:g}, {high:g}]")
+            off = host.any(host.abs(host.sum(y, axis=-2) - 1.0) > 1e-6)
+            require(not (activation.distribution and off), "outputs do not sum to 1 over the units")

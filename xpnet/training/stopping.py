@@ -49,6 +49,10 @@ class Rule(ABC):
 
     Attributes:
         outcome: how a run ends that it stops.
+
+    >>> from xpnet import after, gradient_below, value_below
+    >>> print((after(300) | gradient_below(1e-6)) & value_below(0.1))
+    (300 steps taken or gradient norm at most 1e-06) and value at most 0.1
     """
 
     outcome: ClassVar[Outcome] = Outcome.CONVERGED
@@ -76,6 +80,10 @@ class Rule(ABC):
     def spends(self) -> bool:
         """Whether it is a limit of steps or seconds only, which asks nothing of a point."""
         return all(isinstance(rule, after | time_limit) for rule in self.leaves())
+
+    def looks(self) -> bool:
+        """Whether it looks at the value or gradient that a step sees."""
+        return any(isinstance(rule, value_below | gradient_below | change_below) for rule in self.leaves())
 
     def ending(self) -> Outcome:
         """How a run ends that it stops: converged only where a test of convergence must have held."""

@@ -1,14 +1,57 @@
-"""Checks of a risk's data, before any of it is cast: targets, labels, weights, numbers of samples."""
+"""Checks of what a risk is made of, before any of it is cast: settings, targets, weights, samples."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, Namespace
 from ...device.backend import Backend
 from ...device.host_data import on_host
 from ...divergences import Divergence
+from ...network import Network
+from .penalties import Penalty
+
+
+def check_model(network: Any, divergence: Any) -> None:
+    """Raises TypeError unless these are a `Network` and a `Divergence`."""
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a Network, got {network!r}")
+    if not isinstance(divergence, Divergence):
+        raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
+
+
+def checked_training(network: Network, training: Any) -> bool:
+    """Whether the layers draw something; `training` must be said where one can.
+
+    Raises:
+        TypeError, ValueError: it is neither True nor False; None although the network is `random`.
+    """
+    if training is None and network.random:
+        raise ValueError(
+            "training must be given as the network has Dropout: True to train with it, "
+            "False for a held-out risk without"
+        )
+    return training is not None and checks.flag("training", training) and network.random
+
+
+def checked_penalties(penalty: Any) -> list[Penalty]:
+    """`penalty`, one or several or None, as a list."""
+    items: Any = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
+    if not isinstance(items, list | tuple) or not all(
+        isinstance(item, Penalty) for item in cast(list[Any], items)
+    ):
+        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
+    return list(cast(list[Penalty], items))
+
+
+def checked_resident(resident: Any) -> bool | Literal["auto"]:
+    """`resident`, which must be True, False or "auto"."""
+    if not isinstance(resident, str):
+        return checks.flag("resident", resident)
+    if resident != "auto":
+        raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
+    return "auto"
 
 
 def whole(values: Any) -> Any:
