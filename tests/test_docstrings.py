@@ -28,7 +28,7 @@ SHOWN = [
     "Minibatch",
     "CrossEntropy",
     "difference_hessian",
-    "training.stopping.Rule",
+    "training.rule.Rule",
     "linear.conjugate_gradient",
     "linear.extreme_eigenvalues",
     "linear.trace",

@@ -1,8 +1,11 @@
-"""Inner products and norms of the rows of vectors, as `(..., 1)`, so that rows are divided by theirs."""
+"""Inner products and norms of the rows of vectors, as `(..., 1)`, so that rows are divided by theirs.
+
+And the product of a matrix, or one for each row, with vectors.
+"""
 
 from __future__ import annotations
 
-from ..device.arrays import Array, Namespace, Vector
+from ..device.arrays import Array, Matrix, Namespace, Vector
 
 
 def dot(xp: Namespace, x: Vector, y: Vector) -> Array:
@@ -27,3 +30,8 @@ def norm(xp: Namespace, v: Vector) -> Array:
     size = unit(xp, v)
     scaled = v / size
     return size * xp.sqrt(dot(xp, scaled, scaled))
+
+
+def times(matrix: Matrix, v: Vector) -> Vector:
+    """The products of `(..., N, P)` with the rows of `v`, `(..., N)`."""
+    return (matrix @ v[..., None])[..., 0]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
+from ..linear.vectors import times
 from .matrices import check_direction, check_result, dense, require_memory
 from .offers import Offers, closure
 
@@ -54,7 +55,7 @@ class Objective(ABC):
         with backend.working():
             matrix = self.hessian(w)
             self._check_matrix(backend, "hessian", matrix, w)
-            return _times(matrix, v)
+            return times(matrix, v)
 
     def hessian(self, w: Vector) -> Matrix:
         """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -78,10 +79,10 @@ class Objective(ABC):
         with backend.working():
             if Offers.RESIDUALS | Offers.JACOBIAN in self.offers:
                 _, J = self._residuals_and_jacobian(backend, w)
-                return _times(J.mT, _times(J, v))
+                return times(J.mT, times(J, v))
             matrix = self.gauss_newton(w)
             self._check_matrix(backend, "gauss_newton", matrix, w)
-            return _times(matrix, v)
+            return times(matrix, v)
 
     def gauss_newton(self, w: Vector) -> Matrix:
         """The Gauss-Newton matrix, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -128,7 +129,7 @@ class Objective(ABC):
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
-            return value, _times(J.mT, r), J.mT @ J
+            return value, times(J.mT, r), J.mT @ J
 
     def subset(self, samples: Array) -> Objective:
         """The objective on some of its samples, given by their numbers, on the host or the device.
@@ -232,11 +233,7 @@ class SumOfSquares(Objective):
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
-            return value, _times(J.mT, r)
-
-
-def _times(matrix: Matrix, v: Vector) -> Vector:
-    return (matrix @ v[..., None])[..., 0]
+            return value, times(J.mT, r)
 
 
 def require(objective: Objective, offer: Offers, what: str) -> None:

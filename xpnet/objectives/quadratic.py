@@ -9,6 +9,7 @@ from .. import checks
 from ..device.arrays import DTypeLike, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
+from ..linear.vectors import times
 from .base import Objective
 from .matrices import check_direction, check_point
 
@@ -73,12 +74,12 @@ class Quadratic(Objective):
     def value(self, w: Vector) -> Scalar:
         self._check(w)
         with self.backend.working():
-            return self._value(w, self._times(w))
+            return self._value(w, times(self.A, w))
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         self._check(w)
         with self.backend.working():
-            product = self._times(w)
+            product = times(self.A, w)
             return self._value(w, product), product + self.b
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
@@ -86,7 +87,7 @@ class Quadratic(Objective):
         self._check(w)
         check_direction(self.backend, w, v)
         with self.backend.working():
-            return self._times(v)
+            return times(self.A, v)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`A v`: a quadratic is its own Gauss-Newton model."""
@@ -104,9 +105,6 @@ class Quadratic(Objective):
                 setattr(part, name, self.backend.xp.take(array, there, axis=0))
         part._replicas = len(rows)
         return part
-
-    def _times(self, v: Vector) -> Vector:
-        return (self.A @ v[..., None])[..., 0]
 
     def _check(self, w: Vector) -> None:
         size = self.A.shape[-1]

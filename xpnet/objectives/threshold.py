@@ -8,6 +8,7 @@ from .. import checks
 from ..device.arrays import DTypeLike, Matrix, Samples, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
+from ..linear.vectors import times
 from .base import Objective
 
 
@@ -54,7 +55,7 @@ class ThresholdUnit(Objective):
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
         self._check(w)
         with self.backend.working():
-            return (self.signed @ w[..., None])[..., 0]
+            return times(self.signed, w)
 
     def value(self, w: Vector) -> Scalar:
         margins = self.margins(w)

@@ -9,7 +9,7 @@ from .. import checks
 from ..device.arrays import Array, Matrix, Namespace, Vector
 from ..device.backend import Backend
 from ..linear.solve import solve
-from ..linear.vectors import norm
+from ..linear.vectors import norm, times
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .base import Endings, State
@@ -225,4 +225,4 @@ def _not_definite(backend: Backend, name: str, least: Array, floor: Any = 0.0) -
 
 def _apply(vectors: Matrix, factors: Array, v: Vector) -> Vector:
     """`V diag(factors) V' v`."""
-    return (vectors @ (factors * (v[..., None, :] @ vectors)[..., 0, :])[..., None])[..., 0]
+    return times(vectors, factors * times(vectors.mT, v))

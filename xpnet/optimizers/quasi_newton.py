@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from .. import checks
 from ..device.arrays import Array, Matrix, Namespace, Vector
 from ..device.backend import Backend
-from ..linear.vectors import dot, unit
+from ..linear.vectors import dot, times, unit
 from ..objectives import Objective
 from ..objectives.matrices import require_memory
 from .base import Endings, State
@@ -61,7 +61,7 @@ class BFGS(Descent):
             scale = xp.where(good & (fresh > 0.0), ratio * (ys / _some(xp, good, dot(xp, y, y))), 1.0)
             inverse = inverse * scale[..., None]
         rho = xp.where(good, 1.0 / _some(xp, good, ys), 0.0)
-        Hy = _times(inverse, y)
+        Hy = times(inverse, y)
         # H - rho (s y'H + H y s') + rho (1 + rho y'H y) s s', in two outer products
         v = Hy - 0.5 * (_some(xp, good, ratio) + rho * dot(xp, y, Hy)) * s
         outer = (rho * s)[..., :, None] * v[..., None, :]
@@ -71,7 +71,7 @@ class BFGS(Descent):
     def direction(
         self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
     ) -> tuple[Vector, Endings]:
-        return -_times(state["inverse"], gradient), ()
+        return -times(state["inverse"], gradient), ()
 
     def forget(self, backend: Backend, state: State, rows: Any) -> None:
         xp = backend.xp
@@ -192,7 +192,3 @@ def _identity(backend: Backend, w: Vector) -> Matrix:
     xp, size = backend.xp, w.shape[-1]
     eye = xp.eye(size, dtype=w.dtype, device=backend.device)
     return eye if w.ndim == 1 else xp.asarray(xp.broadcast_to(eye, (*w.shape, size)), copy=True)
-
-
-def _times(matrix: Matrix, vector: Vector) -> Vector:
-    return (matrix @ vector[..., None])[..., 0]

@@ -31,7 +31,8 @@ def row_norms(backend: Backend, v: Vector) -> Numbers:
     xp, host = backend.xp, backend.host
     info, squares = xp.finfo(v.dtype), numbers(backend, xp.vecdot(v, v))
     low, high = lowest(info), float(info.max)
-    if all(low < square < high for square in squares):
+    one = len(squares) == 1  # where plain comparisons are the fastest
+    if low < squares[0] < high if one else host.all((squares > low) & (squares < high)):
         return host.sqrt(squares)
     size = unit(xp, v)
     scaled = v / size

@@ -9,6 +9,7 @@ from typing import Literal
 from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
+from ..linear.vectors import times
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from . import truncated
@@ -116,7 +117,7 @@ class _Exact(Model):
         q = in_ball(host, self.curvatures, self.slopes, control)
         promised = -host.sum((self.slopes + 0.5 * self.curvatures * q) * q, axis=1)
         there = self.backend.asarray(q if self.w.ndim > 1 else q[0, :], self.w.dtype)
-        move = (self.vectors @ there[..., None])[..., 0]
+        move = times(self.vectors, there)
         return Proposal(move, promised, host.sqrt(host.sum(q * q, axis=1)), control)
 
     def unrestricted(self) -> tuple[Vector, Numbers]:

@@ -13,9 +13,9 @@ from ..optimizers.base import State
 from . import stopping
 from .loop import Loop
 from .progress import Bar
+from .rule import Rule
 from .run import Run
 from .session import Session
-from .stopping import Rule
 
 STEPS, UPDATES = 1_000, 10_000  # the default limits: of steps, and of those that see one sample
 GRADIENT = 1e-5  # the default tolerance of methods that wait for the device

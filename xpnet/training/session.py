@@ -16,8 +16,9 @@ from .ends import Ends, some
 from .loop import Loop
 from .progress import Bar
 from .replicas import differ, selected
+from .rule import Progress, Rule
 from .run import Look, Run, history
-from .stopping import ALIKE, Progress, Rule
+from .stopping import ALIKE
 from .watch import OutOfBudget
 
 logger = logging.getLogger("xpnet")
