@@ -148,7 +148,7 @@ class GaussNewton(_Whole):
         search: tries the length 1 first.
 
     Raises:
-        TypeError: an objective without residuals or `gauss_newton_product`.
+        TypeError: no search, no truth value; an objective without residuals or `gauss_newton_product`.
         MemoryError: in the first step, if `G` would not fit; the message gives its size.
     """
 
@@ -156,6 +156,7 @@ class GaussNewton(_Whole):
     search: Search = field(default_factory=StrongWolfe)
 
     def __post_init__(self) -> None:
+        keep(self, matrix_free=checks.flag("matrix_free", self.matrix_free))
         check_search(self.search)
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:

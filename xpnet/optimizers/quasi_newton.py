@@ -38,7 +38,7 @@ class BFGS(Descent):
             6.20), or the identity, as in SciPy.
 
     Raises:
-        TypeError: no search.
+        TypeError: no search; no truth value.
         MemoryError: in `initialize`, if `H` would not fit.
     """
 
@@ -46,6 +46,7 @@ class BFGS(Descent):
     scaled: bool = True
 
     def __post_init__(self) -> None:
+        keep(self, scaled=checks.flag("scaled", self.scaled))
         check_search(self.search)
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:

@@ -13,9 +13,9 @@ from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .outcome import Ending, Outcome
 from .replicas import Numbers, lowest, numbers
-from .schedules import Rate, as_schedule, checked_schedule
+from .schedules import Rate, as_schedule, checked_rate, checked_schedule
 from .schedules.rates import usable
-from .settings import Settings
+from .settings import Settings, keep
 
 ROUNDED = Ending(
     "no lower value found along the gradient: as far as rounding lets it go", Outcome.CONVERGED
@@ -117,7 +117,7 @@ class Fixed(Settings, Search):
     descends = False
 
     def __post_init__(self) -> None:
-        as_schedule(self.rate)
+        keep(self, rate=checked_rate(self.rate))
 
     def initialize(self, backend: Backend, objective: Objective, w: Vector) -> dict[str, Any]:
         return as_schedule(self.rate).initialize(backend, w)

@@ -18,6 +18,9 @@ from .watch import Watch
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
 
 
+KEPT = {"gradient", "moved", "before", "origin", "point"}  # in the states of methods, like `w`
+
+
 class NonFiniteError(ArithmeticError):
     """A value or gradient is NaN or infinite; `w` has been put back to the last finite point."""
 
@@ -72,9 +75,8 @@ class Loop:
             self.last_value: Any = self.watch.values
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
-                self.state = checked_state(
-                    self.backend, state if in_place else copy.deepcopy(state), self.state, optimizer
-                )
+                given = state if in_place else copy.deepcopy(state)
+                self.state = checked_state(self.backend, given, self.state, optimizer, w)
                 self._resume()
         self._before = dict(self.state)
 
@@ -122,10 +124,15 @@ class Loop:
         self.begin, self.last, self.last_value = self.last, self.begin, value
 
     def put(self, source: Vector, rows: Any) -> None:
-        """Moves the replicas in `rows`, truth values of the host, to `source`; a point ahead of `w` too."""
-        copy_rows(self.backend, self.w, source, rows)
+        """Moves the replicas in `rows`, truth values of the host, to `source`.
+
+        Those that are elsewhere, that is: of one that is there already, the point ahead stays.
+        """
         if "ahead" in self.state:
-            copy_rows(self.backend, self.state["ahead"], source, rows)
+            xp, ahead = self.backend.xp, self.state["ahead"]
+            elsewhere = xp.any(self.w != source, axis=-1, keepdims=True)
+            copy_rows(self.backend, ahead, xp.where(elsewhere, source, ahead), rows)
+        copy_rows(self.backend, self.w, source, rows)
 
     def undo(self, rows: Any) -> None:
         """Puts back the replicas in `rows`, and the state, if a step was cut short."""
@@ -142,10 +149,11 @@ class Loop:
         return f"non-finite {kind} at step {self.steps}"
 
 
-def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimizer) -> State:
+def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimizer, w: Vector) -> State:
     """`given`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
 
-    Integers that NumPy has read from a file become Python's.
+    What it has kept from the last step beside must fit `w`. Integers that NumPy has read from a file become
+    Python's. A point ahead of `w` that another method has left is no point of this one.
     """
     if not isinstance(given, dict):
         raise TypeError(f"state must be a dict that an earlier run left, got {given!r}")
@@ -155,7 +163,9 @@ def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimiz
         raise ValueError(
             f"state is not one of {optimizer!r}: it has no {', '.join(map(repr, sorted(missing)))}"
         )
-    for name, value in fresh.items():
+    if "ahead" not in fresh:
+        state.pop("ahead", None)
+    for name, value in (dict.fromkeys(KEPT & state.keys(), w) | fresh).items():
         if type(value) is int:
             state[name] = checks.count(f"state[{name!r}]", state[name], 0)
             continue
