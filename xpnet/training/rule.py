@@ -7,7 +7,6 @@ remember; it returns True, or for replicas an array with one truth value each.
 from __future__ import annotations
 
 import functools
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ class _Any(Rule):
     rules: tuple[Rule, ...]
 
     def start(self) -> Check:
-        return _joined(operator.or_, self.rules)
+        return _joined(lambda left, right: left | right, self.rules)
 
     def __str__(self) -> str:
         return " or ".join(map(str, self.rules))
@@ -120,7 +119,7 @@ class _All(Rule):
     rules: tuple[Rule, ...]
 
     def start(self) -> Check:
-        return _joined(operator.and_, self.rules)
+        return _joined(lambda left, right: left & right, self.rules)
 
     def __str__(self) -> str:
         return " and ".join(f"({rule})" if isinstance(rule, _Any) else str(rule) for rule in self.rules)
