@@ -13,6 +13,7 @@ from oracles import Bowl, quadratic
 from xpnet import (
     Adam,
     Momentum,
+    Nesterov,
     Objective,
     Optimizer,
     Quadratic,
@@ -86,6 +87,23 @@ def test_states_of_another_kind(change, error, message):
     state = {"step": 1, "velocity": np.zeros(2)} | change
     with pytest.raises(error, match=message):
         minimize(Bowl(), Momentum(), np.ones(2), state=state)
+
+
+@pytest.mark.parametrize("name", ["trust-region", "newton", "steepest descent"])
+def test_what_a_state_has_kept_of_the_last_step_fits_w(name):
+    kept = minimize(Quadratic(np.eye(2), backend="numpy"), name, np.ones(2), stop=after(1)).state
+    with pytest.raises(ValueError, match=r"state\['\w+'\] must have shape \(3,\) for this w, got \(2,\)"):
+        minimize(Quadratic(np.eye(3), backend="numpy"), name, np.ones(3), state=kept)
+
+
+def test_a_point_ahead_that_another_method_has_left_is_not_gone_by():
+    objective, w = quadratic(10.0)
+    run = minimize(objective, Nesterov(0.05), w, stop=after(3))
+    plain = {"step": 3, "velocity": run.state["velocity"]}
+    for given in (run.state, plain):
+        went = minimize(objective, Momentum(0.05), run.w, state=given, stop=after(5))
+        np.testing.assert_array_equal(went.history.value[0], objective.value(run.w))
+    assert_array_equal(went.w, minimize(objective, Momentum(0.05), run.w, state=run.state, stop=after(5)).w)
 
 
 class Wrong(Objective):

@@ -93,7 +93,10 @@ def _ritz(backend: Backend, diagonal: Array, beside: Array) -> tuple[Array, Matr
 
 @dataclass(frozen=True)
 class Extremes:
-    """The ends of a spectrum: eigenvalues, their eigenvectors, and bounds on the eigenvalues' errors."""
+    """The ends of a spectrum: eigenvalues, their eigenvectors, and bounds on the eigenvalues' errors.
+
+    A bound is `|A x - theta x|`, and at least a unit in the last place of the larger absolute value.
+    """
 
     smallest: float
     largest: float
@@ -146,8 +149,11 @@ def extreme_eigenvalues(
             low, high = float(values[0]), float(values[-1])
             last = float(beside[-1])
             bounds = (abs(last * float(modes[-1, 0])), abs(last * float(modes[-1, -1])))
-            good = max(bounds) <= tolerance * max(abs(low), abs(high))
+            greatest = max(abs(low), abs(high))
+            good = max(bounds) <= tolerance * greatest
             if good or diagonal.shape[0] < k or k == most:
+                off = float(backend.xp.finfo(start.dtype).eps) * greatest
+                bounds = max(bounds[0], off), max(bounds[1], off)  # rounding cannot be told away
                 return Extremes(low, high, modes[:, 0] @ V, modes[:, -1] @ V, bounds, products)
             k = min(2 * k, most)
 

@@ -25,7 +25,8 @@ class LeastSquares(Objective):
         dtype: "float64" or "float32", of `w`.
 
     The derivatives are exact, and cost about P evaluations: this is for few parameters. It pickles if
-    `function` does, as one does that a module defines.
+    `function` does, as one does that a module defines. The formula may have data of its own for each of R
+    replicas, so those that have stopped go on being evaluated.
 
     Raises:
         TypeError: no function; in an evaluation: residuals that are not of the dtype of `w`.
@@ -97,10 +98,6 @@ class LeastSquares(Objective):
         r, J = self._residuals_and_columns(w)
         with self.backend.working():
             return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
-
-    def select_replicas(self, rows: list[int]) -> LeastSquares:
-        """The sum itself: the formula is one for any number of replicas."""
-        return self
 
     def _residuals_and_columns(self, w: Vector) -> tuple[Vector, Matrix]:
         check_point(self.backend, w, self.dtype)

@@ -72,42 +72,40 @@ class Descent(Optimizer):
         """The lengths to try first, `(R,)` on the host, given numbers `(R,)` of the host."""
 
     def begin(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        host, rows = backend.host, (w.shape[0] if w.ndim > 1 else 1,)
-        state = {
-            "step": 0,
-            "active": host.ones(rows, dtype=host.bool),  # replicas that take part
-            "idle": host.zeros(rows, dtype=host.int64),  # steps in a row that have led nowhere
-            "low": host.full(rows, host.nan),  # the least and the largest gradient of these
-            "high": host.full(rows, host.nan),
-            "level": host.zeros(
-                rows, dtype=host.int64
-            ),  # 1: along the negative gradient; 2: as a last resort
-            "earlier": host.full(rows, host.nan),  # the value before the last step
-            "length": host.ones(rows),  # of the last step
-            "least": host.full(rows, host.inf),  # the least value, and the largest magnitude of one
-            "most": host.zeros(rows),
-            "largest": host.zeros(rows),  # the norm of the largest gradient
-        }
+        host, rows = backend.host, w.shape[0] if w.ndim > 1 else 1
+        state = {"step": 0, "active": host.ones(rows, dtype=host.bool)}  # replicas that take part
+        state |= _judgement(backend, rows)
         return state | self.search.initialize(backend, objective, w) | self.memory(backend, objective, w)
 
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
         host = backend.host
         with backend.working():
-            known = {name: state[name] for name in KEPT if name in state}
             here = evaluate(backend, objective, w)
-            same = True
-            if "gradient" in known:
-                same = _equal(backend, here, (known["value"], known["gradient"]))
-            elif "origin" in known:
-                there = evaluate(backend, objective, known["origin"])
-                same = _equal(backend, (w, there[1]), (known["point"], known["before"]))
-            if not same:
-                for name in known:
-                    del state[name]
+            same = host.ones_like(state["active"])
+            if "gradient" in state:
+                same = _same(backend, here[1], state["gradient"])
+                same = same & (numbers(backend, here[0]) == numbers(backend, state["value"]))
+            elif "origin" in state:
+                there = evaluate(backend, objective, state["origin"])
+                same = _same(backend, w, state["point"]) & _same(backend, there[1], state["before"])
+            if not any(same):
+                for name in KEPT:
+                    state.pop(name, None)
                 state.update(self.begin(backend, objective, w) | {"step": state["step"]})
+            elif not all(same):
+                self._begin_anew(backend, state, w, ~same)
             state["value"], state["gradient"] = here
             state["step"] = int(state["step"])
             state["active"] = host.ones_like(state["active"])
+
+    def _begin_anew(self, backend: Backend, state: State, w: Vector, rows: Numbers) -> None:
+        """Forgets all that is known of these replicas."""
+        columns = column(backend, rows, w)
+        self.forget(backend, state, columns)
+        if "moved" in state:  # that they stayed is nothing to be learned
+            state["moved"] = backend.xp.where(columns, 0.0, state["moved"])
+        for name, fresh in _judgement(backend, len(rows)).items():
+            state[name] = backend.host.where(rows, fresh, state[name])
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         xp, host, step = backend.xp, backend.host, int(state["step"])
@@ -262,5 +260,22 @@ def nocedal_wright(
     return host.where(told, length, of_one(backend, norms))
 
 
-def _equal(backend: Backend, left: tuple[Any, Any], right: tuple[Any, Any]) -> bool:
-    return all(bool(backend.xp.all(a == b)) for a, b in zip(left, right, strict=True))
+def _judgement(backend: Backend, rows: int) -> dict[str, Numbers]:
+    """What is known of how each replica gets on, at its start: nothing."""
+    host = backend.host
+    return {
+        "idle": host.zeros(rows, dtype=host.int64),  # steps in a row that have led nowhere
+        "low": host.full(rows, host.nan),  # the least and the largest gradient of these
+        "high": host.full(rows, host.nan),
+        "level": host.zeros(rows, dtype=host.int64),  # 1: along the negative gradient; 2: as a last resort
+        "earlier": host.full(rows, host.nan),  # the value before the last step
+        "length": host.ones(rows),  # of the last step
+        "least": host.full(rows, host.inf),  # the least value, and the largest magnitude of one
+        "most": host.zeros(rows),
+        "largest": host.zeros(rows),  # the norm of the largest gradient
+    }
+
+
+def _same(backend: Backend, left: Vector, right: Vector) -> Numbers:
+    """Which rows are the same bits."""
+    return backend.to_numpy(backend.xp.all(left == right, axis=-1)).reshape(-1)

@@ -111,11 +111,10 @@ class GainRatio(Optimizer):
         xp, host, step = backend.xp, backend.host, state["step"]
         model = self.model(backend, objective, w, state)
         values = numbers(backend, model.value)
-        eps = float(xp.finfo(w.dtype).eps)
-        rounding = ROUNDING * eps * host.abs(values)
+        off = rounding(backend, w, model.value)
         size = host.where(host.isfinite(values), host.abs(values), 0.0)
         state["most"] = host.maximum(state["most"], size)
-        solved = size <= eps ** (4 / 3) * state["most"]
+        solved = size <= float(xp.finfo(w.dtype).eps) ** (4 / 3) * state["most"]
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
         reached, value, gradient = w, state.get("value", model.value), model.gradient
@@ -126,7 +125,7 @@ class GainRatio(Optimizer):
                 break
             proposal = model.propose(control)
             point = merged(backend, pending, w + proposal.move, reached)
-            trial = self._try(backend, objective, model, proposal, point, values, rounding)
+            trial = self._try(backend, objective, model, proposal, point, values, off)
             moved = ~host.isfinite(proposal.promised) | (
                 numbers(backend, xp.any(point != w, axis=-1)) > 0.0
             )
@@ -138,7 +137,7 @@ class GainRatio(Optimizer):
             value = merged(backend, good, trial.value, value)
             gradient = merged(backend, good, trial.gradient, gradient)
             taken, fallen = taken | good, fallen | (pending & trial.fallen)
-            hidden = trial.level & (proposal.promised <= rounding)
+            hidden = trial.level & (proposal.promised <= off)
             over = pending & ~good & (~moved | hidden | self.exhausted(control))
             stuck, pending = stuck | over, pending & ~good & ~over
         stuck = stuck | pending
@@ -151,7 +150,7 @@ class GainRatio(Optimizer):
         again = stuck & ~state["fresh"]
         state["fresh"] = state["fresh"] & ~taken
         if host.any(stuck):
-            for r, ending in enumerate(self._endings(backend, model, w, rounding, fallen)):
+            for r, ending in enumerate(self._endings(backend, model, w, off, fallen)):
                 again[r] &= ending.outcome is not Outcome.CONVERGED
                 if stuck[r] and not again[r]:
                     endings[r] = ROUNDED if solved[r] and ending is STUCK else ending
@@ -169,7 +168,7 @@ class GainRatio(Optimizer):
         proposal: Proposal,
         point: Vector,
         values: Numbers,
-        rounding: Numbers,
+        off: Numbers,
     ) -> _Trial:
         """Evaluates the objective at `point`, and judges the step."""
         host = backend.host
@@ -179,7 +178,7 @@ class GainRatio(Optimizer):
             value, gradient = backend.xp.asarray(objective.value(point), copy=True), None
         trial = numbers(backend, value)
         fall, sound = values - trial, host.isfinite(trial)
-        level = host.abs(fall) <= rounding
+        level = host.abs(fall) <= off
         if gradient is None and host.any(level):
             gradient = evaluate(backend, objective, point)[1]
         if gradient is not None:
@@ -202,19 +201,24 @@ class GainRatio(Optimizer):
         state["fresh"] = state["fresh"] | rows
 
     def _endings(
-        self, backend: Backend, model: Model, w: Vector, rounding: Numbers, fallen: Numbers
+        self, backend: Backend, model: Model, w: Vector, off: Numbers, fallen: Numbers
     ) -> list[Ending]:
         """How each replica ends if nothing lower is found for it."""
         xp, (move, promised) = backend.xp, model.unrestricted()
         # values cannot tell points apart that are nearer than the square root of the precision
         near = xp.all(xp.abs(move) <= float(xp.finfo(w.dtype).eps) ** 0.5 * xp.abs(w), axis=-1)
         bounded = backend.host.isfinite(promised)
-        converged = (promised <= rounding) | (bounded & (numbers(backend, near) > 0.0))
+        converged = (promised <= off) | (bounded & (numbers(backend, near) > 0.0))
         still = row_norms(backend, model.gradient) == 0.0
         return [
             (STATIONARY if still[r] else ROUNDED) if converged[r] else NON_FINITE if fallen[r] else STUCK
             for r in range(converged.shape[0])
         ]
+
+
+def rounding(backend: Backend, w: Vector, value: Scalar) -> Numbers:
+    """By how much each value at `w` may be off."""
+    return ROUNDING * float(backend.xp.finfo(w.dtype).eps) * backend.host.abs(numbers(backend, value))
 
 
 def _none(backend: Backend, endings: list[Ending | None]) -> Numbers:

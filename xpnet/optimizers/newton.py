@@ -148,7 +148,7 @@ class GaussNewton(_Whole):
         search: tries the length 1 first.
 
     Raises:
-        TypeError: an objective without residuals or `gauss_newton_product`.
+        TypeError: no search, no truth value; an objective without residuals or `gauss_newton_product`.
         MemoryError: in the first step, if `G` would not fit; the message gives its size.
     """
 

@@ -38,7 +38,7 @@ class BFGS(Descent):
             6.20), or the identity, as in SciPy.
 
     Raises:
-        TypeError: no search.
+        TypeError: no search; no truth value.
         MemoryError: in `initialize`, if `H` would not fit.
     """
 

@@ -18,6 +18,9 @@ from .watch import Watch
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
 
 
+KEPT = {"gradient", "moved", "before", "origin", "point"}  # in the states of methods, like `w`
+
+
 class NonFiniteError(ArithmeticError):
     """A value or gradient is NaN or infinite; `w` has been put back to the last finite point."""
 
@@ -67,9 +70,12 @@ class Loop:
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
                 checks.instance("state", state, dict, "a dict that an earlier run left")
-                numbers = checked_state(self.backend, state, self.state, w, optimizer)
+                fresh = self.state
+                numbers = checked_state(self.backend, state, fresh, w, optimizer)
                 self.state = state if in_place else copy.deepcopy(state)
                 self.state.update(numbers)
+                if "ahead" not in fresh:  # that of another method is no point of this one
+                    self.state.pop("ahead", None)
                 self._resume()
         self._before = dict(self.state)
 
@@ -117,10 +123,15 @@ class Loop:
         self.begin, self.last, self.last_value = self.last, self.begin, value
 
     def put(self, source: Vector, rows: Any) -> None:
-        """Moves the replicas in `rows`, truth values of the host, to `source`; a point ahead of `w` too."""
-        copy_rows(self.backend, self.w, source, rows)
+        """Moves the replicas in `rows`, truth values of the host, to `source`.
+
+        Those that are elsewhere, that is: of one that is there already, the point ahead stays.
+        """
         if "ahead" in self.state:
-            copy_rows(self.backend, self.state["ahead"], source, rows)
+            xp, ahead = self.backend.xp, self.state["ahead"]
+            elsewhere = xp.any(self.w != source, axis=-1, keepdims=True)
+            copy_rows(self.backend, ahead, xp.where(elsewhere, source, ahead), rows)
+        copy_rows(self.backend, self.w, source, rows)
 
     def undo(self, rows: Any) -> None:
         """Puts back the replicas in `rows`, and the state, if a step was cut short."""
@@ -152,13 +163,11 @@ def checked_state(
         raise ValueError(
             f"state is not one of {optimizer!r}: it has no {', '.join(map(repr, sorted(missing)))}"
         )
-    for name, value in fresh.items():
+    for name, value in (dict.fromkeys(KEPT & state.keys(), w) | fresh).items():
         if type(value) is int:
             numbers[name] = checks.count(f"state[{name!r}]", state[name], 0)
             continue
         _check_like(backend, f"state[{name!r}]", state[name], value)
-    for name in NOTED & state.keys() - fresh.keys():
-        _check_like(backend, f"state[{name!r}]", state[name], w)
     if "value" in state.keys() - fresh.keys():
         shape = checks.shape_of(state["value"])
         if shape != tuple(w.shape[:-1]):
@@ -167,14 +176,11 @@ def checked_state(
     return numbers
 
 
-NOTED = {"gradient", "before", "moved"}  # what methods note of the step before, like `w`
-
-
 def _check_like(backend: Backend, name: str, own: Any, value: Any) -> None:
     """Raises unless `own` has shape, dtype and place of `value`, an array."""
     shape, wanted = checks.shape_of(own), checks.shape_of(value)
     if shape != wanted:
-        got = checks.shown(own) if shape is None else f"shape {shape}"
+        got = checks.shown(own) if shape is None else str(shape)
         raise ValueError(f"{name} must have shape {wanted} for this w, got {got}")
     if wanted is not None and own.dtype != value.dtype:
         raise ValueError(f"{name} must be {value.dtype} for this w, got {own.dtype}")

@@ -6,6 +6,7 @@ remember; it returns True, or for replicas an array with one truth value each.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,15 +109,7 @@ class _Any(Rule):
     rules: tuple[Rule, ...]
 
     def start(self) -> Check:
-        started = [rule.start() for rule in self.rules]
-
-        def check(progress: Progress) -> Any:
-            found: Any = False
-            for own in started:  # every check sees every point: one that remembers must not miss any
-                found = own(progress) | found
-            return found
-
-        return check
+        return _joined(lambda left, right: left | right, self.rules)
 
     def __str__(self) -> str:
         return " or ".join(map(str, self.rules))
@@ -127,18 +120,16 @@ class _All(Rule):
     rules: tuple[Rule, ...]
 
     def start(self) -> Check:
-        started = [rule.start() for rule in self.rules]
-
-        def check(progress: Progress) -> Any:
-            found: Any = True
-            for own in started:
-                found = own(progress) & found
-            return found
-
-        return check
+        return _joined(lambda left, right: left & right, self.rules)
 
     def __str__(self) -> str:
         return " and ".join(f"({rule})" if isinstance(rule, _Any) else str(rule) for rule in self.rules)
+
+
+def _joined(join: Callable[[Any, Any], Any], rules: tuple[Rule, ...]) -> Check:
+    """A check of several; each sees every point, as one that remembers must not miss any."""
+    started = [rule.start() for rule in rules]
+    return lambda progress: functools.reduce(join, [own(progress) for own in started])
 
 
 def _rule(value: Any) -> Rule:

@@ -18,6 +18,7 @@ from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.plain import is_masked
 from ..objectives import Objective, Offers
+from ..objectives.matrices import check_result
 from ..optimizers.replicas import lowest, row_norms
 
 
@@ -58,6 +59,7 @@ class Watch(Objective):
         self.best_value: Any = math.inf if not self.rows else host.full(self.rows, math.inf)
         self._least = lowest(backend.xp.finfo(w.dtype))
         self._checked = False
+        self._symmetric: set[str] = set()  # methods whose first matrix was
         self._real: set[Any] = set()  # the dtypes of values that have been looked at
 
     def __getattr__(self, name: str) -> Any:
@@ -90,26 +92,26 @@ class Watch(Objective):
         value, gradient, matrix = self.objective.normal_equations(w)
         value = self.number(value)
         self.see(w, value, gradient)
-        return value, gradient, matrix
+        return value, gradient, self._matrix("normal_equations", matrix, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
-        return self.objective.hessian_product(w, v)
+        return self._product("hessian_product", self.objective.hessian_product(w, v), v)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
-        return self.objective.gauss_newton_product(w, v)
+        return self._product("gauss_newton_product", self.objective.gauss_newton_product(w, v), v)
 
     def hessian(self, w: Vector) -> Matrix:
         self.count("product", w.shape[-1])
-        return self.objective.hessian(w)
+        return self._matrix("hessian", self.objective.hessian(w), w)
 
     def gauss_newton(self, w: Vector) -> Matrix:
         if Offers.NORMAL_EQUATIONS in self.original.offers:
             self.count("gradient")
         else:
             self.count("product", w.shape[-1])
-        return self.objective.gauss_newton(w)
+        return self._matrix("gauss_newton", self.objective.gauss_newton(w), w)
 
     def residuals(self, w: Vector) -> Vector:
         self.count("value")
@@ -210,6 +212,22 @@ class Watch(Objective):
         if gradient is w or getattr(gradient, "base", None) is w:
             raise ValueError(f"{name} must be a new array, got w itself, which the optimizer moves")
         self._checked = True
+
+    def _product(self, method: str, product: Vector, v: Vector) -> Vector:
+        """`product`, which must be like the `v` that it was taken with."""
+        check_result(self.backend, f"the objective's {method}", product, tuple(v.shape), v.dtype)
+        return product
+
+    def _matrix(self, method: str, matrix: Matrix, w: Vector) -> Matrix:
+        """`matrix`, which must be square for this `w`, and the first time also be symmetric."""
+        xp, name = self.backend.xp, f"the objective's {method}"
+        check_result(self.backend, name, matrix, (*w.shape, w.shape[-1]), w.dtype)
+        if method not in self._symmetric:
+            off = xp.abs(matrix - matrix.mT)
+            if bool(xp.any(off > float(xp.finfo(w.dtype).eps) ** 0.5 * xp.max(xp.abs(matrix)))):
+                raise ValueError(f"{name} must be symmetric, got one that is off by {float(xp.max(off)):g}")
+            self._symmetric.add(method)
+        return matrix
 
     def _norm(self, vectors: Vector) -> Any:
         """The Euclidean norm over the last axis, on the host, whatever the size of the numbers."""

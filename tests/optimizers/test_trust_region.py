@@ -1,3 +1,0 @@
-"""The trust region."""
-
-from __future__ import annotations
