@@ -223,7 +223,7 @@ KNOWN = {
         lambda w: 0.5 * np.sum(np.array([10 * (w[1] - w[0] ** 2), 1 - w[0], np.exp(w[2]) - 1]) ** 2),
         np.array([-1.2, 1.0, 0.3]),
         lambda w: np.array([10 * (w[1] - w[0] ** 2), 1 - w[0], np.exp(w[2]) - 1]),
-        lacks=("subset", "redraw"),
+        lacks=("subset", "redraw", "select_replicas"),
     ),
     "SumOfSquares": Known(
         Line(),
@@ -430,7 +430,7 @@ CALLS["EmpiricalRisk.redraw"] = Call(
     {"draw": integer(0, 1, 5)},
     _judge_redraw,
 )
-for _name in ("risk", "squares", "Quadratic", "LeastSquares", "ThresholdUnit"):
+for _name in ("risk", "squares", "Quadratic", "ThresholdUnit"):
     CALLS[f"{_name}.select_replicas"] = Call(
         KNOWN[_name].objective.select_replicas,
         {"rows": Argument([[0], [0, 1]])},
