@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,13 +18,12 @@ class _Slot:
     def __init__(
         self, cupy: Any, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype[Any]]
     ) -> None:
-        self.host: list[HostArray] = []
-        self.device: list[Any] = []
-        for shape, dtype in zip(shapes, dtypes, strict=True):
-            count = math.prod(shape)
-            memory = cupy.cuda.alloc_pinned_memory(count * dtype.itemsize)
-            self.host.append(np.frombuffer(memory, dtype, count).reshape(shape))
-            self.device.append(cupy.empty(shape, dtype))
+        import cupyx
+
+        pinned: Any = cast(Any, cupyx).empty_pinned
+        pairs = list(zip(shapes, dtypes, strict=True))
+        self.host: list[HostArray] = [pinned(shape, dtype) for shape, dtype in pairs]
+        self.device: list[Any] = [cupy.empty(shape, dtype) for shape, dtype in pairs]
         self.copied = cupy.cuda.Event(block=True, disable_timing=True)
         self.used = cupy.cuda.Event(disable_timing=True)
         self.used.record()  # what the device's memory was before
