@@ -5,6 +5,8 @@ The array API standard knows no place to write to; NumPy and CuPy take one.
 
 from __future__ import annotations
 
+import functools
+
 from .arrays import Array, Namespace, compat
 
 
@@ -28,5 +30,6 @@ def multiply(xp: Namespace, left: Array, right: Array, into: Array | None = None
     return into
 
 
+@functools.lru_cache(maxsize=16)
 def _writes(xp: Namespace) -> bool:
     return bool(compat.is_numpy_namespace(xp) or compat.is_cupy_namespace(xp))

@@ -17,7 +17,8 @@ Aliases: TypeAlias = tuple[tuple[int, ...], ...]
 """For each output the positions of the arrays that lie in the same place."""
 
 _HOST: Any = (np.ndarray, np.generic)  # as `isinstance` takes it; of types that are not narrowed further
-FLOATS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+FLOATS = frozenset((FLOAT32, FLOAT64))
 
 
 @functools.lru_cache(maxsize=16)
@@ -44,7 +45,7 @@ def checked(rule: Rule, kind: type, arrays: tuple[Any, ...], scalars: dict[str, 
         if type(array) is not kind or array.dtype is not dtype:
             check_arrays(rule, kind, arrays)
             break
-    if dtype not in FLOATS:
+    if dtype is not FLOAT32 and dtype is not FLOAT64:
         check_arrays(rule, kind, arrays)
     for name, value in scalars.items():
         if type(value) is not float:
@@ -144,16 +145,16 @@ def aliases(
 ) -> Aliases:
     """Which of `arrays` each of `into` lies on; raises where results cannot be written there."""
     check_into(rule, into, count)
-    views = False
+    views, dtype = False, arrays[0].dtype
     for target in into:
         if type(target) is not kind:
             _check_kind(rule, kind, "into", target)
         if target.shape != shape:
             shapes = ", ".join(str(target.shape) for target in into)
             raise ValueError(f"{rule.name} yields shape {shape}, got {shapes} to write into")
-        if target.dtype != arrays[0].dtype:
+        if target.dtype is not dtype and target.dtype != dtype:
             raise TypeError(
-                f"{rule.name}: arrays must share one dtype, got {arrays[0].dtype} and into {target.dtype}"
+                f"{rule.name}: arrays must share one dtype, got {dtype} and into {target.dtype}"
             )
         if kind is np.ndarray and not target.flags.writeable:
             raise ValueError(f"{rule.name}: into must be writeable, got a read-only array")

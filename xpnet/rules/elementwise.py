@@ -117,7 +117,8 @@ class Elementwise(Rule):
                 if type(value) is not float:
                     shape = tuple(value.shape)
                     raise TypeError(f"{self.name}: {name} must be a number in a sum, got shape {shape}")
-            arguments.broadcast(self, arrays, scalars)
+            if len(arrays) > 1:
+                arguments.broadcast(self, arrays, scalars)
         if kind is None or kind is np.ndarray:
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
