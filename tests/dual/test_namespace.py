@@ -109,7 +109,8 @@ def test_second_derivatives_equal_differences(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_plain_arrays_pass_through(name):
     x, _ = numbers()
-    np.testing.assert_array_equal(FUNCTIONS[name](Namespace(xp), x, C), FUNCTIONS[name](xp, x, C))
+    # to rounding: BLAS's products depend on how its arguments lie in memory
+    np.testing.assert_allclose(FUNCTIONS[name](Namespace(xp), x, C), FUNCTIONS[name](xp, x, C), rtol=1e-14)
 
 
 def test_products_with_zeros():
