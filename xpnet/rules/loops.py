@@ -1,0 +1,414 @@
+"""Writes the loops of a traced rule for a compiler on the host (Numba): Python text, one pass over memory.
+
+There is one text for each way in which the arrays broadcast and outputs lie on inputs. An output that lies
+on an input is the same argument, and all arguments are told to lie apart, as a compiler that has to fear an
+overlap makes no vectors. No operation may be rounded otherwise than it says: then a number comes out the
+same in a vector and alone, so that bits depend neither on how arrays are cut nor on where they begin.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .functions import FUNCTIONS, called, text
+from .graph import Graph, Node
+from .operations import OPERATIONS, REDUCTIONS
+from .program import wanted_uniforms
+
+LANES = 256  # partial sums, each of every 256th number; a power of 2
+_BLOCK = 512  # the samples that a samplewise rule takes at a time
+
+_APART = """
+@intrinsic
+def apart(context):  # the data of the arrays lie apart
+    def generate(context, builder, signature, values):
+        for argument in builder.function.args:
+            if argument.name.endswith(".4"):
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+    return types.void(), generate
+"""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An array that a loop reads or writes.
+
+    Attributes:
+        name: `A0` of the first array, `O0` of the first output, `U3` of the array that node 3 is.
+        mask: for each axis of the whole "1", or "0" where it is broadcast.
+        ndim: its own number of axes.
+        double: whether it is of float64 whatever the others are.
+    """
+
+    name: str
+    mask: str
+    ndim: int
+    written: bool = False
+    double: bool = False
+
+    @property
+    def own(self) -> range:
+        """Its own axes, among those of the whole."""
+        return range(len(self.mask) - self.ndim, len(self.mask))
+
+
+class Axes:
+    """The loops over the axes of the whole, and how each argument is indexed in them.
+
+    Axes that every contiguous argument has, or lacks, together are one loop; the last `apart` stay alone.
+    """
+
+    def __init__(self, arguments: Sequence[Argument], ndim: int, contiguous: bool, apart: int = 0) -> None:
+        self.arguments, self.contiguous = {own.name: own for own in arguments}, contiguous
+        self.groups: list[list[int]] = []
+        for axis in range(ndim):
+            alike = all(own.mask[axis - 1 : axis] == own.mask[axis] for own in arguments)
+            if contiguous and self.groups and alike and axis < ndim - apart:
+                self.groups[-1].append(axis)
+            else:
+                self.groups.append([axis])
+        # a contiguous argument is seen with one axis for each of its loops, under another name
+        self._seen = {
+            name: f"seen{name}"
+            for name, own in self.arguments.items()
+            if contiguous and own.ndim and own.ndim != len(self._groups(own))
+        }
+
+    def signature(self, dtype: str, numbers: int) -> str:
+        arrays = [
+            f"types.Array(types.{'float64' if own.double else dtype}, {own.ndim}, "
+            f"'{'C' if self.contiguous else 'A'}', readonly={not own.written})"
+            for own in self.arguments.values()
+        ]
+        return f"types.void({', '.join(arrays + ['types.float64'] * numbers)})"
+
+    def prologue(self) -> list[str]:
+        """The lines that make those."""
+        lines: list[str] = []
+        for name, seen in self._seen.items():
+            own = self.arguments[name]
+            lengths = [self._length(own, group) for group in self._groups(own)]
+            lines.append(f"{seen} = {name}.reshape(({', '.join(lengths) or '1'},))")
+        return lines
+
+    def _groups(self, own: Argument) -> list[list[int]]:
+        return [group for group in self.groups if own.mask[group[0]] == "1"]
+
+    def _length(self, own: Argument, group: list[int]) -> str:
+        return " * ".join(f"{own.name}.shape[{axis - own.own.start}]" for axis in group)
+
+    def length(self, loop: int) -> str:
+        """How often a loop goes round."""
+        group = self.groups[loop]
+        for own in self.arguments.values():
+            if group[0] in own.own and own.mask[group[0]] == "1":
+                return self._length(own, group)
+        return "1"
+
+    def index(self, name: str, **places: str) -> str:
+        """The element of an argument, where loop `k` is at `ik`, or at `places["ik"]`."""
+        own = self.arguments[name]
+        if self.contiguous:
+            parts = [f"i{k}" for k, group in enumerate(self.groups) if own.mask[group[0]] == "1"]
+            parts = parts or (["0"] if own.ndim else ["()"])
+        else:
+            parts = [f"i{axis}" if own.mask[axis] == "1" else "0" for axis in own.own] or ["()"]
+        return f"{self._seen.get(name, name)}[{', '.join(places.get(part, part) for part in parts)}]"
+
+    def depth(self, name: str) -> int:
+        """How many of the loops must be open before its element is known."""
+        used = [k for k, group in enumerate(self.groups) if self.arguments[name].mask[group[0]] == "1"]
+        return used[-1] + 1 if used else 0
+
+
+class Writer:
+    """The lines that compute a graph's nodes.
+
+    `places[k]` is the argument in which array `k` lies. The scalars `numbers` come in double precision, and
+    so does what is made of them alone, unless `given` says what comes instead for each uniform node that
+    is wanted: "f" a number, "b" a truth value (both as a float64), "a" an array, "c" one of truth values.
+    """
+
+    def __init__(self, graph: Graph, places: Sequence[str], given: str | None) -> None:
+        self.graph, self.places, self.uniforms = graph, places, wanted_uniforms(graph)
+        self.given = given
+        self.numbers = (
+            [f"h{k}" for k in range(len(graph.scalars))]
+            if given is None
+            else [f"t{n}" for n, kind in zip(self.uniforms, given, strict=True) if kind in "fb"]
+        )
+
+    def name(self, number: int) -> str:
+        node = self.graph.nodes[number]
+        if node.operation == "constant":
+            return _constant(node.value, "T")
+        return f"v{self.places[node.value]}" if node.operation == "array" else f"t{number}"
+
+    def line(self, number: int) -> str:
+        node = self.graph.nodes[number]
+        return f"t{number} = {OPERATIONS[node.operation].loop.format(*map(self.name, node.arguments))}"
+
+    def load(self, argument: str, element: str) -> str:
+        """The line that reads an element of an argument."""
+        if argument[0] != "U":
+            return f"v{argument} = {element}"
+        number = int(argument[1:])
+        return f"t{number} = {element}" + " != T(0)" * self.graph.nodes[number].boolean
+
+    def computed(self, number: int) -> bool:
+        """Whether a node has a line of its own in the loops."""
+        node = self.graph.nodes[number]
+        return not node.uniform and node.operation != "array"
+
+    def prologue(self) -> list[str]:
+        """Makes the uniform nodes, in double precision, and then numbers of the loop's dtype of them."""
+        nodes = self.graph.nodes
+        if self.given is not None:
+            kinds = zip(self.uniforms, self.given, strict=True)
+            made = {"f": "t{0} = T(t{0})", "b": "t{0} = t{0} != 0.0"}
+            return [made[kind].format(n) for n, kind in kinds if kind in "fb"]
+        needed = ancestors(nodes, self.uniforms)
+        lines: list[str] = []
+        for number in sorted(needed):
+            node = nodes[number]
+            if node.operation == "scalar":
+                lines.append(f"d{number} = h{self.graph.scalars.index(node.value)}")
+            elif node.operation != "constant":
+                read = [
+                    _constant(nodes[n].value, "") if nodes[n].operation == "constant" else f"d{n}"
+                    for n in node.arguments
+                ]
+                own = re.sub(r"\bT\(", "D(", OPERATIONS[node.operation].loop.format(*read))
+                lines.append(f"d{number} = {own}")
+        return lines + [f"t{n} = d{n}" if nodes[n].boolean else f"t{n} = T(d{n})" for n in self.uniforms]
+
+    def source(self, axes: Axes, dtype: str, extra: Sequence[str], lines: Sequence[str]) -> str:
+        """The module of a kernel with these lines, which takes the arguments, then numbers."""
+        numbers = [*self.numbers, *extra]
+        head = [f"def kernel({', '.join([*axes.arguments, *numbers])}):", "    apart()"]
+        made = [*self.prologue(), *lines]
+        options = "nogil=True, error_model='numpy', cache=CACHE"
+        return (
+            text(dtype, called(made))
+            + _APART
+            + "D = np.float64\n"
+            + f"\n@njit([{axes.signature(dtype, len(numbers))}], {options})\n"
+            + "\n".join([*head, *indented(made)])
+            + "\n"
+        )
+
+
+def folds_in_loop(graph: Graph) -> bool:
+    """Whether what is made of numbers alone calls no function of `functions.py`, which are of one dtype."""
+    needed = ancestors(graph.nodes, wanted_uniforms(graph))
+    return not any(called([OPERATIONS[n.operation].loop]) for n in map(graph.nodes.__getitem__, needed)
+                   if n.operation in OPERATIONS)
+
+
+def ancestors(nodes: Sequence[Node], wanted: Sequence[int]) -> set[int]:
+    """The numbers `wanted`, and of all nodes that go into them."""
+    found, todo = set[int](), [*wanted]
+    while todo:
+        number = todo.pop()
+        if number not in found:
+            found.add(number)
+            todo += nodes[number].arguments
+    return found
+
+
+def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
+    return ["    " * depth + line for line in lines]
+
+
+def is_dear(node: Node) -> bool:
+    """Whether it is better to keep a node's value than to compute it twice."""
+    return node.operation in FUNCTIONS or "math." in getattr(OPERATIONS.get(node.operation), "loop", "")
+
+
+def _constant(value: float, kind: str) -> str:
+    number = repr(value) if math.isfinite(value) else f"np.{abs(value)!r}"
+    if value == -math.inf:
+        number = "-np.inf"
+    return f"{kind}({number})"
+
+
+def elementwise_text(
+    graph: Graph, arguments: Sequence[Argument], places: Sequence[str], outputs: Sequence[str],
+    given: str | None, contiguous: bool, dtype: str,
+) -> str:
+    """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`."""
+    writer = Writer(graph, places, given)
+    ndim = len(arguments[0].mask)
+    axes = Axes(arguments, ndim, contiguous)
+    lines = [f"n{k} = {axes.length(k)}" for k in range(len(axes.groups))] + axes.prologue()
+    read = [own.name for own in arguments if own.name in places or own.name[0] == "U"]
+    last = len(axes.groups)
+    for depth in range(last + 1):
+        loaded = [writer.load(name, axes.index(name)) for name in read if axes.depth(name) == depth]
+        lines += indented(loaded, depth)
+        if depth < last:
+            lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+    body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
+    body += [f"r{k} = {writer.name(n)}" for k, n in enumerate(graph.outputs)]
+    body += [f"{axes.index(name)} = r{k}" for k, name in enumerate(outputs)]
+    return writer.source(axes, dtype, (), lines + indented(body, last))
+
+
+def sum_text(
+    graph: Graph, arguments: Sequence[Argument], places: Sequence[str], given: str | None,
+    contiguous: bool, dtype: str,
+) -> str:
+    """The module whose kernel writes `factor` times sums over the last axis into `total`, in float64.
+
+    Number `j` goes to partial sum `j % LANES`; these are added in pairs.
+    """
+    writer = Writer(graph, places, given)
+    axes = Axes(arguments, len(arguments[0].mask), contiguous, 1)
+    last = len(axes.groups) - 1
+    read = [own.name for own in arguments if own.name != "total"]
+    along = [name for name in read if axes.arguments[name].mask[-1] == "1"]
+    lines = [f"n{k} = {axes.length(k)}" for k in range(last + 1)] + axes.prologue()
+    lines.append(f"lanes = np.empty({LANES})")
+    for depth in range(last):
+        lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+    place = {f"i{last}": "first : first + n"}
+    body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
+    inner = [
+        "lanes[:] = 0.0",
+        *[writer.load(name, axes.index(name)) for name in read if name not in along],
+        f"for first in range(0, n{last}, {LANES}):",
+        f"    n = min({LANES}, n{last} - first)",
+        *[f"    p{name} = {axes.index(name, **place)}" for name in along],
+        "    for j in range(n):",
+        *indented([writer.load(name, f"p{name}[j]") for name in along], 2),
+        *indented([*body, f"lanes[j] += np.float64({writer.name(graph.outputs[0])})"], 2),
+        f"half = {LANES // 2}",
+        "while half:",
+        "    low, high = lanes[:half], lanes[half : 2 * half]",
+        "    for j in range(half):",
+        "        low[j] += high[j]",
+        "    half //= 2",
+        f"{axes.index('total')} = lanes[0] * factor",
+    ]
+    return writer.source(axes, dtype, ("factor",), lines + indented(inner, last))
+
+
+def samplewise_text(
+    graph: Graph, arguments: Sequence[Argument], contiguous: bool, dtype: str
+) -> str:
+    """The module whose kernel writes the results of a samplewise rule into the arguments `O0`, `O1`, ...
+
+    A block of samples at a time, and over it loops over the units with the samples inside. Reductions that
+    wait for no other share a loop; what is dear and needed in a later loop again is kept for the block.
+    """
+    writer, nodes = Writer(graph, [f"A{k}" for k in range(len(graph.arrays))], None), graph.nodes
+    axes = Axes(arguments, len(arguments[0].mask), contiguous, 2)
+    lead = len(axes.groups) - 2
+    stage: list[int] = []  # how many loops must be over before a node can be computed
+    for node in nodes:
+        before = max((stage[argument] for argument in node.arguments), default=0)
+        stage.append(before + (node.operation in REDUCTIONS))
+    rounds = max(stage, default=0) + 1
+    reductions = [n for n, node in enumerate(nodes) if node.operation in REDUCTIONS]
+    results = {k: n for k, n in enumerate(graph.outputs) if not nodes[n].per_sample}
+    needed: dict[int, set[int]] = {}  # by loop: the nodes of a unit
+    for round_ in range(1, rounds + 1):
+        wanted = [nodes[n].arguments[0] for n in reductions if stage[n] == round_]
+        needed[round_] = _of_units(nodes, wanted if round_ < rounds else [*results.values()])
+    kept = {
+        number: next(r for r in needed if number in needed[r])
+        for number in range(len(nodes))
+        if writer.computed(number) and is_dear(nodes[number]) and sum(number in own for own in needed.values()) > 1
+    }
+
+    def loop(round_: int, ends: list[str]) -> list[str]:
+        wanted = [nodes[n].arguments[0] for n in reductions if stage[n] == round_]
+        own = wanted if round_ < rounds else [*results.values()]
+        here = _of_units(nodes, own, {n for n, first in kept.items() if first < round_})
+        outer, inner = list[str](), list[str]()
+        for number in sorted(here):
+            node, name = nodes[number], writer.name(number)
+            if node.operation == "array":
+                argument = f"A{node.value}"
+                if axes.arguments[argument].mask[-1] == "1":
+                    outer.append(f"p{number} = {_row(axes, argument, lead)}")
+                    inner.append(f"{name} = p{number}[j]")
+                else:
+                    outer.append(f"{name} = {axes.index(argument)}")
+            elif node.per_sample:
+                inner.append(f"{name} = S{number}[j]")
+            elif number in kept and kept[number] < round_:
+                outer.append(f"k{number} = K{number}[i{lead}]")
+                inner.append(f"{name} = k{number}[j]")
+            elif writer.computed(number):
+                inner.append(writer.line(number))
+                if number in kept:
+                    outer.append(f"k{number} = K{number}[i{lead}]")
+                    inner.append(f"k{number}[j] = {name}")
+        if round_ == rounds:
+            outer += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in results]
+        return [f"for i{lead} in range(units):", *indented(outer), "    for j in range(n):",
+                *indented(inner + ends, 2)]
+
+    body: list[str] = []
+    for round_ in range(1, rounds):
+        now = [n for n in reductions if stage[n] == round_]
+        body += [f"S{n}[:] = T({_START[nodes[n].operation]})" for n in now]
+        ends: list[str] = []
+        for n in now:
+            step = _STEP[nodes[n].operation].format(f"s{n}", writer.name(nodes[n].arguments[0]))
+            ends += [f"s{n} = S{n}[j]", f"S{n}[j] = {step}"]
+        body += loop(round_, ends)
+        made = [n for n, node in enumerate(nodes) if node.per_sample and stage[n] == round_ and n not in now]
+        if made:
+            read = sorted({a for n in made for a in nodes[n].arguments if nodes[a].per_sample} - {*made})
+            body += ["for j in range(n):", *[f"    t{n} = S{n}[j]" for n in read]]
+            body += [f"    {part}" for n in made for part in (writer.line(n), f"S{n}[j] = t{n}")]
+    if results:
+        body += loop(rounds, [f"o{k}[j] = {writer.name(n)}" for k, n in results.items()])
+    body += [
+        f"{_row(axes, f'O{k}', lead)} = S{n}[:n]" for k, n in enumerate(graph.outputs) if nodes[n].per_sample
+    ]
+    lines = [f"n{k} = {axes.length(k)}" for k in range(lead)]
+    lines += [f"units, width = {axes.length(lead)}, {axes.length(lead + 1)}", *axes.prologue()]
+    lines += [f"size = min(width, {_BLOCK}, max(64, 16 * {_BLOCK} // max(1, units)))"]
+    lines += [f"S{n} = np.empty(size, T)" for n, node in enumerate(nodes) if node.per_sample]
+    lines += [f"K{n} = np.empty((units, size), T)" for n in kept]
+    for depth in range(lead):
+        lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+    block = ["for first in range(0, width, size):", "    n = min(size, width - first)", *indented(body)]
+    return writer.source(axes, dtype, (), lines + indented(block, lead))
+
+
+_START = {"sum": "0", "prod": "1", "max": "-np.inf", "min": "np.inf"}
+_STEP = {
+    "sum": "{0} + {1}",
+    "prod": "{0} * {1}",
+    # NaN goes through, and stays
+    "max": "{1} if ({1} > {0}) | ({1} != {1}) else {0}",
+    "min": "{1} if ({1} < {0}) | ({1} != {1}) else {0}",
+}
+
+
+def _row(axes: Axes, name: str, lead: int) -> str:
+    """The samples of a block, of one unit: cut out before a loop, whose index is then a plain counter.
+
+    A compiler does not make vectors where, for all it knows, an index might be negative.
+    """
+    return axes.index(name, **{f"i{lead + 1}": "first : first + n"})
+
+
+def _of_units(nodes: Sequence[Node], wanted: Sequence[int], kept: set[int] | None = None) -> set[int]:
+    """The nodes that a loop over units needs for `wanted`, where it can read those `kept`."""
+    found, todo = set[int](), [*wanted]
+    while todo:
+        number = todo.pop()
+        if number not in found:
+            found.add(number)
+            if not nodes[number].per_sample and number not in (kept or ()):
+                todo += nodes[number].arguments
+    return found
