@@ -1,9 +1,10 @@
 """Compiles the text of loops with Numba (the extra `fast`), and keeps what came out for later processes.
 
-Each kernel is a folder of its own in the cache directory: the text as a module, what Numba made of it, and a
-checksum. It is made elsewhere and renamed into place when it is whole, and never written to again, so that
-processes do not disturb each other. What is out of date has another name, as the name says text, versions
-and processor; what is damaged is made anew. Where nothing can be kept, kernels live as long as the process.
+Each kernel is a folder of its own in the cache directory: the text as a module, what Numba made of it, and
+a checksum. It is made elsewhere and renamed into place when it is whole, and never written to again, so
+that processes do not disturb each other. What is out of date has another name, as the name says text,
+versions and processor; what is damaged is made anew. Where nothing can be kept, kernels live as long as
+the process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,18 @@ def store() -> Store:
     return Store()
 
 
-@functools.cache
 def _environment() -> str:
-    """What kernels depend on beside their text: versions and processor."""
-    numba: Any = importlib.import_module("numba")
-    binding: Any = importlib.import_module("llvmlite.binding")
+    """What kernels depend on beside their text: versions and processor; "" if there can be none."""
+    try:
+        numba: Any = importlib.import_module("numba")
+        binding: Any = importlib.import_module("llvmlite.binding")
+    except Exception as error:  # of a broken installation, or one too old or new for this NumPy
+        logger.warning("rules run on NumPy, as Numba cannot be imported: %s", error)
+        return ""
     config = numba.config
     if config.DISABLE_JIT:
-        raise RuntimeError("NUMBA_DISABLE_JIT is set")
+        logger.warning("rules run on NumPy, as NUMBA_DISABLE_JIT is set")
+        return ""
     name = config.CPU_NAME or binding.get_host_cpu_name()
     features = config.CPU_FEATURES
     if features is None:
@@ -75,17 +80,24 @@ class Store:
         self._kernels: dict[str, Kernel] = {}
         self._seconds = 0.0  # spent on compiling
         self._said = False
+        self._environment: str | None = None  # not yet known
 
-    def kernel(self, name: str, text: str) -> Kernel:
+    def kernel(self, name: str, text: str) -> Kernel | None:
         """The function `kernel` of a module with this text; `name` is for people who look for it.
 
+        None where Numba cannot be used at all, which the log says once.
+
         Raises:
-            Exception: Numba cannot be imported, or cannot compile the text.
+            Exception: Numba cannot compile the text.
         """
         with self._lock:
             kernel = self._kernels.get(text)
             if kernel is None:
-                digest = hashlib.sha256(f"{text}\n{_environment()}".encode()).hexdigest()[:24]
+                if self._environment is None:
+                    self._environment = _environment()
+                if not self._environment:
+                    return None
+                digest = hashlib.sha256(f"{text}\n{self._environment}".encode()).hexdigest()[:24]
                 kernel = self._kernels[text] = self._found(f"{name[:60]}_{digest}", text)
             return kernel
 
@@ -101,7 +113,8 @@ class Store:
         if self._seconds > 1 and not self._said:
             self._said = True
             logger.warning(
-                "xpnet compiles its rules for this processor; they are kept in %s, for the next time", directory()
+                "rules are being compiled for this processor; they are kept in %s for the next time",
+                directory(),
             )
         try:
             return _made(name, text)
@@ -167,7 +180,7 @@ def _load(name: str, text: str, place: Path | None, *, keep: bool) -> Kernel:
 
 
 @contextlib.contextmanager
-def _beside_its_text() -> Iterator[None]:
+def _beside_its_text() -> Generator[None]:
     """Numba keeps what it compiles beside the text, whatever `NUMBA_CACHE_DIR` says."""
     config: Any = importlib.import_module("numba").config
     before, config.CACHE_DIR = config.CACHE_DIR, ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,13 @@ from .cache import Kernel, store
 from .graph import Graph
 from .loops import Argument
 from .program import wanted_uniforms
+from .samplewise_loops import samplewise_text
 
 logger = logging.getLogger("xpnet")
 
 _MOST = 2048  # patterns of a rule that are remembered
 _ARRAY: Any = np.ndarray
+_UNKNOWN: Any = object()  # not tried yet; None is what cannot be compiled
 
 
 class Loops:
@@ -57,8 +59,8 @@ class Loops:
             return False
         first = outputs[0]
         key = (aliases, given, contiguous, first.dtype.char, *[array.shape for array in whole])
-        kernel = self._known.get(key, self)
-        if kernel is self:
+        kernel = self._known.get(key, _UNKNOWN)
+        if kernel is _UNKNOWN:
 
             def text() -> str:
                 names = [*[f"A{k}" for k in read], *self._spread_names(given), *[f"O{k}" for k in own]]
@@ -79,7 +81,9 @@ class Loops:
         _spread(kernel, whole, numbers, first)
         return True
 
-    def total(self, arrays: Sequence[Any], scalars: dict[str, Any], shape: tuple[int, ...], factor: float) -> Any:
+    def total(
+        self, arrays: Sequence[Any], scalars: dict[str, Any], shape: tuple[int, ...], factor: float
+    ) -> Any:
         """`factor` times the sum over the last axis of the result of an elementwise rule, in float64."""
         if not shape or len(self.graph.outputs) != 1:
             return None
@@ -90,8 +94,8 @@ class Loops:
         if contiguous is None:
             return None
         key = ("sum", given, contiguous, dtype.char, *[array.shape for array in whole])
-        kernel = self._known.get(key, self)
-        if kernel is self:
+        kernel = self._known.get(key, _UNKNOWN)
+        if kernel is _UNKNOWN:
 
             def text() -> str:
                 names = [f"A{k}" for k in range(len(arrays))]
@@ -113,7 +117,12 @@ class Loops:
     def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
         """The results of a samplewise rule of arrays that broadcast to `shape`."""
         scalars = [numbers[name] for name in self.graph.scalars]
-        if len(shape) < 2 or 0 in shape or any(type(value) is not float for value in scalars) or not self._folds:
+        if (
+            len(shape) < 2
+            or 0 in shape
+            or any(type(value) is not float for value in scalars)
+            or not self._folds
+        ):
             return None
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
@@ -122,8 +131,8 @@ class Loops:
         if contiguous is None:
             return None
         key = (contiguous, dtype.char, *[array.shape for array in whole])
-        kernel = self._known.get(key, self)
-        if kernel is self:
+        kernel = self._known.get(key, _UNKNOWN)
+        if kernel is _UNKNOWN:
 
             def text() -> str:
                 arguments = [
@@ -134,7 +143,7 @@ class Loops:
                 for k, (n, output) in enumerate(zip(self.graph.outputs, outputs, strict=True)):
                     mask = f"{ones}01" if nodes[n].per_sample else f"{ones}11"
                     arguments.append(Argument(f"O{k}", mask, output.ndim, written=True))
-                return loops.samplewise_text(self.graph, arguments, contiguous, dtype.name)
+                return samplewise_text(self.graph, arguments, contiguous, dtype.name)
 
             kernel = self._compile(key, text)
         if kernel is None:
@@ -187,7 +196,9 @@ class Loops:
             kernel = None
             if not self._failed:
                 self._failed = True
-                logger.warning("the rule %s runs on NumPy, as it cannot be compiled: %s", self.graph.name, error)
+                logger.warning(
+                    "the rule %s runs on NumPy, as it cannot be compiled: %s", self.graph.name, error
+                )
         self._known[key] = kernel
         return kernel
 
@@ -198,10 +209,10 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
     if threads == 1:
         kernel(*arrays, *numbers)
         return
-    blocks = host.blocks(whole.shape, host.SHARED_BLOCK_BYTES // whole.itemsize)
+    blocks = host.blocks_of(whole.shape, host.SHARED_BLOCK_BYTES // whole.itemsize)
 
     def compute(block: tuple[slice, ...]) -> None:
-        kernel(*[host.part(array, block, whole.ndim) for array in arrays], *numbers)
+        kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
 
     run_all([functools.partial(compute, block) for block in blocks], threads)
 

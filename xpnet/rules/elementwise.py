@@ -10,7 +10,8 @@
 Called plainly, `momentum(xp, w, gradient, velocity, rate=..., momentum=...)` is that function: the
 reference, for any array library and for dual numbers. `compute` and `write` do the same work fused: on
 NumPy block by block and without temporary arrays, or as one compiled loop where the namespace asks for it
-(that of a `Backend` with `kernels="numba"`); on CuPy as one kernel launch. Elsewhere they call the reference.
+(that of a `Backend` with `kernels="numba"`); on CuPy as one kernel launch. Elsewhere they call the
+reference.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The functions that compiled rules call, as straight lines of text that a compiler makes vectors of.
 
-Each reduces its argument to a short interval and takes a polynomial there: the least largest error, found by
-Remez' exchange of extrema (E. Remez, 1934) in 60 digits. `T` is the dtype and `I` the integers of its size,
-`fma(a, b, c)` is `a b + c`, rounded once where the processor can. What is not here is the C library's.
+Each reduces its argument to a short interval and takes a polynomial there: that of the least largest error,
+found by Remez' exchange of extrema (E. Remez, 1934) in 60 digits. `T` is the dtype, `I` the integers of its
+size, and `fma(a, b, c)` is `a b + c`, rounded once where the processor can. What is not here is the C
+library's.
 
 Largest errors in units in the last place, where the result is a normal number, against longer numbers (the
 tests measure them): the first figure with `fma` rounded once, the second with it rounded twice.
@@ -55,22 +56,30 @@ _INTEGERS: Mapping[str, Mapping[str, int]] = {
 }
 _POLYNOMIALS: Mapping[str, Mapping[str, Sequence[float]]] = {  # from the constant upwards
     "float32": {
-        "P": (0.500000004924, 0.166666668256, 0.0416663421046, 0.00833327076592)
-        + (0.0013942047867, 0.000199155490789),
+        "P": (
+            *(0.500000004924, 0.166666668256, 0.0416663421046),
+            *(0.00833327076592, 0.0013942047867, 0.000199155490789),
+        ),
         "Q": (-0.333332406126, 0.133242635391, -0.0514331042149),
         "L": (0.66666662693, 0.40000972152, 0.28498786688, 0.24279078841),
     },
     "float64": {
-        "P": (0.49999999999999999984, 0.16666666666666677625, 0.04166666666666670489)
-        + (0.0083333333333206569554, 0.0013888888888865058692, 0.00019841269888866765733)
-        + (0.00002480158736410182664, 2.7557241170461426151e-6, 2.7557239711484199086e-7)
-        + (2.511017664483951444e-8, 2.0925388759662059276e-9),
-        "Q": (-0.33333333333332805469, 0.13333333333117078714, -0.053968253668454423156)
-        + (0.021869468812426690483, -0.0088625402535561185915, 0.003578606301946314611)
-        + (-0.0013181930087526341451,),
-        "L": (6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01)
-        + (2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01)
-        + (1.479819860511658591e-01,),
+        "P": (
+            *(0.49999999999999999984, 0.16666666666666677625, 0.04166666666666670489),
+            *(0.0083333333333206569554, 0.0013888888888865058692, 0.00019841269888866765733),
+            *(0.00002480158736410182664, 2.7557241170461426151e-6, 2.7557239711484199086e-7),
+            *(2.511017664483951444e-8, 2.0925388759662059276e-9),
+        ),
+        "Q": (
+            *(-0.33333333333332805469, 0.13333333333117078714, -0.053968253668454423156),
+            *(0.021869468812426690483, -0.0088625402535561185915, 0.003578606301946314611),
+            -0.0013181930087526341451,
+        ),
+        "L": (
+            *(6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01),
+            *(2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01),
+            1.479819860511658591e-01,
+        ),
     },
 }
 
@@ -79,8 +88,9 @@ _TEXTS: Mapping[str, str] = {
 @intrinsic
 def fma(context, a, b, c):
     def generate(context, builder, signature, values):
-        kind = ir.FunctionType(values[0].type, [values[0].type] * 3)
-        return builder.call(builder.module.declare_intrinsic("llvm.fmuladd", [values[0].type], kind), values)
+        kind = values[0].type
+        whole = ir.FunctionType(kind, [kind] * 3)
+        return builder.call(builder.module.declare_intrinsic("llvm.fmuladd", [kind], whole), values)
     return a(a, a, a), generate
 """,
     "bits": """
