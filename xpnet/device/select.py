@@ -121,10 +121,10 @@ def _kernels(asked: str | None) -> Kernels:
     if asked == "numpy":
         return "numpy"
     if asked == "auto":
-        return "numba" if _has_numba() else "numpy"
+        return "numba" if has_numba() else "numpy"
     if asked != "numba":
         raise BackendError(f"{source}={asked!r} are no kernels: use 'auto', 'numpy' or 'numba'")
-    if not _has_numba():
+    if not has_numba():
         raise BackendError(
             f"{source}='numba' needs Numba, which is not installed: "
             "install it with 'pip install xpnet[fast]'"
@@ -133,7 +133,8 @@ def _kernels(asked: str | None) -> Kernels:
 
 
 @functools.cache
-def _has_numba() -> bool:
+def has_numba() -> bool:
+    """Whether Numba is installed."""
     return importlib.util.find_spec("numba") is not None  # which does not import it
 
 

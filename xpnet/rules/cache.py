@@ -10,7 +10,6 @@ the process.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import logging
@@ -46,12 +45,6 @@ def directory() -> Path:
     return base / "xpnet" / "kernels"
 
 
-@functools.cache
-def store() -> Store:
-    """The kernels of this process."""
-    return Store()
-
-
 def _environment() -> str:
     """What kernels depend on beside their text: versions and processor; "" if there can be none."""
     try:
@@ -73,10 +66,13 @@ def _environment() -> str:
 
 
 class Store:
-    """Makes kernels of texts, each text once."""
+    """Makes kernels of texts, each text once, by one thread at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):  # no child is to find modules or kernels that are half made
+            take, leave = self._lock.acquire, self._lock.release
+            os.register_at_fork(before=take, after_in_parent=leave, after_in_child=leave)
         self._kernels: dict[str, Kernel] = {}
         self._seconds = 0.0  # spent on compiling
         self._said = False
@@ -120,6 +116,10 @@ class Store:
             return _made(name, text)
         finally:
             self._seconds += time.perf_counter() - began
+
+
+STORE = Store()
+"""The kernels of this process."""
 
 
 def _made(name: str, text: str) -> Kernel:

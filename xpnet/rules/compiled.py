@@ -18,7 +18,7 @@ from ..device.threads import run_all
 from . import loops
 from . import numpy as host
 from .arguments import Aliases
-from .cache import Kernel, store
+from .cache import STORE, Kernel
 from .graph import Graph
 from .loops import Argument
 from .program import wanted_uniforms
@@ -191,7 +191,7 @@ class Loops:
         if len(self._known) >= _MOST:
             self._known.clear()
         try:
-            kernel = store().kernel(self.graph.identifier, text())
+            kernel = STORE.kernel(self.graph.identifier, text())
         except Exception as error:  # of Numba, of which there are many kinds
             kernel = None
             if not self._failed:
