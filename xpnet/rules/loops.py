@@ -25,7 +25,7 @@ _APART = """
 def apart(context):  # the data of the arrays lie apart
     def generate(context, builder, signature, values):
         for argument in builder.function.args:
-            if argument.name.endswith(".4"):
+            if argument.name.endswith(".4") and isinstance(argument.type, ir.PointerType):
                 argument.add_attribute("noalias")
         return context.get_dummy_value()
     return types.void(), generate
@@ -50,9 +50,10 @@ class Argument:
     double: bool = False
 
     @property
-    def own(self) -> range:
-        """Its own axes, among those of the whole."""
-        return range(len(self.mask) - self.ndim, len(self.mask))
+    def own(self) -> list[int]:
+        """Its own axes, among those of the whole: the last; of results the sums over an axis lack that."""
+        shared = [axis for axis, bit in enumerate(self.mask) if bit == "1"]
+        return shared if len(shared) == self.ndim else [*range(len(self.mask))][-self.ndim :]
 
 
 class Axes:
@@ -98,7 +99,7 @@ class Axes:
         return [group for group in self.groups if own.mask[group[0]] == "1"]
 
     def _length(self, own: Argument, group: list[int]) -> str:
-        return " * ".join(f"{own.name}.shape[{axis - own.own.start}]" for axis in group)
+        return " * ".join(f"{own.name}.shape[{own.own.index(axis)}]" for axis in group)
 
     def length(self, loop: int) -> str:
         """How often a loop goes round."""

@@ -144,7 +144,7 @@ def _nothing(xp: Any, d: Any, a: Any, b: Any, y: Any) -> Any:
 _REMAINDER = "fmod({0}, {1})"
 _AWAY = f"({_REMAINDER} != (T)0 && ({_REMAINDER} < (T)0) != ({{1}} < (T)0))"  # signs differ
 _QUOTIENT = f"rint(({{0}} - {_REMAINDER}) / {{1}} - (T){_AWAY})"
-_LEFT = "math.fmod({0}, {1})"  # the same, for Numba
+_LEFT = "np.fmod({0}, {1})"  # the same, for Numba
 _PAST = f"({_LEFT} != T(0)) & (({_LEFT} < T(0)) != ({{1}} < T(0)))"
 _WHOLE = f"np.rint(({{0}} - {_LEFT}) / {{1}} - T({_PAST}))"
 
