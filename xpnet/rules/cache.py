@@ -128,7 +128,7 @@ def _made(name: str, text: str) -> Kernel:
         root = directory()
         root.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+    except (OSError, RuntimeError, ValueError) as error:  # also without a home, or with an odd name
         logger.debug("kernels cannot be kept: %s", error)
         return _load(name, text, None, keep=False)
     try:
