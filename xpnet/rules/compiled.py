@@ -54,11 +54,9 @@ class Loops:
         passed = [arrays[k] for k in read]
         passed += spread
         passed += [outputs[k] for k in own]
-        whole, contiguous = _host(passed)
-        if contiguous is None:
-            return False
+        whole = _sound(passed)
         first = outputs[0]
-        key = (aliases, given, contiguous, first.dtype.char, *[array.shape for array in whole])
+        key = (aliases, given, first.dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -72,13 +70,18 @@ class Loops:
                 under = {k: group[0] for group in aliases for k in group}
                 places = [f"A{under.get(k, k)}" for k in range(len(arrays))]
                 return loops.elementwise_text(
-                    self.graph, arguments, places, written, given, contiguous, first.dtype.name
+                    self.graph, arguments, places, written, given, first.dtype.name
                 )
 
             kernel = self._compile(key, text)
         if kernel is None:
             return False
         _spread(kernel, whole, numbers, first)
+        if whole is not passed:  # a copy may have been written to
+            for k, output in enumerate(outputs):
+                place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
+                if passed[place] is not whole[place]:
+                    output[...] = whole[place]
         return True
 
     def total(
@@ -90,10 +93,8 @@ class Loops:
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
         total = np.empty(shape[:-1])
-        whole, contiguous = _host([*arrays, *spread, total])
-        if contiguous is None:
-            return None
-        key = ("sum", given, contiguous, dtype.char, *[array.shape for array in whole])
+        whole = _sound([*arrays, *spread, total])
+        key = ("sum", given, dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -106,7 +107,7 @@ class Loops:
                 ]
                 mask = "1" * total.ndim + "0"
                 arguments.append(Argument("total", mask, total.ndim, written=True, double=True))
-                return loops.sum_text(self.graph, arguments, names, given, contiguous, dtype.name)
+                return loops.sum_text(self.graph, arguments, names, given, dtype.name)
 
             kernel = self._compile(key, text)
         if kernel is None:
@@ -127,10 +128,8 @@ class Loops:
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
         outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
-        whole, contiguous = _host([*arrays, *outputs])
-        if contiguous is None:
-            return None
-        key = (contiguous, dtype.char, *[array.shape for array in whole])
+        whole = _sound([*arrays, *outputs])
+        key = (dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -143,7 +142,7 @@ class Loops:
                 for k, (n, output) in enumerate(zip(self.graph.outputs, outputs, strict=True)):
                     mask = f"{ones}01" if nodes[n].per_sample else f"{ones}11"
                     arguments.append(Argument(f"O{k}", mask, output.ndim, written=True))
-                return samplewise_text(self.graph, arguments, contiguous, dtype.name)
+                return samplewise_text(self.graph, arguments, dtype.name)
 
             kernel = self._compile(key, text)
         if kernel is None:
@@ -217,14 +216,15 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
     run_all([functools.partial(compute, block) for block in blocks], threads)
 
 
-def _host(arrays: list[Any]) -> tuple[list[Any], bool | None]:
-    """Plain arrays, and whether all of them are contiguous; None if one lies where no loop can read it."""
+def _sound(arrays: list[Any]) -> list[Any]:
+    """The arrays as loops read them: `arrays` itself if all are contiguous, else with copies of some."""
     common = _SOUND
-    for k, array in enumerate(arrays):
-        if type(array) is not np.ndarray:
-            arrays[k] = array = np.asarray(array)
-        common &= array.flags.num
-    return arrays, bool(common & _CONTIGUOUS) if common & _ALIGNED else None
+    for array in arrays:
+        common &= array.flags.num if type(array) is _ARRAY else 0
+    if common == _SOUND:
+        return arrays
+    plain = [np.asarray(array) for array in arrays]
+    return [array if array.flags.num & _SOUND == _SOUND else array.copy("C") for array in plain]
 
 
 _CONTIGUOUS, _ALIGNED = 0x1, 0x100  # of NumPy's C interface

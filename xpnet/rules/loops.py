@@ -59,29 +59,31 @@ class Argument:
 class Axes:
     """The loops over the axes of the whole, and how each argument is indexed in them.
 
-    Axes that every contiguous argument has, or lacks, together are one loop; the last `apart` stay alone.
+    Arguments are contiguous, so axes that each of them has, or lacks, together are one loop; the last
+    `apart` stay alone.
     """
 
-    def __init__(self, arguments: Sequence[Argument], ndim: int, contiguous: bool, apart: int = 0) -> None:
-        self.arguments, self.contiguous = {own.name: own for own in arguments}, contiguous
+    def __init__(self, arguments: Sequence[Argument], apart: int = 0) -> None:
+        self.arguments = {own.name: own for own in arguments}
         self.groups: list[list[int]] = []
+        ndim = len(arguments[0].mask)
         for axis in range(ndim):
             alike = all(own.mask[axis - 1 : axis] == own.mask[axis] for own in arguments)
-            if contiguous and self.groups and alike and axis < ndim - apart:
+            if self.groups and alike and axis < ndim - apart:
                 self.groups[-1].append(axis)
             else:
                 self.groups.append([axis])
-        # a contiguous argument is seen with one axis for each of its loops, under another name
+        # an argument is seen with one axis for each of its loops, under another name
         self._seen = {
             name: f"seen{name}"
             for name, own in self.arguments.items()
-            if contiguous and own.ndim and own.ndim != len(self._groups(own))
+            if own.ndim and own.ndim != len(self._groups(own))
         }
 
     def signature(self, dtype: str, numbers: int) -> str:
         arrays = [
             f"types.Array(types.{'float64' if own.double else dtype}, {own.ndim}, "
-            f"'{'C' if self.contiguous else 'A'}', readonly={not own.written})"
+            f"'C', readonly={not own.written})"
             for own in self.arguments.values()
         ]
         return f"types.void({', '.join(arrays + ['types.float64'] * numbers)})"
@@ -112,11 +114,8 @@ class Axes:
     def index(self, name: str, **places: str) -> str:
         """The element of an argument, where loop `k` is at `ik`, or at `places["ik"]`."""
         own = self.arguments[name]
-        if self.contiguous:
-            parts = [f"i{k}" for k, group in enumerate(self.groups) if own.mask[group[0]] == "1"]
-            parts = parts or (["0"] if own.ndim else ["()"])
-        else:
-            parts = [f"i{axis}" if own.mask[axis] == "1" else "0" for axis in own.own] or ["()"]
+        parts = [f"i{k}" for k, group in enumerate(self.groups) if own.mask[group[0]] == "1"]
+        parts = parts or (["0"] if own.ndim else ["()"])
         return f"{self._seen.get(name, name)}[{', '.join(places.get(part, part) for part in parts)}]"
 
     def depth(self, name: str) -> int:
@@ -240,13 +239,11 @@ def elementwise_text(
     places: Sequence[str],
     outputs: Sequence[str],
     given: str | None,
-    contiguous: bool,
     dtype: str,
 ) -> str:
     """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`."""
     writer = Writer(graph, places, given)
-    ndim = len(arguments[0].mask)
-    axes = Axes(arguments, ndim, contiguous)
+    axes = Axes(arguments)
     lines = [f"n{k} = {axes.length(k)}" for k in range(len(axes.groups))] + axes.prologue()
     read = [own.name for own in arguments if own.name in places or own.name[0] == "U"]
     last = len(axes.groups)
@@ -266,7 +263,6 @@ def sum_text(
     arguments: Sequence[Argument],
     places: Sequence[str],
     given: str | None,
-    contiguous: bool,
     dtype: str,
 ) -> str:
     """The module whose kernel writes `factor` times sums over the last axis into `total`, in float64.
@@ -274,7 +270,7 @@ def sum_text(
     Number `j` goes to partial sum `j % LANES`; these are added in pairs.
     """
     writer = Writer(graph, places, given)
-    axes = Axes(arguments, len(arguments[0].mask), contiguous, 1)
+    axes = Axes(arguments, apart=1)
     last = len(axes.groups) - 1
     read = [own.name for own in arguments if own.name != "total"]
     along = [name for name in read if axes.arguments[name].mask[-1] == "1"]

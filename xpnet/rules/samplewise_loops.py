@@ -12,14 +12,14 @@ from .operations import OPERATIONS, REDUCTIONS
 _BLOCK = 512  # the samples that are taken at a time
 
 
-def samplewise_text(graph: Graph, arguments: Sequence[Argument], contiguous: bool, dtype: str) -> str:
+def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> str:
     """The module whose kernel writes the results of a samplewise rule into the arguments `O0`, `O1`, ...
 
     A block of samples at a time, and over it loops over the units with the samples inside. Reductions that
     wait for no other share a loop; what is dear and needed in a later loop again is kept for the block.
     """
     writer, nodes = Writer(graph, [f"A{k}" for k in range(len(graph.arrays))], None), graph.nodes
-    axes = Axes(arguments, len(arguments[0].mask), contiguous, 2)
+    axes = Axes(arguments, apart=2)
     lead = len(axes.groups) - 2
     stage: list[int] = []  # how many loops must be over before a node can be computed
     for node in nodes:
