@@ -70,9 +70,10 @@ class Store:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        if hasattr(os, "register_at_fork"):  # no child is to find modules or kernels that are half made
+        at_fork: Any = getattr(os, "register_at_fork", None)  # not on every system
+        if at_fork is not None:  # no child is to find modules or kernels that are half made
             take, leave = self._lock.acquire, self._lock.release
-            os.register_at_fork(before=take, after_in_parent=leave, after_in_child=leave)
+            at_fork(before=take, after_in_parent=leave, after_in_child=leave)
         self._kernels: dict[str, Kernel] = {}
         self._seconds = 0.0  # spent on compiling
         self._said = False
