@@ -281,7 +281,8 @@ def sum_text(
     place = {f"i{last}": "first : first + n"}
     body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
     inner = [
-        "lanes[:] = 0.0",
+        f"for j in range({LANES}):",
+        "    lanes[j] = 0.0",
         *[writer.load(name, axes.index(name)) for name in read if name not in along],
         f"for first in range(0, n{last}, {LANES}):",
         f"    n = min({LANES}, n{last} - first)",

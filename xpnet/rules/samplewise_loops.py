@@ -76,7 +76,8 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
     body: list[str] = []
     for round_ in range(1, rounds):
         now = [n for n in reductions if stage[n] == round_]
-        body += [f"S{n}[:] = T({_START[nodes[n].operation]})" for n in now]
+        starts = [f"    S{n}[j] = T({_START[nodes[n].operation]})" for n in now]
+        body += ["for j in range(n):", *starts]  # an assignment to a part takes long to compile
         ends: list[str] = []
         for n in now:
             step = _STEP[nodes[n].operation].format(f"s{n}", writer.name(nodes[n].arguments[0]))
@@ -91,11 +92,9 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
             body += [f"    {part}" for n in made for part in (writer.line(n), f"S{n}[j] = t{n}")]
     if results:
         body += loop(rounds, [f"o{k}[j] = {writer.name(n)}" for k, n in results.items()])
-    body += [
-        f"{_row(axes, f'O{k}', lead)} = S{n}[:n]"
-        for k, n in enumerate(graph.outputs)
-        if nodes[n].per_sample
-    ]
+    single = {k: n for k, n in enumerate(graph.outputs) if nodes[n].per_sample}
+    body += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in single]
+    body += ["for j in range(n):", *[f"    o{k}[j] = S{n}[j]" for k, n in single.items()]] if single else []
     lines = [f"n{k} = {axes.length(k)}" for k in range(lead)]
     lines += [f"units, width = {axes.length(lead)}, {axes.length(lead + 1)}", *axes.prologue()]
     lines += [f"size = min(width, {_BLOCK}, max(64, 16 * {_BLOCK} // max(1, units)))"]
