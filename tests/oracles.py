@@ -14,22 +14,35 @@ from conftest import read_only, to_numpy
 
 import xpnet
 from xpnet import (
+    BFGS,
+    LBFGS,
+    Backtracking,
     BinaryCrossEntropy,
     CrossEntropy,
     Dense,
     EmpiricalRisk,
+    Fixed,
+    GaussNewton,
     GradientDescent,
     KullbackLeibler,
+    LevenbergMarquardt,
     Momentum,
     Nesterov,
     Network,
+    Newton,
+    NewtonCG,
+    NonlinearCG,
     Objective,
     Quadratic,
     SquaredError,
+    SteepestDescent,
+    TrustRegion,
     elementwise,
+    schedules,
 )
 from xpnet.device import blas
 from xpnet.device.select import backend_of
+from xpnet.layers.activations import Softmax
 from xpnet.optimizers.signs import VARIANTS
 from xpnet.rules import OPERATIONS
 
@@ -249,3 +262,175 @@ def numbers(dtype):
     ]
     some = np.array([*some, *np.random.default_rng(0).standard_normal(9)], dtype)
     return [part.ravel() for part in np.meshgrid(some, some)]
+
+
+DIRECTIONS = [
+    SteepestDescent(),
+    NonlinearCG(),
+    NonlinearCG("HZ"),
+    BFGS(),
+    LBFGS(3),
+    LBFGS(20, scaling="first"),
+    Newton(),
+    Newton("damp"),
+    NewtonCG(),
+    GaussNewton(),
+    GaussNewton(matrix_free=True),
+]
+
+
+SECOND_ORDER = [
+    *DIRECTIONS,
+    SteepestDescent(Backtracking()),
+    SteepestDescent(Fixed(schedules.Plateau(0.3, patience=5))),
+    LBFGS(3, Backtracking()),
+    NewtonCG(search=Backtracking()),
+    BFGS(Fixed(0.5)),
+    TrustRegion(),
+    TrustRegion("cg"),
+    LevenbergMarquardt(),
+    LevenbergMarquardt(scaling="identity"),
+    LevenbergMarquardt(scaling="identity", matrix_free=True),
+]
+
+
+def classification(backend="numpy", dtype="float64"):
+    network = Network(2, Dense(3, "tanh"), Dense(2, "softmax"))
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    return EmpiricalRisk(
+        network,
+        CrossEntropy(),
+        X,
+        (X[:, 0] > X[:, 1]).astype(int),
+        backend=backend,
+        dtype=dtype,
+        penalty=xpnet.L2(1e-3, biases=True),
+    )
+
+
+class Saddle(Objective):
+    """`(5 x^2 - y^2) / 2 + y^4 / 4`: row 11, a saddle at zero, minima at (0, +-1)."""
+
+    def value(self, w):
+        x, y = w[..., 0], w[..., 1]
+        return 0.5 * (5 * x * x - y * y) + y**4 / 4
+
+    def value_and_gradient(self, w):
+        x, y = w[..., 0], w[..., 1]
+        return self.value(w), np.stack([5 * x, y**3 - y], axis=-1)
+
+    def hessian_product(self, w, v):
+        return np.stack([5 * v[..., 0], (3 * w[..., 1] ** 2 - 1) * v[..., 1]], axis=-1)
+
+
+class Counted(Objective):
+    """Counts what is asked of an objective, and keeps the least value it has told."""
+
+    def __init__(self, objective):
+        self.objective, self.calls, self.least = objective, 0, np.inf
+
+    def _told(self, value):
+        self.calls += 1
+        self.least = min(self.least, float(value))
+        return value
+
+    def value(self, w):
+        return self._told(self.objective.value(w))
+
+    def value_and_gradient(self, w):
+        value, gradient = self.objective.value_and_gradient(w)
+        return self._told(value), gradient
+
+    def normal_equations(self, w):
+        value, *rest = self.objective.normal_equations(w)
+        return self._told(value), *rest
+
+    def hessian_product(self, w, v):
+        self.calls += len(v) if v.ndim > w.ndim else 1
+        return self.objective.hessian_product(w, v)
+
+    def gauss_newton_product(self, w, v):
+        self.calls += len(v) if v.ndim > w.ndim else 1
+        return self.objective.gauss_newton_product(w, v)
+
+
+class Cliff(Objective):
+    """`x^2 / 2` left of a cliff, NaN beyond."""
+
+    def __init__(self, edge):
+        self.edge = edge
+
+    def value(self, w):
+        x = w[..., 0]
+        return np.where(x > self.edge, np.nan, 0.5 * (x - 1) ** 2)
+
+    def value_and_gradient(self, w):
+        return self.value(w), np.where(w > self.edge, np.nan, w - 1)
+
+    def hessian_product(self, w, v):
+        return np.where(w > self.edge, np.nan, 1.0) * v
+
+    gauss_newton_product = hessian_product
+
+
+def symmetric(values, seed=0):
+    random = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(random.standard_normal((len(values), len(values))))
+    return rotation * np.asarray(values) @ rotation.T
+
+
+def times(A):
+    """The product with `A`, or with one matrix for each row."""
+    return lambda v: (A @ v[..., None])[..., 0]
+
+
+class Function(Objective):
+    """A function by its value and gradient; it hands out the same arrays each time."""
+
+    def __init__(self, value, gradient, w):
+        self.functions, self.calls = (value, gradient), 0
+        self.told = np.zeros(w.shape[:-1], w.dtype), np.zeros_like(w)
+
+    def value(self, w):
+        return self.functions[0](w)
+
+    def value_and_gradient(self, w):
+        self.calls += 1
+        for array, function in zip(self.told, self.functions, strict=True):
+            array[...] = function(w)
+        return self.told
+
+
+class OwnSoftmax(Softmax):
+    """A softmax that is not the library's, so that divergences are evaluated of its outputs."""
+
+    name = "softmax"
+
+
+OWN_SOFTMAX = OwnSoftmax()
+
+
+def torch_activation(torch, name):
+    functional = torch.nn.functional
+    return {
+        "identity": lambda z: z,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "relu": torch.relu,
+        "leaky_relu": functional.leaky_relu,
+        "softplus": functional.softplus,
+        "softmax": lambda z: torch.softmax(z, dim=1),
+        "cube": lambda z: z**3 + z,
+    }[name]
+
+
+def torch_divergence(torch, divergence, y, d):
+    """Written out, per sample."""
+    kind = type(divergence)
+    if kind is SquaredError:
+        return 0.5 * ((y - d) ** 2).sum(dim=1)
+    if kind is CrossEntropy:
+        return -torch.special.xlogy(d, y).sum(dim=1)
+    if kind is KullbackLeibler:
+        return (torch.special.xlogy(d, d) - torch.special.xlogy(d, y)).sum(dim=1)
+    return -(torch.special.xlogy(d, y) + torch.special.xlogy(1 - d, 1 - y)).sum(dim=1)

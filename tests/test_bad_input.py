@@ -107,7 +107,7 @@ def test_what_is_no_plain_array_is_named(device):
             TypeError,
             r"X is a SciPy sparse matrix \(csr_array\); pass X.toarray\(\)",
         ),
-        ({"targets": masked}, ValueError, r"targets\[2\] is masked, and so are 0 more"),
+        ({"targets": masked}, ValueError, r"targets\[2\] is masked: leave what is masked out"),
         ({"sample_weight": masked}, ValueError, r"sample_weight\[2\] is masked"),
         ({"X": np.ma.array(X, mask=X > 1)}, ValueError, r"X\[\d, \d\] is masked"),
     ]:
@@ -304,7 +304,9 @@ def test_a_rate_elsewhere_than_w(cupy_backend):
 def test_quadratics():
     with pytest.raises(ValueError, match=r"A must be square.*got shape \(2, 3\)"):
         xpnet.Quadratic(np.ones((2, 3)), backend="numpy")
-    with pytest.raises(ValueError, match=r"b must be \(2,\) or \(R, 2\), got shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"b must be \(2,\) or \(R, 2\), as A is \(2, 2\), got shape \(3,\)"
+    ):
         xpnet.Quadratic(np.eye(2), np.ones(3), backend="numpy")
     with pytest.raises(ValueError, match="same number of replicas"):
         xpnet.Quadratic(np.eye(2), np.ones((3, 2)), np.ones(4), backend="numpy")

@@ -13,7 +13,7 @@ import pytest
 
 import xpnet
 from xpnet.objectives import Offers
-from xpnet.training.stopping import Rule
+from xpnet.training.rule import Rule
 
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}

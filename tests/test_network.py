@@ -195,7 +195,7 @@ class Starting(Layer):
     [
         ((("weights", 1.0),), r"layers\[1\], Starting\(.*initializes 'weights', but .* are \['scale'\]"),
         ((("scale", np.ones(1)),), r"must initialize 'scale' by one number or .*\(2,\), got shape \(1,\)"),
-        ((("scale", np.nan),), "'scale' of layers.* at its start contains NaN"),
+        ((("scale", np.nan),), "'scale' of layers.* at its start, in float32, contains NaN"),
     ],
 )
 def test_a_wrong_start_is_named(start, message):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 from conftest import to_numpy
@@ -99,49 +97,6 @@ def test_the_table_in_the_repository_is_what_the_command_makes():
         row = next(line for line in lines if line.startswith(problem))
         column = 26 + 10 * list(table.OTHERS).index(name)
         assert int(row[column : column + 10]) == pytest.approx(count, rel=0.1)  # other BLAS, other digits
-
-
-COLUMNS = {  # of the table of problems, by the names that `minimize` takes
-    "levenberg-marquardt": "LM",
-    "lbfgs": "L-BFGS",
-    "bfgs": "BFGS",
-    "cg": "CG PR+",
-    "newton-cg": "Newton-CG",
-    "trust-region-cg": "trust CG",
-    "trust-region": "trust",
-    "newton": "Newton",
-    "gauss-newton": "GN",
-    "steepest descent": "steepest",
-    "gradient descent": "GD",
-} | {name.lower(): name for name in table.FIRST_ORDER if name != "GD"}
-
-
-def test_the_readme_quotes_the_tables():
-    """Of every name that it recommends: problems solved, and what the networks took."""
-    text = (ROOT / "README.md").read_text()
-    rows = re.findall(r'^\| `"([a-z -]+)"` \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$', text, re.MULTILINE)
-    lines = (ROOT / "ci/results/problems.txt").read_text().splitlines()
-    heads = [line for line in lines if line.startswith(" " * 26)]
-    totals = [line for line in lines if line.startswith("solved")]
-    solved = {
-        head[26 + 10 * k :][:10].strip(): total[26 + 10 * k :][:10].strip()
-        for head, total in zip(heads, totals, strict=True)
-        for k in range((len(head) - 26) // 10)
-    }
-    networks = {
-        line[:26].strip(): [line[26:52], line[52:]]
-        for line in (ROOT / "ci/results/networks.txt").read_text().splitlines()[1:]
-    }
-    assert networks.keys() == xpnet.optimizers.NAMES.keys() - {"perceptron"}
-    assert len(rows) >= 15
-    for name, total, *cells in rows:
-        assert total.strip() == ("" if name == "adamw" else solved[COLUMNS[name]])
-        for cell, whole in zip(cells, networks[name], strict=True):
-            assert cell.strip().split(" ")[0] == whole.strip().split(" ")[0]
-    nist_lines = (ROOT / "ci/results/nist.txt").read_text().splitlines()
-    assert nist_lines[-1].split()[4:10] == ["53", "of", "54", "52", "of", "54"]
-    assert "in 53 of 54" in text
-    assert "1e-3 and 10, get 52" in text
 
 
 @pytest.mark.parametrize("name", nist.SETS)

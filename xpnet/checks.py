@@ -11,7 +11,7 @@ import difflib
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeVar, cast, get_args, overload
 
 Option = TypeVar("Option", bound=str)
 
@@ -30,19 +30,24 @@ def choice(name: str, value: Any, options: Any) -> Any:
     raise ValueError(f"unknown {name} {shown(value)}; {hint}")
 
 
-def count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
     """`value` as an int of at least `least`, and at most `most`; an integer of any library is one."""
     got = None
-    if not _is_flag(value) and not getattr(value, "ndim", 0):
+    if not _is_flag(value) and not _axes(value):
         with contextlib.suppress(TypeError):
             got = operator.index(value)
     if got is None:
         raise TypeError(f"{name} must be an integer, got {shown(value)}")
     if got < least:
         raise ValueError(f"{name} must be at least {least}, got {shown(got)}")
-    if most is not None and got > most:
+    if got > most:
         raise ValueError(f"{name} must be at most {most}, got {shown(got)}")
     return got
+
+
+def seed(name: str, value: Any) -> int:
+    """`value` as the seed of a random generator, an int of up to 128 bits."""
+    return count(name, value, 0, 2**128 - 1)
 
 
 def flag(name: str, value: Any) -> bool:
@@ -53,13 +58,20 @@ def flag(name: str, value: Any) -> bool:
 
 
 def number(
-    name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, open: str = ""
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    open: str = "",
+    infinite: bool = False,
 ) -> float:
     """`value` as a finite float in [least, most]; `open` may hold "(" or ")" to leave an end out.
 
+    With `infinite` it may be infinite too, where the interval allows it.
     Takes real numbers of every kind: of NumPy, fractions, decimals, arrays and tensors of no dimension.
     """
-    if getattr(value, "ndim", 0):
+    if _axes(value):
         shape = tuple(value.shape)
         raise TypeError(f"{name} must be one number, for all replicas, got an array of shape {shape}")
     if not _is_real(value):
@@ -67,13 +79,13 @@ def number(
     try:
         got = float(value)
     except OverflowError:
-        got = math.copysign(math.inf, 1 if value > 0 else -1)
+        got, infinite = math.copysign(math.inf, 1 if value > 0 else -1), False
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} must be a number, got {shown(value)}: {error}") from error
     low = got > least if "(" in open else got >= least
     high = got < most if ")" in open else got <= most
-    if not (math.isfinite(got) and low and high):
-        wanted = "finite"
+    if not (low and high and (math.isfinite(got) or (infinite and math.isinf(got)))):
+        wanted = "a number" if infinite else "finite"
         if least > -math.inf or most < math.inf:
             left = "(" if "(" in open or least == -math.inf else "["
             right = ")" if ")" in open or most == math.inf else "]"
@@ -82,12 +94,31 @@ def number(
     return got
 
 
+def instance(name: str, value: Any, kind: type[Any], wanted: str) -> Any:
+    """`value`, which must be of this `kind`; `wanted` says so in words, such as "a Network"."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+    return value
+
+
+def function(name: str, value: Any, of: str) -> Any:
+    """`value`, which can be called; `of` says with what, such as "a vector"."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function of {of}, got {shown(value)}")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """`value`, which must be a string and not empty, as one of Python's."""
+    if not instance(name, value, str, "a string"):
+        raise ValueError(f"{name} must not be empty, got {value!r}")
+    return str(value)
+
+
 def finite(xp: Any, name: str, array: Any) -> None:
     """Raises ValueError if `array` holds NaN or infinity."""
-    # a sum is finite only if every term is, and needs no temporary array
-    if array.size == 0 or bool(xp.isfinite(xp.sum(array))):
-        return
-    if bool(xp.all(xp.isfinite(array))):  # the sum overflowed
+    # both ends are finite only if all between are, and cannot overflow, as a sum can
+    if array.size == 0 or bool(xp.isfinite(xp.max(array)) & xp.isfinite(xp.min(array))):
         return
     kind = "NaN" if bool(xp.any(xp.isnan(array))) else "infinity"
     raise ValueError(f"{name} contains {kind}; every number must be finite")
@@ -102,8 +133,15 @@ def writeable(name: str, array: Any) -> None:
 
 def dtype_name(dtype: Any) -> str:
     """The name of a dtype of any library, such as "float32"."""
-    name: Any = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or str(dtype)
-    return str(name).rsplit(".", 1)[-1]
+    name: Any = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or shown(dtype)
+    swapped = " of the other byte order" if getattr(dtype, "isnative", True) is False else ""
+    return str(name).rsplit(".", 1)[-1] + swapped
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array; of anything else None, whatever it calls `shape`."""
+    shape: Any = getattr(value, "shape", None)
+    return tuple(cast("tuple[int, ...]", shape)) if isinstance(shape, tuple) else None
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
@@ -125,16 +163,28 @@ def per_replica(name: str, value: Any, w: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """`value` as errors show it: its `repr`, of at most 100 characters, whatever that may raise."""
+    """`value` as errors show it: its `repr`, of at most 100 characters, whatever that may raise.
+
+    An array of several numbers by its shape, and on one line.
+    """
+    if _axes(value):
+        kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
+        return f"a {kind} of shape {tuple(value.shape)}"
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # such as of an int of more than 4300 digits
         text = f"a {type(value).__module__}.{type(value).__qualname__}"
     return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
 
 
+def _axes(value: Any) -> int:
+    """The number of axes of an array; 0 of anything else, whatever it calls `ndim`."""
+    axes = getattr(value, "ndim", 0)
+    return axes if isinstance(axes, int) and shape_of(value) is not None else 0
+
+
 def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool) or (_kind(value) == "bool" and not getattr(value, "ndim", 1))
+    return isinstance(value, bool) or (_kind(value) == "bool" and not _axes(value))
 
 
 def _is_real(value: Any) -> bool:

@@ -27,8 +27,8 @@ VECTORS = 3  # as long as `w`, that any use of it takes: itself, its gradient, a
 class Network:
     """A feed-forward network on `inputs` features.
 
-    `Network(64, Dense(64, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (64, 64), `0.bias`
-    (64,), `1.weights` (10, 64), `1.bias` (10,), in this order in the flat vector `w`. Networks are equal
+    `Network(64, Dense(32, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (32, 64), `0.bias`
+    (32,), `1.weights` (10, 32), `1.bias` (10,), in this order in the flat vector `w`. Networks are equal
     if their inputs and layers are.
 
     Attributes:
@@ -41,13 +41,22 @@ class Network:
 
     Raises:
         TypeError, ValueError: `inputs` is not a positive integer; something that is no layer; none.
+
+    >>> from xpnet import Dense, Network
+    >>> network = Network(64, Dense(32, "tanh"), Dense(10, "softmax"))
+    >>> network.size
+    2410
+    >>> w = network.initialize(seed=0, replicas=3)
+    >>> w.shape
+    (3, 2410)
+    >>> network.predict(w, [[0.5] * 64]).shape  # (replicas, samples, outputs)
+    (3, 1, 10)
     """
 
     def __init__(self, inputs: int, *layers: Layer) -> None:
         self.inputs = checks.count("inputs", inputs)
         for number, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers[{number}] must be a Layer such as Dense, got {layer!r}")
+            checks.instance(f"layers[{number}]", layer, Layer, "a Layer such as Dense")
         if not layers:
             raise ValueError("layers must not be empty: a network has at least one layer")
         self.layers = layers
@@ -55,7 +64,10 @@ class Network:
         for number, layer in enumerate(layers):
             units = self._units[-1] if layer.units is None else layer.units
             self._units.append(checks.count(f"units of layers[{number}]", units))
-        self._shapes = [layer.shapes(units) for layer, units in zip(layers, self._units, strict=False)]
+        self._shapes = [
+            _shapes(number, layer, units)
+            for number, (layer, units) in enumerate(zip(layers, self._units, strict=False))
+        ]
         self.layout = Layout(
             {
                 f"{number}.{name}": shape
@@ -84,7 +96,7 @@ class Network:
             TypeError, ValueError: a seed that is no integer or negative; replicas below 1.
             MemoryError: they, their gradient and a copy would not fit in memory; before any is drawn.
         """
-        seed = checks.count("seed", seed, 0)
+        seed = checks.seed("seed", seed)
         count = 1 if replicas is None else checks.count("replicas", replicas)
         backend = choose_backend(backend)
         own = backend.dtype(dtype)
@@ -98,25 +110,30 @@ class Network:
             )
         host = backend.host
         rows = host.empty((count, self.size), dtype=getattr(host, name))
-        for r in range(count):
-            rows[r, :] = self._draw(host, seed + r)
+        with choose_backend("numpy").quiet():
+            for r in range(count):
+                rows[r, :] = self._draw(host, seed + r, name)
         return backend.asarray(rows[0, :] if replicas is None else rows, own)
 
-    def _draw(self, host: Namespace, seed: int) -> Vector:
-        random = host_generator(seed)
+    def _draw(self, host: Namespace, seed: int, dtype: str) -> Vector:
+        random, place = host_generator(seed), choose_backend("numpy")
         flat = host.asarray(0.0 * random.random(self.size))  # a seed's numbers begin after as many
         for number, (layer, shapes) in enumerate(zip(self.layers, self._shapes, strict=True)):
-            for name, given in layer.initialize(random, self._units[number]).items():
-                where = f"layers[{number}], {layer!r},"
+            where = f"layers[{number}], {layer!r},"
+            drawn = layer.initialize(random, self._units[number])
+            for name, given in checks.instance(
+                f"what {where} initializes", drawn, Mapping, "by name"
+            ).items():
                 if name not in shapes:
                     raise ValueError(f"{where} initializes {name!r}, but its parameters are {[*shapes]}")
-                values = host.asarray(given, dtype=host.float64)
+                what = f"{name!r} of {where} at its start"
+                values = place.asarray(given, "float64", name=what)
                 if tuple(values.shape) not in ((), shapes[name]):
                     raise ValueError(
                         f"{where} must initialize {name!r} by one number or an array of shape "
                         f"{shapes[name]}, got shape {tuple(values.shape)}"
                     )
-                checks.finite(host, f"{name!r} of {where} at its start", values)
+                checks.finite(host, f"{what}, in {dtype},", host.astype(values, getattr(host, dtype)))
                 flat[self.layout.slice(f"{number}.{name}")] = host.reshape(values, (-1,))
         return flat
 
@@ -230,7 +247,9 @@ class Network:
 
     def check_shape(self, X: Any) -> None:
         """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
-        shape = tuple(X.shape)
+        shape = checks.shape_of(X)
+        if shape is None:
+            raise TypeError(f"X must be an array (samples, {self.inputs}), got {checks.shown(X)}")
         if len(shape) != 2 or shape[1] != self.inputs:
             raise ValueError(
                 f"X must be (samples, {self.inputs}) as the network has {self.inputs} inputs, "
@@ -279,3 +298,13 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
+
+
+def _shapes(number: int, layer: Layer, units: int) -> Mapping[str, Any]:
+    """The shapes of a layer's parameters, by names that are strings; the layout looks at the shapes."""
+    shapes = checks.instance(
+        f"shapes of layers[{number}]", layer.shapes(units), Mapping, "a mapping of names"
+    )
+    for name in shapes:
+        checks.text(f"each name in the shapes of layers[{number}]", name)
+    return shapes

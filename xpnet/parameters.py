@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import array_api_compat
-
 from . import checks
 from .device.arrays import Array, Namespace, Vector
+from .device.select import backend_of
 
 Shape = tuple[int, ...]
 
@@ -24,8 +23,8 @@ InitializerName = Literal["glorot", "he", "lecun", "zeros"]
 class Layout:
     """Where named arrays lie in a flat vector.
 
-    `Layout({"weights": (3, 2), "bias": (3,)})` lays them out in this order, each in row-major order,
-    without gaps: `size` is 9. Layouts are equal if they have the same names and shapes in the same order.
+    They lie there in the order of `shapes`, each in row-major order, without gaps. Layouts are equal if
+    they have the same names and shapes in the same order.
 
     Attributes:
         shapes: the shape of each name, in order.
@@ -34,21 +33,26 @@ class Layout:
     Raises:
         TypeError: `shapes` is no mapping of names to tuples of integers.
         ValueError: a name that is empty, a length below 1.
+
+    >>> import numpy as np
+    >>> from xpnet import Layout
+    >>> layout = Layout({"weights": (3, 2), "bias": (3,)})
+    >>> layout.size
+    9
+    >>> layout.views(np.arange(9.0))["bias"].tolist()
+    [6.0, 7.0, 8.0]
     """
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        if not isinstance(shapes, Mapping):
-            raise TypeError(f"shapes must be a mapping of names to shapes, got {shapes!r}")
+        checks.instance("shapes", shapes, Mapping, "a mapping of names to shapes")
         self.shapes: dict[str, Shape] = {}
         self._places: dict[str, tuple[int, int, Shape]] = {}
         start = 0
         for name, given in shapes.items():
-            if not isinstance(name, str):
-                raise TypeError(f"names in shapes must be strings, got {name!r}")
-            if not name:
-                raise ValueError("names in shapes must not be empty")
+            checks.text("each name in shapes", name)
             if not isinstance(given, tuple | list):
-                raise TypeError(f"shape of {name!r} must be a tuple of positive integers, got {given!r}")
+                got = checks.shown(given)
+                raise TypeError(f"shape of {name!r} must be a tuple of positive integers, got {got}")
             shape = tuple(checks.count(f"each length in the shape of {name!r}", length) for length in given)
             stop = start + math.prod(shape)
             self.shapes[name], self._places[name] = shape, (start, stop, shape)
@@ -66,7 +70,7 @@ class Layout:
         """
         self.check(flat)
         if xp is None:
-            xp = array_api_compat.array_namespace(flat)
+            xp = backend_of(flat).xp
         lead = tuple(flat.shape[:-1])
         return {
             name: xp.reshape(flat[..., start:stop], lead + shape, copy=False)
@@ -80,13 +84,11 @@ class Layout:
             TypeError: it has no shape.
             ValueError: its shape is another.
         """
-        shape = getattr(flat, "shape", None)
+        shape = checks.shape_of(flat)
         if shape is None:
             raise TypeError(f"{name} must be an array of {self.size} parameters, got {type(flat).__name__}")
         if len(shape) < 1 or shape[-1] != self.size:
-            raise ValueError(
-                f"{name} must have {self.size} parameters on its last axis, got shape {tuple(shape)}"
-            )
+            raise ValueError(f"{name} must have {self.size} parameters on its last axis, got shape {shape}")
 
     def slice(self, name: str) -> slice:
         """The part of the flat vector that holds the array called `name`.
@@ -94,8 +96,9 @@ class Layout:
         Raises:
             KeyError: there is none of that name.
         """
-        if name not in self._places:
-            raise KeyError(f"there is no parameter {name!r}, only {', '.join(self.shapes) or 'none'}")
+        if not isinstance(name, str) or name not in self._places:
+            names = ", ".join(self.shapes) or "none"
+            raise KeyError(f"there is no parameter {checks.shown(name)}, only {names}")
         start, stop, _ = self._places[name]
         return slice(start, stop)
 
@@ -129,10 +132,8 @@ class Initializer:
     draw: Callable[[Any, Shape], Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {self.name!r}")
-        if not callable(self.draw):
-            raise TypeError(f"draw must be a function of a generator and a shape, got {self.draw!r}")
+        object.__setattr__(self, "name", checks.text("name", self.name))
+        checks.function("draw", self.draw, "a generator and a shape")
 
     def __str__(self) -> str:
         return self.name
@@ -172,7 +173,7 @@ def uniform(limit: float) -> Initializer:
     Raises:
         TypeError, ValueError: `limit` is not a positive finite number.
     """
-    limit = checks.number("limit", limit, 0.0, open="(")
+    limit = checks.number("limit", limit, 0.0, 8e307, open="(")  # twice it is a number too
     return Initializer(f"uniform({limit!r})", _Uniform(limit))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from . import checks
 from .device.arrays import Array, DTypeLike
 from .device.backend import Backend
 from .device.select import backend_of
@@ -28,12 +29,22 @@ class Problem:
         function: from `xp` and `w` to the `f_i`.
         start: the customary starting point.
         minima: the values of the minima known, the least first.
+
+    Raises:
+        TypeError, ValueError: a name that is no string, a function that cannot be called, a start or minima
+            that are not finite numbers.
     """
 
     name: str
     function: Callable[[Any, Any], Any]
     start: tuple[float, ...]
     minima: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", checks.text("name", self.name))
+        checks.function("function", self.function, "xp and w")
+        for name in ("start", "minima"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", f"{self.function!r:.100}")
@@ -44,8 +55,19 @@ class Problem:
         return LeastSquares(_Residuals(self.function), backend=backend, dtype=dtype)
 
     def solved(self, value: float) -> bool:
-        """Whether `value` is a known minimum, to 1e-8 of it or of 1."""
+        """Whether `value` is a known minimum, to 1e-8 of it or of 1.
+
+        Raises:
+            TypeError, ValueError: `value` is no number, or not finite.
+        """
+        value = checks.number("value", value)
         return any(-1e-5 <= (value - known) / max(1.0, abs(known)) <= 1e-8 for known in self.minima)
+
+
+def _numbers(name: str, values: Any) -> tuple[float, ...]:
+    if not isinstance(values, tuple | list) or not values:
+        raise TypeError(f"{name} must be numbers in a tuple, one or more, got {checks.shown(values)}")
+    return tuple(checks.number(f"each of {name}", value) for value in cast("list[Any]", values))
 
 
 @dataclass(frozen=True, repr=False)

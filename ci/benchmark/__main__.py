@@ -33,17 +33,26 @@ GOALS = {
     "its products": {"fashion": 1.4},
 }
 SUITES = ("steps", "kernels", "fits", "curvature")  # the last three are modules beside this file
+BEFORE = "before: "  # a contestant of another checkout
 SAMPLE = 0.5  # seconds of steps between two readings of the clock
 
 
 class Contestant:
     """A worker process, and what it has measured."""
 
-    def __init__(self, name: str, workload: str, suite: str = "contestants") -> None:
+    def __init__(
+        self, name: str, workload: str, suite: str = "contestants", before: Path | None = None
+    ) -> None:
         self.name, self.times, self.memory = name, [], None
-        command = [sys.executable, str(HERE / "worker.py"), suite, name, workload]
+        own = name.removeprefix(BEFORE)
+        root = before.resolve() if before and own != name else HERE.parent.parent
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [sys.executable, str(root / "ci/benchmark/worker.py"), suite, own, workload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(root)},
         )
 
     def begin(self) -> None:
@@ -67,8 +76,10 @@ class Contestant:
         self.process.wait()
 
 
-def measure(workload: str, names: list[str], repeats: int, suite: str = "contestants") -> dict:
-    entered = [Contestant(name, workload, suite) for name in names]
+def measure(
+    workload: str, names: list[str], repeats: int, suite: str = "contestants", before: Path | None = None
+) -> dict:
+    entered = [Contestant(name, workload, suite, before) for name in names]
     for contestant in entered:
         contestant.begin()
     running = [contestant for contestant in entered if not contestant.missing]
@@ -196,9 +207,11 @@ def import_times(repeats: int = 9) -> dict[str, float]:
 
 def machine() -> dict:
     import numpy
+    from threadpoolctl import threadpool_info
 
     import xpnet
 
+    blas = [f"{each['internal_api']} {each.get('architecture', '')}" for each in threadpool_info()]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.date.today().isoformat(),
@@ -208,6 +221,7 @@ def machine() -> dict:
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": numpy.__version__,
+        "blas": ", ".join(blas),
     }
 
 
@@ -305,6 +319,9 @@ def main() -> None:
     parser.add_argument("--suite", nargs="+", choices=SUITES, default=list(SUITES), help="what to measure")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument(
+        "--before", type=Path, help="another checkout, whose steps take part as 'before: xpnet'"
+    )
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--growth", action="store_true", help="also growth with samples and parameters")
     parser.add_argument(
@@ -332,7 +349,10 @@ def measure_steps(options: argparse.Namespace, about: dict, output: Path) -> lis
     print(f"import: xpnet {1e3 * imports['xpnet']:.0f} ms, numpy {1e3 * imports['numpy']:.0f} ms")
     results = {}
     for workload in options.workloads:
-        results[workload] = measure(workload, options.contestants, options.repeats)
+        names = [*options.contestants]
+        if options.before:
+            names += [BEFORE + name for name in ("xpnet", "xpnet iterate") if name in names]
+        results[workload] = measure(workload, names, options.repeats, before=options.before)
         print(table({workload: results[workload]}), flush=True)
     grown = growth([n for n in ("xpnet", "PyTorch") if n in options.contestants]) if options.growth else []
 
@@ -340,7 +360,8 @@ def measure_steps(options: argparse.Namespace, about: dict, output: Path) -> lis
     output.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
     if any("xpnet" in entries for entries in results.values()):
         chart(results, about, output.with_suffix(".png"))
-        output.with_suffix(".txt").write_text(table(results).lstrip() + "\n")
+        head = f"{about['date']}, {about['device']}, BLAS: {about['blas']}"
+        output.with_suffix(".txt").write_text(f"{head}\n{table(results)}\n")
     print(f"\nwritten: {output}.json, .txt, .png")
     return differing(results)
 

@@ -82,7 +82,8 @@ def test_matrices_become_arrays(numpy_backend):
     ids=["one", "two", "list", "nested", "constant", "alone"],
 )
 def test_masked_numbers_are_refused_with_their_place(values, place, more):
-    refused(values, ValueError, f"{place} is masked, and so are {more} more: leave these samples out")
+    others = f", and so are {more} more" if more else ""
+    refused(values, ValueError, f"{place} is masked{others}: leave what is masked out")
 
 
 def test_masked_numbers_of_a_file(tmp_path):

@@ -106,10 +106,12 @@ def test_what_is_no_quadratic(arguments, error, message):
 
 
 def test_what_was_handed_over_may_change():
-    A = np.eye(2)
-    objective = Quadratic(A, backend="numpy")
-    A[0, 0] = 5.0
-    assert objective.value(np.array([1.0, 0.0])) == 0.5
+    A, b, c = np.diag([2.0, 1.0]), np.ones(2), np.array(1.0)
+    quadratic = Quadratic(A, b, c, backend="numpy")
+    before = float(quadratic.value(np.ones(2)))
+    for array in (A, b, c):
+        array[...] = 7.0
+    assert float(quadratic.value(np.ones(2))) == before
 
 
 def test_it_says_what_it_is():

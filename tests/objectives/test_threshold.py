@@ -60,7 +60,7 @@ def test_what_it_says_and_its_mistakes_agree():
 def test_the_bound_needs_a_separating_point():
     points = ThresholdUnit([[1.0, 0], [0, 1], [-1, 0], [0, -10]], [1, 1, -1, 1], backend="numpy")
     assert points.mistake_bound(np.array([2.0, 0.0, 1.0])) == pytest.approx(505)
-    with pytest.raises(ValueError, match=r"w must be \(P,\) and separate the samples"):
+    with pytest.raises(ValueError, match="w must separate the samples, .* got one with a margin of"):
         points.mistake_bound(np.zeros(3))
 
 
@@ -94,8 +94,8 @@ def test_copies():
         ([True, False], TypeError, r"targets must be -1 or \+1, got True and False; \+1 stands for True"),
         ([1j, 1], TypeError, "targets must hold real numbers"),
         (["a", "b"], TypeError, "targets must hold real numbers"),
-        ([[1], [1]], ValueError, r"targets must be \(2,\), got shape \(2, 1\)"),
-        ([1], ValueError, r"targets must be \(2,\), got shape \(1,\)"),
+        ([[1], [1]], ValueError, r"targets must be \(2,\), as X has 2 samples, got shape \(2, 1\)"),
+        ([1], ValueError, r"targets must be \(2,\), as X has 2 samples, got shape \(1,\)"),
     ],
 )
 def test_wrong_targets(targets, error, message, dtype):
@@ -114,7 +114,11 @@ def test_wrong_targets(targets, error, message, dtype):
         (lambda: ThresholdUnit([[np.nan]], [1]), ValueError, "X contains NaN"),
         (lambda: ThresholdUnit([["a"]], [1]), TypeError, "X must hold real numbers"),
         (lambda: unit().value(np.zeros(3)), ValueError, r"w must be \(4,\) or \(R, 4\), got shape"),
-        (lambda: unit().predict(np.zeros(4), [[1.0, 2.0]]), ValueError, "X must have 3 features"),
+        (
+            lambda: unit().predict(np.zeros(4), [[1.0, 2.0]]),
+            ValueError,
+            "X must be .samples, 3., as the unit",
+        ),
         (
             lambda: unit().predict(np.zeros(4), [1.0, 2.0, 3.0]),
             ValueError,

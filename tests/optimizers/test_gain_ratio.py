@@ -374,6 +374,19 @@ def test_a_bad_start_is_not_taken_for_a_minimum():
     assert run.value == pytest.approx(1.8988416588, rel=1e-8)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", [LM, IDENTITY, FREE], ids=str)
+def test_residuals_of_rounding_only_are_a_success(method, dtype):
+    """With more parameters than residuals rounding is all that the model sees in the end."""
+    network = Network(2, Dense(4, "tanh"), Dense(1))
+    X, targets = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    risk = EmpiricalRisk(network, SquaredError(), X, targets, backend="numpy", dtype=dtype)
+    for seed in range(12):
+        run = minimize(risk, method, network.initialize(seed, "numpy", dtype), stop=after(300))
+        if run.value < 1e-12:
+            assert run.outcome in (Outcome.CONVERGED, Outcome.BUDGET_SPENT), seed
+
+
 def test_where_nothing_lower_is_found_and_the_model_promises_it_the_end_is_no_success():
     class Wrong(Objective):
         """Its gradient has the wrong sign."""

@@ -237,9 +237,20 @@ def test_pytorch_s_lbfgs_without_a_search_takes_the_same_steps(torch):
 
 
 def test_scipy_s_lbfgsb_keeps_ten_pairs_too():
+    """Its steps are those of ten pairs, and of no other number."""
     optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
-    text = inspect.getsource(optimize._lbfgsb_py)
-    assert "maxcor=10" in text.replace(" ", "")
+    objective = next(p for p in xpnet.PROBLEMS if p.name == "extended rosenbrock").objective("numpy")
+
+    def taken(**options):
+        start, options = np.array([-1.2, 1.0] * 5), options | {"maxiter": 25}
+        found = optimize.minimize(
+            objective.value_and_gradient, start, jac=True, method="L-BFGS-B", options=options
+        )
+        return found.x.tolist()
+
+    assert taken() == taken(maxcor=10)
+    assert taken() != taken(maxcor=9)
+    assert taken() != taken(maxcor=11)
 
 
 def test_levenberg_marquardt_s_diagonal_scaling_does_not_see_units():

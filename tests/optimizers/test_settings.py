@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from fractions import Fraction
 from typing import get_args
@@ -13,7 +14,18 @@ import pytest
 from oracles import OPTIMIZERS, quadratic
 
 import xpnet
-from xpnet import Adagrad, Adam, GradientDescent, Minibatch, Momentum, Nesterov, QuickProp, RMSprop, Rprop
+from xpnet import (
+    Adagrad,
+    Adam,
+    Fixed,
+    GradientDescent,
+    Minibatch,
+    Momentum,
+    Nesterov,
+    QuickProp,
+    RMSprop,
+    Rprop,
+)
 from xpnet.optimizers import NAMES, OptimizerName
 from xpnet.optimizers.schedules import Plateau, WarmUp
 
@@ -91,22 +103,24 @@ def test_integers_and_flags_are_kept_as_python_s():
     assert Momentum(rate_inside=np.False_).rate_inside is False
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (Momentum, "rate_inside"),
-        (Nesterov, "rate_inside"),
-        (RMSprop, "epsilon_inside"),
-        (Adagrad, "epsilon_inside"),
-        (Adam, "epsilon_inside"),
-        (Adam, "epsilon_hat"),
-        (QuickProp, "guards"),
-    ],
-)
-@pytest.mark.parametrize("value", ["False", 1, 0, None, 0.0, np.int64(1)], ids=repr)
-def test_flags_are_true_or_false(kind, name, value):
-    with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
-        kind(**{name: value})
+FLAGS = [
+    (kind, field.name)
+    for kind in map(xpnet.__dict__.get, xpnet.__all__)
+    if dataclasses.is_dataclass(kind)
+    for field in dataclasses.fields(kind)
+    if field.type == "bool"
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FLAGS)
+def test_flags_are_true_or_false(kind, name):
+    """Row 38."""
+    parameters = inspect.signature(kind).parameters.values()
+    needed = {given.name: 1 for given in parameters if given.default is given.empty}
+    for wrong in ("False", 1, 0, None, 1.0, np.array([True])):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got"):
+            kind(**needed | {name: wrong})
+    assert getattr(kind(**needed | {name: np.False_}), name) is False
 
 
 @pytest.mark.parametrize(
@@ -121,6 +135,7 @@ def test_flags_are_true_or_false(kind, name, value):
         (np.array([["a"]]), TypeError, "rate must hold real numbers"),
         ([0.1, 0.2], TypeError, r"rate must be a number, got \[0.1, 0.2\]"),
         (1j, TypeError, "rate must be a number, got 1j"),
+        (np.ma.array([[0.1], [0.2]], mask=[[0], [1]]), TypeError, "rate must be an array, .*MaskedArray"),
     ],
 )
 @pytest.mark.parametrize("kind", [GradientDescent, Adam, lambda rate: Rprop(rate=rate)])
@@ -146,3 +161,11 @@ def test_the_rates_of_a_user_s_own_optimizer_are_checked_before_the_first_step()
 
 def test_the_names_are_typed():
     assert get_args(OptimizerName) == tuple(NAMES)
+
+
+def test_a_fixed_length_is_kept_as_a_number():
+    assert type(Fixed(Fraction(1, 2)).rate) is float
+    rates = column(0.1, 0.2)
+    search = Fixed(rates)
+    rates *= 10.0
+    assert search == Fixed(column(0.1, 0.2))

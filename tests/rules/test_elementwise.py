@@ -88,6 +88,8 @@ def random_rule(program, outputs) -> Elementwise:
                 values.append(xp.where(condition, z, y))
             elif operation in UNARY:
                 values.append(getattr(xp, operation)(x))
+            elif operation == "full_like":  # of a number: an array need not fit
+                values.append(xp.full_like(x, [p, 0.75][j % 2]))
             else:
                 values.append(getattr(xp, operation)(x, y))
         return tuple(values[n % len(values)] for n in outputs)

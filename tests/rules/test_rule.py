@@ -76,7 +76,7 @@ def test_a_closure_says_that_it_cannot_be_pickled():
         (lambda xp, *arrays: arrays[0], "named arguments only"),
         (lambda xp, a, **options: a, "named arguments only"),
         (lambda xp: 1.0, "at least one array"),
-        (3, "made of a function of xp and arrays, got 3"),
+        (3, "function must be a function of xp and arrays, got 3"),
     ],
 )
 @pytest.mark.parametrize("kind", [Elementwise, Samplewise])

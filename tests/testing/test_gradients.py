@@ -170,7 +170,7 @@ def test_what_is_no_gradient(make, message):
         ({"w": [1.0, 2.0]}, TypeError, "w must be an array, such as"),
         ({"w": np.ones(3, int)}, TypeError, "w must be float32 or float64, got int64"),
         ({"w": np.ones((2, 2, 2))}, ValueError, r"w must be \(P,\) or \(R, P\).* got shape \(2, 2, 2\)"),
-        ({"w": np.ones(0)}, ValueError, "not empty"),
+        ({"w": np.ones(0)}, ValueError, r"w must be \(P,\) or \(R, P\), got shape \(0,\)"),
         ({"w": np.array([1.0, np.nan])}, ValueError, "w contains NaN"),
         ({"tolerance": float("nan")}, ValueError, "tolerance must be in .* got nan"),
         ({"tolerance": -1.0}, ValueError, "tolerance must be in .* got -1.0"),

@@ -13,6 +13,7 @@ from oracles import Bowl, quadratic
 from xpnet import (
     Adam,
     Momentum,
+    Nesterov,
     Objective,
     Optimizer,
     Quadratic,
@@ -88,6 +89,23 @@ def test_states_of_another_kind(change, error, message):
         minimize(Bowl(), Momentum(), np.ones(2), state=state)
 
 
+@pytest.mark.parametrize("name", ["trust-region", "newton", "steepest descent"])
+def test_what_a_state_has_kept_of_the_last_step_fits_w(name):
+    kept = minimize(Quadratic(np.eye(2), backend="numpy"), name, np.ones(2), stop=after(1)).state
+    with pytest.raises(ValueError, match=r"state\['\w+'\] must have shape \(3,\) for this w, got \(2,\)"):
+        minimize(Quadratic(np.eye(3), backend="numpy"), name, np.ones(3), state=kept)
+
+
+def test_a_point_ahead_that_another_method_has_left_is_not_gone_by():
+    objective, w = quadratic(10.0)
+    run = minimize(objective, Nesterov(0.05), w, stop=after(3))
+    plain = {"step": 3, "velocity": run.state["velocity"]}
+    for given in (run.state, plain):
+        went = minimize(objective, Momentum(0.05), run.w, state=given, stop=after(5))
+        np.testing.assert_array_equal(went.history.value[0], objective.value(run.w))
+    assert_array_equal(went.w, minimize(objective, Momentum(0.05), run.w, state=run.state, stop=after(5)).w)
+
+
 class Wrong(Objective):
     """A value or gradient of the wrong kind."""
 
@@ -105,6 +123,8 @@ same = np.copy
 WRONG = [
     (lambda v: np.stack([v, v]), same, ValueError, r"value must be a number for this w, got shape \(2,\)"),
     (lambda v: v * 1j, same, TypeError, "value must be real, got complex128"),
+    (lambda v: "low", same, TypeError, "value must be a number, got 'low'"),
+    (lambda v: True, same, TypeError, "value must be a number, got True"),
     (np.asarray, lambda w: np.asarray(w[0]), ValueError, r"gradient must be \(3,\), as w, got shape \(\)"),
     (np.asarray, lambda w: w[:1], ValueError, r"gradient must be \(3,\), as w, got shape \(1,\)"),
     (np.asarray, lambda w: w * 1j, TypeError, "gradient must be float64, as w, got complex128"),
@@ -151,6 +171,7 @@ def test_a_held_out_risk_of_another_kind_is_refused_before_w_moves():
         Wrong(lambda v: np.stack([v, v]), same),
         Quadratic(np.eye(4)),
         Quadratic(np.eye(3), dtype="float32"),
+        Wrong(lambda v: "low", same),
     ):
         with pytest.raises((TypeError, ValueError)):
             minimize(Bowl(), Momentum(), w, held_out=bad, in_place=True)

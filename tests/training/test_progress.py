@@ -16,6 +16,7 @@ from xpnet import (
     after,
     minimize,
 )
+from xpnet.training.progress import Bar
 
 
 def start(replicas=None, dtype="float64", backend="numpy"):
@@ -54,3 +55,23 @@ def test_a_bar_over_numbers_that_are_not_finite_warns_of_nothing(capsys):
         run = minimize(Bowl(2, BAD[0][1]), GradientDescent(0.1), w, stop=after(9), progress=True)
         assert run.outcome in (Outcome.DIVERGED, (Outcome.DIVERGED,) * 2)
     assert "value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["show", "close"])
+@pytest.mark.parametrize("error", [BrokenPipeError, KeyboardInterrupt])
+def test_a_bar_that_fails_does_not_lose_the_run(method, error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Bar, "__init__", lambda *_: None)
+    monkeypatch.setattr(Bar, "show", lambda *_: None)
+    monkeypatch.setattr(Bar, "close", lambda *_: None)
+    monkeypatch.setattr(Bar, method, fail)
+    if error is KeyboardInterrupt:
+        run = minimize(Bowl(), GradientDescent(0.1), np.ones(3), stop=after(9), progress=True)
+    else:
+        with pytest.raises(error) as caught:
+            minimize(Bowl(), GradientDescent(0.1), np.ones(3), stop=after(9), progress=True)
+        run = caught.value.run
+    assert (run.steps, len(run.history)) == ((1, 1) if method == "show" else (9, 9))
+    assert run.value == pytest.approx(1.5 * 0.81**run.steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import assert_array_equal
@@ -121,6 +123,21 @@ def test_replicas_with_functions_of_their_own(device):
     assert_array_equal(some.value(w[:2, ...]), objective.value(w)[device.asarray([2, 0])])
 
 
+@pytest.mark.parametrize("method", ["lbfgs", "levenberg-marquardt", GradientDescent(0.1)], ids=str)
+def test_a_formula_with_data_for_each_replica(method):
+    """A run died where the first replica had stopped, as the formula has numbers for all of them."""
+    t = np.linspace(0.0, 1.0, 12)
+    y = np.exp(-np.array([[1.0], [2.0], [3.0]]) * t)
+
+    def formula(xp, w):
+        return w[..., 0:1] * xp.exp(-w[..., 1:2] * t) - y
+
+    objective, w = xpnet.LeastSquares(formula, backend="numpy"), np.ones((3, 2))
+    run = minimize(objective, method, w, stop=value_below(0.05) | after(300))
+    assert run.outcome == (xpnet.Outcome.CONVERGED,) * 3
+    assert_array_equal(run.value, objective.value(run.w))
+
+
 def test_all_that_an_objective_offers_can_be_selected(backend, dtype):
     objective = regression(backend, dtype)
     w = objective.network.initialize(3, backend, dtype, replicas=4)
@@ -147,3 +164,23 @@ def test_all_that_an_objective_offers_can_be_selected(backend, dtype):
         ours, whole = getattr(part, name)(w), getattr(objective, name)(w)
         np.testing.assert_allclose(there(ours)[active], there(whole)[active], rtol=1e-4, atol=1e-5)
     assert np.isnan(there(part.value(w))[1])
+
+
+ROSENBROCK = next(problem for problem in xpnet.PROBLEMS if problem.name == "rosenbrock")
+
+
+@pytest.mark.parametrize("selects", [True, False])
+@pytest.mark.parametrize("name", sorted(xpnet.optimizers.NAMES.keys() - {"perceptron"}))
+def test_going_on_is_bit_for_bit_where_some_have_stopped(name, selects):
+    """The last begins at the minimum."""
+    optimizer = xpnet.optimizers.NAMES[name]
+    if isinstance(optimizer, xpnet.FirstOrder):
+        optimizer = dataclasses.replace(optimizer, rate=1e-4)
+    objective, w = ROSENBROCK.objective("numpy"), np.array([[-1.2, 1.0], [2.0, 2.0], [1.0, 1.0]])
+    if not selects:
+        objective.lacks |= xpnet.Offers.SELECT_REPLICAS
+    whole = minimize(objective, optimizer, w, stop=after(12))
+    for first in (1, 4):
+        part = minimize(objective, optimizer, w, stop=after(first))
+        rest = minimize(objective, optimizer, part.w, stop=after(12 - first), state=part.state)
+        assert_array_equal(rest.w, whole.w)

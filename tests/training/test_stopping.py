@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpnet import Outcome, after, change_below, gradient_below, patience, time_limit, value_below
-from xpnet.training.stopping import Progress
+from xpnet.training.rule import Progress
 
 
 def progress(steps, value=1.0, norm=1.0, seconds=0.0, held_out=None):

@@ -7,6 +7,7 @@ import pytest
 
 from xpnet import (
     GradientDescent,
+    LevenbergMarquardt,
     Objective,
     Quadratic,
     after,
@@ -77,3 +78,75 @@ def test_a_point_that_is_not_finite_is_never_the_best():
     assert np.isfinite(run.w).all()
     assert np.isfinite(run.best_w).all()
     assert run.best_value == float(Falling().value(run.best_w))
+
+
+class Wrong(Objective):
+    """`w'w / 2`, with second derivatives of the wrong kind."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def value(self, w):
+        return 0.5 * (w * w).sum(axis=-1)
+
+    def value_and_gradient(self, w):
+        return self.value(w), 1.0 * w
+
+    def hessian(self, w):
+        return self.change(np.eye(w.shape[-1]))
+
+    gauss_newton = hessian
+
+    def hessian_product(self, w, v):
+        return self.change(v)
+
+    gauss_newton_product = hessian_product
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda m: m[:2, :2], ValueError, r"{} must have shape \(3, 3\), got \(2, 2\)"),
+        (lambda m: m.astype("f4"), TypeError, "{} must be an array of .* float64, got ndarray of float32"),
+        (lambda m: m.tolist(), TypeError, "{} must be an array of .*, got list"),
+        (lambda m: m + np.triu(m + 1), ValueError, "{} must be symmetric, got one that is off by 1"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("optimizer", "method"),
+    [
+        ("newton", "hessian"),
+        ("trust-region", "hessian"),
+        ("gauss-newton", "gauss_newton"),
+        ("levenberg-marquardt", "gauss_newton"),
+    ],
+)
+def test_matrices_are_looked_at(optimizer, method, change, error, message):
+    with pytest.raises(error, match=message.format(f"the objective's {method}")):
+        minimize(Wrong(change), optimizer, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "method"),
+    [
+        ("newton-cg", "hessian_product"),
+        ("trust-region-cg", "hessian_product"),
+        (LevenbergMarquardt(scaling="identity", matrix_free=True), "gauss_newton_product"),
+    ],
+)
+def test_products_are_looked_at(optimizer, method):
+    message = rf"the objective's {method} must have shape \(3,\), got \(2,\)"
+    with pytest.raises(ValueError, match=message):
+        minimize(Wrong(lambda v: v[:2]), optimizer, np.ones(3))
+
+
+def test_a_masked_value_is_no_number():
+    class Masked(Objective):
+        def value(self, w):
+            return np.ma.masked
+
+        def value_and_gradient(self, w):
+            return np.ma.masked, w.copy()
+
+    with pytest.raises(TypeError, match="the objective's value must be on 'numpy'.*MaskedConstant"):
+        minimize(Masked(), GradientDescent(0.1), np.ones(2))

@@ -29,6 +29,10 @@ def convergence_rates(values: Any, minimum: float = 0.0) -> Array:
 
     Raises:
         TypeError, ValueError: values of another kind or shape, or infinite; NaN before a number.
+
+    >>> from xpnet.analysis import convergence_rates
+    >>> convergence_rates([8.0, 4.0, 2.0, 1.0]).tolist()
+    [0.5, 0.5, 0.5]
     """
     minimum = checks.number("minimum", minimum)
     host = backend("numpy")
@@ -66,7 +70,9 @@ def sublinear_bound(distance: float, rate: float, steps: int) -> Array:
     first = distance / rate * distance / 2.0
     if not math.isfinite(first):
         raise ValueError(f"distance must have a finite bound at rate {rate:g}, got {distance:g}")
-    xp = backend("numpy").xp
+    host = backend("numpy")
+    host.require_room("steps", steps, 2 * steps)
+    xp = host.xp
     return first / xp.arange(1, steps + 1, dtype=xp.float64)
 
 
@@ -105,6 +111,10 @@ def axes(curvatures: Any, rate: float) -> tuple[Axis, ...]:
 
     Raises:
         TypeError, ValueError: another shape, none, or not finite; a rate that is not positive.
+
+    >>> from xpnet.analysis import axes
+    >>> [axis.regime for axis in axes([5.0, 10.0, 15.0, 30.0, 0.0, -1.0], rate=0.1)]
+    ['monotone', 'optimal', 'oscillating', 'divergent', 'flat', 'divergent']
     """
     rate = checks.number("rate", rate, 0.0, open="(")
     host = backend("numpy")

@@ -48,11 +48,17 @@ class Backend:
         name: "numpy" or "cupy".
         xp: the library's namespace, following the Python array API standard.
         device: the device in the library's own terms ("cpu", `cupy.cuda.Device(0)`).
+
+    Raises:
+        TypeError, ValueError: a name that is no string, or empty.
     """
 
     name: str
     xp: Namespace
     device: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", checks.text("name", self.name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Backend) and self._key == other._key
@@ -138,6 +144,8 @@ class Backend:
             return np.asarray(array)
         if compat.is_cupy_array(array):
             return array.get()
+        if not hasattr(type(cast(object, array)), "__dlpack__"):
+            raise TypeError(f"array must be an array of any library, got {checks.shown(array)}")
         return np.array(np.from_dlpack(array, device="cpu"))
 
     def synchronize(self) -> None:
@@ -153,7 +161,7 @@ class Backend:
         """
         name = dtype if isinstance(dtype, str) else checks.dtype_name(dtype)
         if name not in ("float32", "float64"):
-            raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+            raise ValueError(f"dtype must be 'float32' or 'float64', got {checks.shown(dtype)}")
         return getattr(self.xp, name)
 
     @functools.cached_property
@@ -193,6 +201,15 @@ class Backend:
             cupy = import_cupy()
             return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
 
+    def require_room(self, name: str, value: int, numbers: int) -> None:
+        """Raises MemoryError unless as many `numbers` fit in memory as the argument `name` asks for."""
+        free = self.free_memory()
+        if 8 * numbers > free:
+            raise MemoryError(
+                f"{name} must be smaller, got {value:,}: it asks for {8 * numbers / 1e9:.3g} GB, "
+                f"more than the {free / 1e9:.3g} GB that are free"
+            )
+
     def describe(self) -> str:
         """The backend and its device in words, such as "numpy on AMD EPYC (2 cores)"."""
         if self.name == "numpy":
@@ -227,7 +244,7 @@ class Backend:
 
         return ahead(fetch, parts)
 
-    @property
+    @functools.cached_property
     def host(self) -> Namespace:
         """The host's namespace, for the few numbers that are kept there; only the standard's functions."""
         return importlib.import_module("array_api_compat.numpy")

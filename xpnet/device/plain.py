@@ -52,7 +52,7 @@ def require_numbers(array: HostArray, name: str) -> None:
 
 def refuse_half(dtype: Any, name: str) -> None:
     """Raises TypeError for the dtypes of half precision, of any library."""
-    kind = checks.dtype_name(dtype)
+    kind = checks.dtype_name(dtype).split(" ")[0]
     if kind in ("float16", "bfloat16"):
         raise TypeError(
             f"{name} must not be in half precision, got {kind}: convert it to float32, which xpnet "
@@ -113,9 +113,9 @@ def _refuse_masked(values: Any, name: str, place: tuple[int, ...] = ()) -> None:
     mask = np.asarray(values.mask)
     if mask.dtype.names is None and mask.any():
         first = (*place, *(int(k) for k in np.unravel_index(int(np.argmax(mask)), mask.shape)))
-        at = f"{name}{list(first)}" if first else name
+        at, more = f"{name}{list(first)}" if first else name, int(mask.sum()) - 1
         raise ValueError(
-            f"{at} is masked, and so are {int(mask.sum()) - 1} more: leave these samples out, "
+            f"{at} is masked{f', and so are {more} more' if more else ''}: leave what is masked out, "
             "or put numbers there by .filled(...)"
         )
 

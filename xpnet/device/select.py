@@ -54,7 +54,8 @@ def backend(
     if name is None:
         name, source = os.environ.get("XPNET_BACKEND", "").strip() or "auto", "XPNET_BACKEND"
     if not isinstance(name, str):
-        raise BackendError(f"{source} must be a string such as 'numpy' or 'cupy:1', got {name!r}")
+        got = checks.shown(name)
+        raise BackendError(f"{source} must be a string such as 'numpy' or 'cupy:1', got {got}")
     kind, colon, number = name.strip().lower().partition(":")
     if kind == "auto" and not colon:
         return _automatic(kernels) if device is None else _cupy_backend(device)

@@ -32,12 +32,15 @@ class Activation(ABC):
         name: how it is called in tables and messages.
         initializer: the weights' initializer that suits it, by name.
         range: the least and the largest that an output may be, both included; None where it is not
-            known. A divergence such as `CrossEntropy` takes outputs of a known range only.
+            known. A divergence such as `BinaryCrossEntropy` takes outputs of a known range only.
+        distribution: whether the outputs of a sample sum to 1 over the units, as those of softmax do. A
+            divergence of distributions such as `CrossEntropy` takes no others.
     """
 
     name: str
     initializer: InitializerName = "glorot"
     range: Range | None = None
+    distribution: bool = False
 
     @abstractmethod
     def forward(self, xp: Namespace, z: Units, bias: Units | None) -> tuple[Units, Any]:
@@ -74,19 +77,20 @@ class ElementwiseActivation(Activation):
         initializer: the weights' initializer that suits it: "glorot", "he", "lecun" or "zeros".
         range: the least and the largest that an output may be, both included, such as `(0.0, 1.0)`;
             None if it is not known: then it cannot be the last activation below a divergence that
-            takes outputs of some range only, such as `CrossEntropy`.
+            takes outputs of some range only, such as `BinaryCrossEntropy`.
 
-    A user's own activation, checked by `xpnet.testing.check_activation(swish)`:
+    A user's own activation:
 
-        def function(xp, z):
-            return z / (1.0 + xp.exp(-z))
-
-        def derivative(xp, z):
-            y = 1.0 / (1.0 + xp.exp(-z))
-            return y * (1.0 + z * (1.0 - y))
-
-        swish = ElementwiseActivation("swish", function, derivative)
-        Dense(20, swish)
+    >>> from xpnet import Dense
+    >>> from xpnet.testing import check_activation
+    >>> def function(xp, z):
+    ...     return z / (1.0 + xp.exp(-z))
+    >>> def derivative(xp, z):
+    ...     y = 1.0 / (1.0 + xp.exp(-z))
+    ...     return y * (1.0 + z * (1.0 - y))
+    >>> swish = ElementwiseActivation("swish", function, derivative)
+    >>> check_activation(swish)
+    >>> layer = Dense(20, swish)
 
     Activations are equal if their settings are, functions being equal to themselves only: one that is
     called "sigmoid" is not the library's. To be pickled, the functions must be those of a module.
@@ -106,18 +110,13 @@ class ElementwiseActivation(Activation):
     _text: str = field(default="", init=False, compare=False)  # how it is written, if not by its settings
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {self.name!r}")
-        if not self.name:
-            raise ValueError("name must not be empty")
+        object.__setattr__(self, "name", checks.text("name", self.name))
         for name in ("function", "derivative"):
-            if not callable(getattr(self, name)):
-                raise TypeError(
-                    f"{name} must be a function of xp and an array, got {getattr(self, name)!r}"
-                )
-        if self.of not in ("input", "output"):
-            raise ValueError(f"of must be 'input' or 'output', got {self.of!r}")
-        checks.choice("initializer", self.initializer, INITIALIZERS)
+            checks.function(name, getattr(self, name), "xp and an array")
+        if not isinstance(self.of, str) or self.of not in ("input", "output"):
+            raise ValueError(f"of must be 'input' or 'output', got {checks.shown(self.of)}")
+        initializer = checks.choice("initializer", self.initializer, INITIALIZERS)
+        object.__setattr__(self, "initializer", initializer)
         if self.range is not None:
             object.__setattr__(self, "range", _interval("range", self.range))
 
@@ -208,10 +207,8 @@ def _interval(name: str, value: Any) -> Range:
     """`value` as the ends of an interval, which may be infinite."""
     ends: list[Any] = list(value) if type(value) in (tuple, list) else []
     if len(ends) != 2:
-        raise TypeError(f"{name} must be a pair of numbers such as (0.0, 1.0), got {value!r}")
-    low, high = (
-        end if end in (-math.inf, math.inf) else checks.number(f"each end of {name}", end) for end in ends
-    )
+        raise TypeError(f"{name} must be a pair of numbers such as (0.0, 1.0), got {checks.shown(value)}")
+    low, high = (checks.number(f"each end of {name}", end, infinite=True) for end in ends)
     if not low < high:
-        raise ValueError(f"{name} must go from the least to the largest output, got {value!r}")
+        raise ValueError(f"{name} must go from the least to the largest output, got {checks.shown(value)}")
     return low, high

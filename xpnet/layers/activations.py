@@ -42,6 +42,7 @@ class Softmax(Activation):
     name = "softmax"
     initializer = "glorot"
     range = UNIT
+    distribution = True
 
     def __repr__(self) -> str:
         return repr(self.name)

@@ -43,20 +43,23 @@ class Layer(ABC):
     A layer of one's own is a frozen dataclass of its settings, so that networks can be compared, hashed
     and pickled:
 
-        @dataclass(frozen=True)
-        class Scale(Layer):
-            def shapes(self, inputs):
-                return {"scale": (inputs,)}
-
-            def initialize(self, random, inputs):
-                return {"scale": 1.0}
-
-            def forward(self, xp, parameters, inputs):
-                return parameters["scale"][..., None] * inputs, inputs
-
-            def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
-                accumulate.add_sum("scale", gradient * cache)
-                return parameters["scale"][..., None] * gradient if input_gradient else None
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Scale(Layer):
+    ...     def shapes(self, inputs):
+    ...         return {"scale": (inputs,)}
+    ...
+    ...     def initialize(self, random, inputs):
+    ...         return {"scale": 1.0}
+    ...
+    ...     def forward(self, xp, parameters, inputs):
+    ...         return parameters["scale"][..., None] * inputs, inputs
+    ...
+    ...     def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
+    ...         accumulate.add_sum("scale", gradient * cache)
+    ...         return parameters["scale"][..., None] * gradient if input_gradient else None
+    >>> from xpnet.testing import check_layer
+    >>> check_layer(Scale(), inputs=3)
 
     Attributes:
         units: the number of output units; None for as many as there are inputs.

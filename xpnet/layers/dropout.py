@@ -37,7 +37,7 @@ class Dropout(RandomLayer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", checks.number("rate", self.rate, 0.0, 1.0, open=")"))
-        object.__setattr__(self, "seed", checks.count("seed", self.seed, 0))
+        object.__setattr__(self, "seed", checks.seed("seed", self.seed))
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {}

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
-from ..device.select import backend_of
-from .matrices import check_direction, check_result, dense, require_memory
+from ..linear.vectors import times
+from .matrices import check_direction, check_result, dense, point_backend, require_memory
 from .offers import Offers, closure
 
 
@@ -49,12 +49,12 @@ class Objective(ABC):
             NotImplementedError: the objective has neither such products nor a Hessian.
         """
         self._require(Offers.HESSIAN_PRODUCT)
-        backend = backend_of(w)
+        backend = point_backend(w)
         check_direction(backend, w, v)
         with backend.working():
             matrix = self.hessian(w)
             self._check_matrix(backend, "hessian", matrix, w)
-            return _times(matrix, v)
+            return times(matrix, v)
 
     def hessian(self, w: Vector) -> Matrix:
         """The Hessian, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -64,7 +64,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.HESSIAN)
-        return dense(backend_of(w), "Hessian", self.hessian_product, w)
+        return dense(point_backend(w), "Hessian", self.hessian_product, w)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v`: `J` the Jacobian of the outputs, `H_L` the Hessian of the divergence in them.
@@ -73,15 +73,15 @@ class Objective(ABC):
             NotImplementedError: the objective has no such product, and no residuals.
         """
         self._require(Offers.GAUSS_NEWTON_PRODUCT)
-        backend = backend_of(w)
+        backend = point_backend(w)
         check_direction(backend, w, v)
         with backend.working():
             if Offers.RESIDUALS | Offers.JACOBIAN in self.offers:
                 _, J = self._residuals_and_jacobian(backend, w)
-                return _times(J.mT, _times(J, v))
+                return times(J.mT, times(J, v))
             matrix = self.gauss_newton(w)
             self._check_matrix(backend, "gauss_newton", matrix, w)
-            return _times(matrix, v)
+            return times(matrix, v)
 
     def gauss_newton(self, w: Vector) -> Matrix:
         """The Gauss-Newton matrix, dense: `(P, P)` or `(R, P, P)`, made symmetric.
@@ -91,7 +91,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.GAUSS_NEWTON)
-        backend = backend_of(w)
+        backend = point_backend(w)
         if Offers.NORMAL_EQUATIONS in self.offers:
             matrix = self.normal_equations(w)[2]
             self._check_matrix(backend, "normal_equations", matrix, w)
@@ -123,12 +123,12 @@ class Objective(ABC):
             MemoryError: `J'J` would not fit; the message gives its size.
         """
         self._require(Offers.NORMAL_EQUATIONS)
-        backend = backend_of(w)
+        backend = point_backend(w)
         require_memory(backend, "matrix J'J", w, w.shape[-1], w.shape[-1])
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
-            return value, _times(J.mT, r), J.mT @ J
+            return value, times(J.mT, r), J.mT @ J
 
     def subset(self, samples: Array) -> Objective:
         """The objective on some of its samples, given by their numbers, on the host or the device.
@@ -198,6 +198,17 @@ class SumOfSquares(Objective):
     A subclass defines `residuals`, `(N,)` or `(R, N)`, and `jacobian`, `(N, P)` or `(R, N, P)`, both of the
     dtype of `w` and on its device. Value, gradient, Gauss-Newton products and matrix and the normal
     equations are derived, so that Levenberg-Marquardt and Gauss-Newton take it as it is.
+
+    >>> import numpy as np
+    >>> from xpnet import SumOfSquares, minimize
+    >>> class Rosenbrock(SumOfSquares):
+    ...     def residuals(self, w):
+    ...         return np.array([10 * (w[1] - w[0] ** 2), 1 - w[0]])
+    ...
+    ...     def jacobian(self, w):
+    ...         return np.array([[-20 * w[0], 10], [-1, 0]])
+    >>> minimize(Rosenbrock(), "levenberg-marquardt", np.array([-1.2, 1.0])).w.round(4).tolist()
+    [1.0, 1.0]
     """
 
     @abstractmethod
@@ -210,22 +221,18 @@ class SumOfSquares(Objective):
 
     def value(self, w: Vector) -> Scalar:
         """`1/2 r'r` at `w`: 0-d, or `(R,)`."""
-        backend = backend_of(w)
+        backend = point_backend(w)
         with backend.working():
             r = self._checked_residuals(backend, w)
             return 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         """The value at `w`, and `J'r`."""
-        backend = backend_of(w)
+        backend = point_backend(w)
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
-            return value, _times(J.mT, r)
-
-
-def _times(matrix: Matrix, v: Vector) -> Vector:
-    return (matrix @ v[..., None])[..., 0]
+            return value, times(J.mT, r)
 
 
 def require(objective: Objective, offer: Offers, what: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from .. import checks
 from ..device.arrays import Array, Matrix, Vector
-from ..device.select import backend_of
 from .base import Objective
-from .matrices import check_point, check_result, require_memory, symmetric
+from .matrices import check_result, point_backend, require_memory, symmetric
 
 
 def difference_hessian(objective: Objective, w: Vector) -> Matrix:
@@ -17,14 +16,15 @@ def difference_hessian(objective: Objective, w: Vector) -> Matrix:
     Raises:
         TypeError, ValueError: no objective; `w` no array `(P,)` or `(R, P)`, or not finite.
         MemoryError: it would not fit; the message gives its size.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic, difference_hessian
+    >>> difference_hessian(Quadratic([[2.0, 0.0], [0.0, 1.0]]), np.ones(2)).round(6).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
     """
-    if not isinstance(objective, Objective):
-        raise TypeError(f"objective must be an Objective, got {objective!r}")
-    backend = backend_of(w)
+    checks.instance("objective", objective, Objective, "an Objective")
+    backend = point_backend(w)
     xp = backend.xp
-    if not xp.isdtype(w.dtype, "real floating"):
-        raise TypeError(f"w must be float32 or float64, got {checks.dtype_name(w.dtype)}")
-    check_point(backend, w, w.dtype)
     checks.finite(xp, "w", w)
     size = w.shape[-1]
     require_memory(backend, "Hessian", w, size, size)

@@ -25,12 +25,21 @@ class LeastSquares(Objective):
         dtype: "float64" or "float32", of `w`.
 
     The derivatives are exact, and cost about P evaluations: this is for few parameters. It pickles if
-    `function` does, as one does that a module defines.
+    `function` does, as one does that a module defines. The formula may have data of its own for each of R
+    replicas, so those that have stopped go on being evaluated.
 
     Raises:
         TypeError: no function; in an evaluation: residuals that are not of the dtype of `w`.
         ValueError: in an evaluation: residuals of another shape.
         MemoryError: in an evaluation: derivatives that would not fit; the message gives their size.
+
+    >>> import numpy as np
+    >>> from xpnet import LeastSquares, minimize
+    >>> t = np.linspace(0, 2, 20)
+    >>> y = 3 * np.exp(-1.5 * t)
+    >>> fit = LeastSquares(lambda xp, w: w[..., 0:1] * xp.exp(-w[..., 1:2] * t) - y)
+    >>> minimize(fit, "levenberg-marquardt", np.ones(2)).w.round(6).tolist()
+    [3.0, 1.5]
     """
 
     def __init__(
@@ -40,9 +49,8 @@ class LeastSquares(Objective):
         backend: Backend | str | None = None,
         dtype: DTypeLike = "float64",
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"function must be a function of a namespace and w, got {function!r}")
-        self.function, self.backend = function, choose_backend(backend)
+        self.function = checks.function("function", function, "a namespace and w")
+        self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self._count = 0  # residuals; 0 until they have been seen
 
@@ -72,6 +80,7 @@ class LeastSquares(Objective):
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J'J v`."""
+        check_point(self.backend, w, self.dtype)
         check_direction(self.backend, w, v)
         J = self.jacobian(w)
         with self.backend.working():
@@ -89,10 +98,6 @@ class LeastSquares(Objective):
         r, J = self._residuals_and_columns(w)
         with self.backend.working():
             return self._value(r), (r[..., None, :] @ J)[..., 0, :], J.mT @ J
-
-    def select_replicas(self, rows: list[int]) -> LeastSquares:
-        """The sum itself: the formula is one for any number of replicas."""
-        return self
 
     def _residuals_and_columns(self, w: Vector) -> tuple[Vector, Matrix]:
         check_point(self.backend, w, self.dtype)

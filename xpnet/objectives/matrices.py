@@ -11,6 +11,7 @@ from typing import Any
 from .. import checks
 from ..device.arrays import Array, Matrix, Vector
 from ..device.backend import Backend
+from ..device.select import backend_of
 
 MEMORY_FRACTION = 0.5  # of the free memory that dense matrices may take
 SMALL = 2**24  # bytes that there are always, so that nothing is asked
@@ -64,6 +65,15 @@ def symmetric(backend: Backend, matrix: Matrix, w: Vector) -> Matrix:
     return 0.5 * (matrix + matrix.mT)
 
 
+def point_backend(w: Any) -> Backend:
+    """Where `w` lives; raises unless it is an array, `(P,)` or `(R, P)`, in single or double precision."""
+    backend = backend_of(w)
+    if w.dtype not in (backend.xp.float32, backend.xp.float64):
+        raise TypeError(f"w must be float32 or float64, got {w.dtype}")
+    check_point(backend, w, w.dtype)
+    return backend
+
+
 def check_point(backend: Backend, w: Any, dtype: Any, size: int | None = None) -> None:
     """Raises unless `w` is `(P,)` or `(R, P)`, on the backend and of `dtype`, with P = `size` if given."""
     backend.check("w", w, dtype)
@@ -82,6 +92,8 @@ def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
 
 def check_result(backend: Backend, name: str, array: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """Raises unless `array`, what a method gave back, is of `shape` and `dtype` and on the backend."""
+    if hasattr(array, "shape") and tuple(array.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}")
     if not backend.owns(array) or array.dtype != dtype:
         own = getattr(array, "dtype", None)
         got = type(array).__name__ if own is None else f"{type(array).__name__} of {checks.dtype_name(own)}"
@@ -89,5 +101,3 @@ def check_result(backend: Backend, name: str, array: Any, shape: tuple[int, ...]
             f"{name} must be an array of backend {backend.name!r} on {backend.device} and "
             f"{checks.dtype_name(dtype)}, got {got}"
         )
-    if tuple(array.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(array.shape)}")

@@ -9,6 +9,7 @@ from .. import checks
 from ..device.arrays import DTypeLike, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
+from ..linear.vectors import times
 from .base import Objective
 from .matrices import check_direction, check_point
 
@@ -28,6 +29,13 @@ class Quadratic(Objective):
 
     Raises:
         TypeError, ValueError: no numbers, shapes that do not fit, NaN or infinity.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic
+    >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, 0.0], c=1.0)
+    >>> value, gradient = quadratic.value_and_gradient(np.array([0.0, 1.0]))
+    >>> float(value), gradient.tolist()
+    (1.5, [-2.0, 1.0])
     """
 
     def __init__(
@@ -48,15 +56,19 @@ class Quadratic(Objective):
             half = 0.5 * xp.astype(whole, self.backend.accumulator)
             self.A = xp.astype(half + half.mT, self.dtype, copy=False)
         size, lead = self.A.shape[-1], tuple(self.A.shape[:-2])
-        self.b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
-        self.c = self.backend.asarray(c, dtype, name="c")
-        if self.b.ndim not in (1, 2) or self.b.shape[-1] != size:
-            raise ValueError(f"b must be ({size},) or (R, {size}), got shape {tuple(self.b.shape)}")
-        if self.c.ndim > 1:
+        b = self.backend.asarray([0.0] * size if b is None else b, dtype, name="b")
+        c = self.backend.asarray(c, dtype, name="c")
+        # copies, as A is one: whoever moves what was handed over does not change the function
+        self.b, self.c = xp.asarray(b, copy=True), xp.asarray(c, copy=True)
+        if self.b.ndim not in (1, 2) or self.b.shape[-1] != size or not self.b.size:
+            whose, shape = tuple(whole.shape), tuple(self.b.shape)
+            raise ValueError(f"b must be ({size},) or (R, {size}), as A is {whose}, got shape {shape}")
+        if self.c.ndim > 1 or not self.c.size:
             raise ValueError(f"c must be a number or (R,), got shape {tuple(self.c.shape)}")
         replicas = {shape[0] for shape in (lead, self.b.shape[:-1], self.c.shape) if shape}
         if len(replicas) > 1:
-            raise ValueError(f"A, b, c must have the same number of replicas, got {replicas}")
+            shapes = ", ".join(str(tuple(array.shape)) for array in (whole, self.b, self.c))
+            raise ValueError(f"A, b, c must have the same number of replicas, got shapes {shapes}")
         for name, array in (("A", self.A), ("b", self.b), ("c", self.c)):
             checks.finite(xp, name, array)
         self._replicas = replicas.pop() if replicas else None
@@ -64,12 +76,12 @@ class Quadratic(Objective):
     def value(self, w: Vector) -> Scalar:
         self._check(w)
         with self.backend.working():
-            return self._value(w, self._times(w))
+            return self._value(w, times(self.A, w))
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         self._check(w)
         with self.backend.working():
-            product = self._times(w)
+            product = times(self.A, w)
             return self._value(w, product), product + self.b
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
@@ -77,7 +89,7 @@ class Quadratic(Objective):
         self._check(w)
         check_direction(self.backend, w, v)
         with self.backend.working():
-            return self._times(v)
+            return times(self.A, v)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`A v`: a quadratic is its own Gauss-Newton model."""
@@ -87,6 +99,9 @@ class Quadratic(Objective):
         """The quadratic of these replicas."""
         if self._replicas is None:
             return self
+        if not isinstance(rows, list | tuple) or not rows:
+            raise TypeError(f"rows must be a list of the numbers of replicas, got {checks.shown(rows)}")
+        rows = [checks.count("each of rows", row, 0, self._replicas - 1) for row in rows]
         part = copy.copy(self)
         there = self.backend.xp.asarray(rows, device=self.backend.device)
         for name, ndim in (("A", 2), ("b", 1), ("c", 0)):
@@ -95,9 +110,6 @@ class Quadratic(Objective):
                 setattr(part, name, self.backend.xp.take(array, there, axis=0))
         part._replicas = len(rows)
         return part
-
-    def _times(self, v: Vector) -> Vector:
-        return (self.A @ v[..., None])[..., 0]
 
     def _check(self, w: Vector) -> None:
         size = self.A.shape[-1]

@@ -8,6 +8,7 @@ from .. import checks
 from ..device.arrays import DTypeLike, Matrix, Samples, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
+from ..linear.vectors import times
 from .base import Objective
 
 
@@ -26,6 +27,12 @@ class ThresholdUnit(Objective):
     Raises:
         TypeError, ValueError: no numbers, NaN or infinity, shapes that do not fit, other targets (True and
             False, or 0 and 1, must be made -1 and +1).
+
+    >>> import numpy as np
+    >>> from xpnet import Perceptron, ThresholdUnit, minimize
+    >>> unit = ThresholdUnit([[0, 0], [0, 1], [1, 0], [1, 1]], [-1, -1, -1, 1])  # and
+    >>> minimize(unit, Perceptron(), np.zeros(3)).reason
+    'step 18: every sample is on its own side'
     """
 
     def __init__(
@@ -48,7 +55,7 @@ class ThresholdUnit(Objective):
         """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
         self._check(w)
         with self.backend.working():
-            return (self.signed @ w[..., None])[..., 0]
+            return times(self.signed, w)
 
     def value(self, w: Vector) -> Scalar:
         margins = self.margins(w)
@@ -86,7 +93,8 @@ class ThresholdUnit(Objective):
         self._check(w)
         inputs, xp = self._samples(X), self.backend.xp
         if inputs.shape[1] != self.size - 1:
-            raise ValueError(f"X must have {self.size - 1} features, as the unit's, got {inputs.shape[1]}")
+            shape = tuple(inputs.shape)
+            raise ValueError(f"X must be (samples, {self.size - 1}), as the unit's, got shape {shape}")
         with self.backend.working():
             z = (w[..., None, :-1] @ inputs.mT)[..., 0, :] + w[..., -1:]
             return xp.where(z > 0.0, xp.ones_like(z), -xp.ones_like(z))
@@ -100,10 +108,14 @@ class ThresholdUnit(Objective):
         Raises:
             ValueError: `w` does not separate the samples.
         """
-        xp = self.backend.xp
-        least = float(xp.min(self.margins(w)))
-        if w.ndim != 1 or not least > 0.0:
-            raise ValueError("w must be (P,) and separate the samples, each on its own side")
+        xp, margins = self.backend.xp, self.margins(w)
+        if w.ndim != 1:
+            raise ValueError(f"w must be ({self.size},), got shape {tuple(w.shape)}")
+        least = float(xp.min(margins))
+        if not least > 0.0:
+            raise ValueError(
+                f"w must separate the samples, each on its own side, got one with a margin of {least:g}"
+            )
         widest = float(xp.max(xp.sum(self.signed * self.signed, axis=1)))
         return widest * float(xp.sum(w * w)) / least**2
 
@@ -129,7 +141,9 @@ class ThresholdUnit(Objective):
         xp = self.backend.xp
         given = self.backend.asarray(targets, name="targets")
         if tuple(given.shape) != (samples,):
-            raise ValueError(f"targets must be ({samples},), got shape {tuple(given.shape)}")
+            raise ValueError(
+                f"targets must be ({samples},), as X has {samples} samples, got shape {tuple(given.shape)}"
+            )
         if xp.isdtype(given.dtype, "bool"):
             raise TypeError("targets must be -1 or +1, got True and False; +1 stands for True")
         wide = xp.astype(given, self.backend.accumulator)

@@ -5,16 +5,18 @@ from typing import Literal
 
 from .adaptive import Adadelta, Adagrad, Adam, RMSprop
 from .base import FirstOrder, Optimizer, Record
-from .descent import Descent, NonlinearCG, SteepestDescent
+from .descent import Descent
 from .first_order import GradientDescent, Momentum, Nesterov
 from .gain_ratio import GainRatio
+from .gradients import NonlinearCG, SteepestDescent
 from .levenberg_marquardt import LevenbergMarquardt
+from .line_search import Backtracking, LineSearch
 from .minibatch import Minibatch
 from .newton import GaussNewton, Newton, NewtonCG
 from .outcome import Ending, Outcome
 from .perceptron import Perceptron
 from .quasi_newton import BFGS, LBFGS
-from .searches import Backtracking, Exact, Fixed, LineSearch, Search
+from .searches import Exact, Fixed, Search
 from .signs import QuickProp, Rprop
 from .trust_region import TrustRegion
 from .wolfe import StrongWolfe

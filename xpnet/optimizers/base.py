@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import checks
-from ..device.arrays import Array, Namespace, Vector
+from ..device.arrays import Array, Namespace, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
 from ..objectives import Objective
+from ..objectives.matrices import point_backend
 from .outcome import Ending
 from .schedules import Rate, as_schedule, checked_schedule
 from .schedules.rates import usable
@@ -20,7 +21,7 @@ State = dict[str, Any]
 Endings = tuple[Ending | None, ...]  # one for each replica; or empty, where all go on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """One step, described at the point where the gradient was taken, *before* the move.
 
@@ -56,12 +57,18 @@ class Optimizer(ABC):
 
     def initialize(self, objective: Objective, w: Vector) -> State:
         """The state before the first step: numbers and arrays by name, to be kept by the caller."""
-        return self.begin(backend_of(w), objective, w)
+        checks.instance("objective", objective, Objective, "an Objective")
+        return self.begin(point_backend(w), objective, w)
 
     def step(self, objective: Objective, w: Vector, state: State) -> Record:
         """Takes one step: moves `w` and updates `state`, both in place."""
         backend = backend_of(w)
-        with backend.working():
+        checks.instance("objective", objective, Objective, "an Objective")
+        checks.writeable("w", w)
+        if not isinstance(state, dict) or "step" not in state:
+            raise TypeError(f"state must be what initialize has returned, got {checks.shown(state)}")
+        # methods of first order make no products but the objective's, which sees to its own
+        with backend.working() if self.waits else backend.quiet():
             return self.advance(backend, objective, w, state)
 
     @abstractmethod
@@ -79,6 +86,12 @@ class Optimizer(ABC):
     @abstractmethod
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         """As `step`."""
+
+
+def evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Scalar, Vector]:
+    """Value and gradient, as arrays of their own: an objective may fill the same ones at each call."""
+    value, gradient = objective.value_and_gradient(w)
+    return backend.xp.asarray(value, copy=True), backend.xp.asarray(gradient, copy=True)
 
 
 class LooksAhead(ABC):

@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
 from ..objectives import Objective
-from .base import Optimizer, Record, State
+from .base import Optimizer, Record, State, evaluate
 from .model import Model, Proposal
 from .outcome import Ending, Outcome
-from .replicas import Numbers, inner, merged, norm, numbers
+from .replicas import Numbers, inner, merged, numbers, row_norms
 from .searches import NON_FINITE, STATIONARY
 
 GAIN = 1e-4  # the least gain ratio of a step that is taken
@@ -50,7 +49,8 @@ class GainRatio(Optimizer):
 
     A subclass defines the model, and how that number changes. Where it finds nothing lower although the
     model without restriction promises it, it forgets what it has learned and begins anew from that point;
-    it ends where that fails as well. It has converged where rounding hides all that the model promises.
+    it ends where that fails as well. It has converged where rounding hides all that the model promises, or
+    the value itself beside what it has been.
 
     Where a trial takes the gradient too, value and gradient of the step taken are kept for the next. Who
     moves `w` between steps must start from a new state, or call `resume`.
@@ -90,6 +90,7 @@ class GainRatio(Optimizer):
             "control": host.full(rows, float(self.start)),
             "active": host.ones(rows, dtype=bool),  # replicas that take part
             "fresh": host.ones(rows, dtype=bool),  # those that have learned nothing yet
+            "most": host.zeros(rows),  # the largest magnitude of a value
         } | self.memory(backend, objective, w)
 
     def resume(self, backend: Backend, objective: Objective, w: Vector, state: State) -> None:
@@ -103,13 +104,17 @@ class GainRatio(Optimizer):
         if kept is not None:
             same = numbers(backend, (state["value"] == kept) & all_same) > 0.0
             self._begin_anew(backend, state, ~same)
+            state["most"] = backend.host.where(same, state["most"], 0.0)
         state["active"] = backend.host.ones_like(state["active"])
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
         xp, host, step = backend.xp, backend.host, state["step"]
         model = self.model(backend, objective, w, state)
         values = numbers(backend, model.value)
-        rounding = ROUNDING * float(xp.finfo(w.dtype).eps) * host.abs(values)
+        off = rounding(backend, w, model.value)
+        size = host.where(host.isfinite(values), host.abs(values), 0.0)
+        state["most"] = host.maximum(state["most"], size)
+        solved = size <= float(xp.finfo(w.dtype).eps) ** (4 / 3) * state["most"]
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
         reached, value, gradient = w, state.get("value", model.value), model.gradient
@@ -120,7 +125,7 @@ class GainRatio(Optimizer):
                 break
             proposal = model.propose(control)
             point = merged(backend, pending, w + proposal.move, reached)
-            trial = self._try(backend, objective, model, proposal, point, values, rounding)
+            trial = self._try(backend, objective, model, proposal, point, values, off)
             moved = ~host.isfinite(proposal.promised) | (
                 numbers(backend, xp.any(point != w, axis=-1)) > 0.0
             )
@@ -132,7 +137,7 @@ class GainRatio(Optimizer):
             value = merged(backend, good, trial.value, value)
             gradient = merged(backend, good, trial.gradient, gradient)
             taken, fallen = taken | good, fallen | (pending & trial.fallen)
-            hidden = trial.level & (proposal.promised <= rounding)
+            hidden = trial.level & (proposal.promised <= off)
             over = pending & ~good & (~moved | hidden | self.exhausted(control))
             stuck, pending = stuck | over, pending & ~good & ~over
         stuck = stuck | pending
@@ -145,10 +150,10 @@ class GainRatio(Optimizer):
         again = stuck & ~state["fresh"]
         state["fresh"] = state["fresh"] & ~taken
         if host.any(stuck):
-            for r, ending in enumerate(self._endings(backend, model, w, rounding, fallen)):
+            for r, ending in enumerate(self._endings(backend, model, w, off, fallen)):
                 again[r] &= ending.outcome is not Outcome.CONVERGED
                 if stuck[r] and not again[r]:
-                    endings[r] = ending
+                    endings[r] = ROUNDED if solved[r] and ending is STUCK else ending
             self._begin_anew(backend, state, again)
         state["active"] = state["active"] & _none(backend, endings)
         rate = used[:, None] if w.ndim > 1 else float(used[0])
@@ -163,23 +168,23 @@ class GainRatio(Optimizer):
         proposal: Proposal,
         point: Vector,
         values: Numbers,
-        rounding: Numbers,
+        off: Numbers,
     ) -> _Trial:
         """Evaluates the objective at `point`, and judges the step."""
         host = backend.host
         if model.takes_gradients:
             value, gradient = evaluate(backend, objective, point)
         else:
-            value, gradient = objective.value(point), None
+            value, gradient = backend.xp.asarray(objective.value(point), copy=True), None
         trial = numbers(backend, value)
         fall, sound = values - trial, host.isfinite(trial)
-        level = host.abs(fall) <= rounding
+        level = host.abs(fall) <= off
         if gradient is None and host.any(level):
             gradient = evaluate(backend, objective, point)[1]
         if gradient is not None:
-            size = norm(backend, gradient)
+            size = row_norms(backend, gradient)
             sound = sound & host.isfinite(size)
-            flatter = size < FLATTER * norm(backend, model.gradient)
+            flatter = size < FLATTER * row_norms(backend, model.gradient)
             mean = 0.5 * (
                 inner(backend, model.gradient, proposal.move) + inner(backend, gradient, proposal.move)
             )
@@ -196,31 +201,24 @@ class GainRatio(Optimizer):
         state["fresh"] = state["fresh"] | rows
 
     def _endings(
-        self, backend: Backend, model: Model, w: Vector, rounding: Numbers, fallen: Numbers
+        self, backend: Backend, model: Model, w: Vector, off: Numbers, fallen: Numbers
     ) -> list[Ending]:
         """How each replica ends if nothing lower is found for it."""
         xp, (move, promised) = backend.xp, model.unrestricted()
         # values cannot tell points apart that are nearer than the square root of the precision
         near = xp.all(xp.abs(move) <= float(xp.finfo(w.dtype).eps) ** 0.5 * xp.abs(w), axis=-1)
         bounded = backend.host.isfinite(promised)
-        converged = (promised <= rounding) | (bounded & (numbers(backend, near) > 0.0))
-        still = norm(backend, model.gradient) == 0.0
+        converged = (promised <= off) | (bounded & (numbers(backend, near) > 0.0))
+        still = row_norms(backend, model.gradient) == 0.0
         return [
             (STATIONARY if still[r] else ROUNDED) if converged[r] else NON_FINITE if fallen[r] else STUCK
             for r in range(converged.shape[0])
         ]
 
 
-def keep(settings: GainRatio, **checked: Any) -> None:
-    """Puts what has been `checked` in the place of what was handed over, in a `__post_init__`."""
-    for name, value in checked.items():
-        object.__setattr__(settings, name, value)
-
-
-def evaluate(backend: Backend, objective: Objective, w: Vector) -> tuple[Scalar, Vector]:
-    """Value and gradient, the latter a copy: some objectives hand out the same array each time."""
-    value, gradient = objective.value_and_gradient(w)
-    return value, backend.xp.asarray(gradient, copy=True)
+def rounding(backend: Backend, w: Vector, value: Scalar) -> Numbers:
+    """By how much each value at `w` may be off."""
+    return ROUNDING * float(backend.xp.finfo(w.dtype).eps) * backend.host.abs(numbers(backend, value))
 
 
 def _none(backend: Backend, endings: list[Ending | None]) -> Numbers:

@@ -33,6 +33,9 @@ class Minibatch(Optimizer):
     Raises:
         TypeError: another optimizer; an objective that has no samples.
         ValueError: `size` below 1, a negative seed.
+
+    >>> from xpnet import Adam, Minibatch
+    >>> optimizer = Minibatch(Adam(1e-3), size=32, seed=1)
     """
 
     waits = False
@@ -42,14 +45,12 @@ class Minibatch(Optimizer):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.optimizer, FirstOrder):
-            raise TypeError(
-                f"optimizer must be one of first order such as Momentum(), got {self.optimizer!r}"
-            )
-        keep(self, size=checks.count("size", self.size), seed=checks.count("seed", self.seed, 0))
+        checks.instance("optimizer", self.optimizer, FirstOrder, "one of first order such as Momentum()")
+        keep(self, size=checks.count("size", self.size), seed=checks.seed("seed", self.seed))
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")
+        checks.count("objective.samples", objective.samples)
         return self.optimizer.begin(backend, objective, w) | {
             "order": self._order(objective, 0),
             "place": 0,

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
-import array_api_compat
-
-from .. import checks, linear
-from ..device.arrays import Array, host
+from .. import checks
+from ..device.arrays import Array, Matrix, Namespace, Vector
 from ..device.backend import Backend
-from ..device.select import backend_of
-from ..linear import dot
+from ..linear.solve import solve
+from ..linear.vectors import norm, times
 from ..objectives import Objective, Offers
 from ..objectives.base import require
-from .base import State
-from .descent import Descent, check_search
+from .base import Endings, State
+from .descent import Memoryless
 from .outcome import Ending
-from .searches import Search
+from .replicas import Numbers, column, numbers
+from .searches import Search, check_search
+from .settings import keep
 from .wolfe import StrongWolfe
 
-INDEFINITE = ("absolute", "damp", "error")
+
+class _Whole(Memoryless):
+    """A method whose direction goes to the minimum of a model, so that the first length is 1."""
+
+    def first_lengths(
+        self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
+    ) -> Numbers:
+        return backend.host.ones_like(norms)
+
+
+Indefinite = Literal["absolute", "damp", "error", "ignore"]
 
 
 @dataclass(frozen=True)
-class Newton(Descent):
+class Newton(_Whole):
     """`d = -H^-1 g` with the Hessian `H` whole, by its eigenvalues.
 
     Where `H` is not positive definite, `indefinite` says what to do:
@@ -33,64 +43,69 @@ class Newton(Descent):
       (Dauphin et al. 2014);
     - "damp": `(H + t I)^-1 g` with the least `t` that makes the smallest eigenvalue `damping` times the
       largest absolute one (Goldfeld, Quandt, Trotter 1966);
-    - "error": end there, and say so.
+    - "error": end there, and say so;
+    - "ignore": `H^-1 g` all the same, which climbs along negative curvature, and goes to saddles and maxima
+      as readily as to minima: to be shown, not to be used. It needs the search `Fixed`.
 
-    `TrustRegion` is the fourth way.
+    `TrustRegion` is another way.
 
     Attributes:
         indefinite, damping: see above.
         search: tries the length 1 first; `Fixed(1.0)` is Newton's method as the textbooks have it.
 
     Raises:
-        TypeError, ValueError: a setting outside its range; an objective without `hessian_product`.
+        TypeError, ValueError: a setting outside its range; "ignore" with a search that needs descent; an
+            objective without `hessian_product`.
         MemoryError: in the first step, if `H` would not fit; the message gives its size.
     """
 
-    indefinite: str = "absolute"
+    indefinite: Indefinite = "absolute"
     search: Search = field(default_factory=StrongWolfe)
     damping: float = 1e-3
 
     def __post_init__(self) -> None:
-        checks.choice("indefinite", self.indefinite, INDEFINITE)
+        keep(
+            self,
+            indefinite=checks.choice("indefinite", self.indefinite, get_args(Indefinite)),
+            damping=checks.number("damping", self.damping, 0.0, 1.0, open="()"),
+        )
         check_search(self.search)
-        checks.number("damping", self.damping, 0.0, 1.0, open="()")
+        if self.indefinite == "ignore" and self.search.descends:
+            raise ValueError(
+                "search must be one that needs no descent, such as Fixed(1.0), "
+                f"where indefinite is 'ignore', got {checks.shown(self.search)}"
+            )
 
-    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require(objective, Offers.HESSIAN_PRODUCT, "Newton")
         return {}
 
-    def learn(self, state: State, gradient: Array) -> None:
-        pass
-
     def direction(
-        self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Ending | None, ...]]:
-        xp = array_api_compat.array_namespace(w)
-        values, vectors, problems = eigen("Hessian", objective.hessian(w))
+        self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
+    ) -> tuple[Vector, Endings]:
+        xp = backend.xp
+        values, vectors, endings = eigen(backend, "Hessian", objective.hessian(w))
         size = xp.max(xp.abs(values), axis=-1, keepdims=True)
-        least = xp.min(values, axis=-1, keepdims=True)
+        size = xp.where(size > 0.0, size, 1.0)
+        values, least = values / size, xp.min(values, axis=-1, keepdims=True)
         if self.indefinite == "absolute":
             values = xp.abs(values)
         elif self.indefinite == "damp":
-            values = values + xp.where(least > 0.0, 0.0, self.damping * size - least)
-        elif not problems:
-            problems = _not_definite("Hessian", least)
-        floor = float(xp.finfo(w.dtype).eps) * size
-        values = xp.maximum(values, xp.where(floor > 0.0, floor, 1.0))
-        return -_apply(vectors, 1.0 / values, gradient), problems
-
-    def forget(self, state: State, rows: Array) -> None:
-        pass
-
-    def first_lengths(self, state: State, value: Any, slope: Any, norm: Any) -> Any:
-        return host.ones_like(norm)
+            values = values + xp.where(least > 0.0, 0.0, self.damping - least / size)
+        elif self.indefinite == "error" and not endings:
+            endings = _not_definite(backend, "Hessian", least)
+        floor = float(xp.finfo(w.dtype).eps)
+        sign = xp.where(values < 0.0, -1.0, 1.0) if self.indefinite == "ignore" else 1.0
+        values = sign * xp.maximum(sign * values, xp.full_like(values, floor))
+        return -_apply(vectors, 1.0 / values, gradient / size), endings
 
 
 @dataclass(frozen=True)
-class NewtonCG(Descent):
+class NewtonCG(_Whole):
     """`H d = -g` solved by conjugate gradients, up to the first direction of negative curvature.
 
-    The truncated Newton method (Dembo, Steihaug 1983): the residual is at most `min(.5, sqrt |g|) |g|`. It
+    The truncated Newton method (Dembo, Steihaug 1983): the residual is at most `min(.5, sqrt(|g| / |g_0|))`
+    of `|g|`, with the largest gradient so far `g_0`, which does not depend on the unit of the value. It
     needs products with `H` only. `TrustRegion("cg")` goes on along negative curvature.
 
     Attributes:
@@ -106,36 +121,25 @@ class NewtonCG(Descent):
 
     def __post_init__(self) -> None:
         if self.iterations is not None:
-            checks.count("iterations", self.iterations)
+            keep(self, iterations=checks.count("iterations", self.iterations))
         check_search(self.search)
 
-    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require(objective, Offers.HESSIAN_PRODUCT, "NewtonCG")
         return {}
 
-    def learn(self, state: State, gradient: Array) -> None:
-        pass
-
     def direction(
-        self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Ending | None, ...]]:
-        solution = linear.conjugate_gradient(
-            lambda v: objective.hessian_product(w, v),
-            -gradient,
-            tolerance=forcing(gradient),
-            iterations=self.iterations,
-        )
-        return solution.x, ()
+        self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
+    ) -> tuple[Vector, Endings]:
+        def product(v: Vector) -> Vector:
+            return objective.hessian_product(w, v)
 
-    def forget(self, state: State, rows: Array) -> None:
-        pass
-
-    def first_lengths(self, state: State, value: Any, slope: Any, norm: Any) -> Any:
-        return host.ones_like(norm)
+        tolerance = forcing(backend.xp, gradient, column(backend, state["largest"], w, w.dtype))
+        return solve(backend.xp, product, -gradient, tolerance, self.iterations).x, ()
 
 
 @dataclass(frozen=True)
-class GaussNewton(Descent):
+class GaussNewton(_Whole):
     """`d = -G^-1 g` with the Gauss-Newton matrix `G = J' H_L J`; `J'J` for least squares (Gauss 1809).
 
     Attributes:
@@ -144,7 +148,7 @@ class GaussNewton(Descent):
         search: tries the length 1 first.
 
     Raises:
-        TypeError: an objective without residuals or `gauss_newton_product`.
+        TypeError: no search, no truth value; an objective without residuals or `gauss_newton_product`.
         MemoryError: in the first step, if `G` would not fit; the message gives its size.
     """
 
@@ -152,81 +156,73 @@ class GaussNewton(Descent):
     search: Search = field(default_factory=StrongWolfe)
 
     def __post_init__(self) -> None:
+        keep(self, matrix_free=checks.flag("matrix_free", self.matrix_free))
         check_search(self.search)
 
-    def memory(self, backend: Backend, objective: Objective, w: Array) -> State:
+    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require(objective, Offers.GAUSS_NEWTON_PRODUCT, "GaussNewton")
         return {}
 
-    def learn(self, state: State, gradient: Array) -> None:
-        pass
-
     def direction(
-        self, objective: Objective, w: Array, gradient: Array, state: State
-    ) -> tuple[Array, tuple[Ending | None, ...]]:
+        self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
+    ) -> tuple[Vector, Endings]:
+        xp = backend.xp
         if self.matrix_free:
-            solution = linear.conjugate_gradient(
-                lambda v: objective.gauss_newton_product(w, v), -gradient, tolerance=forcing(gradient)
-            )
-            return solution.x, ()
-        xp = array_api_compat.array_namespace(w)
+
+            def product(v: Vector) -> Vector:
+                return objective.gauss_newton_product(w, v)
+
+            tolerance = forcing(xp, gradient, column(backend, state["largest"], w, w.dtype))
+            return solve(xp, product, -gradient, tolerance).x, ()
         matrix = objective.gauss_newton(w)
-        scale = diagonal(matrix)
+        scale = xp.linalg.diagonal(matrix)
         scale = xp.where(scale > 0.0, scale, 1.0) ** 0.5
         matrix = matrix / (scale[..., :, None] * scale[..., None, :])
-        values, vectors, problems = eigen("Gauss-Newton matrix", matrix)
+        values, vectors, endings = eigen(backend, "Gauss-Newton matrix", matrix)
         least = xp.min(values, axis=-1, keepdims=True)
         floor = w.shape[-1] * float(xp.finfo(w.dtype).eps) * xp.max(values, axis=-1, keepdims=True)
-        problems = problems or _not_definite("Gauss-Newton matrix", least, floor)
+        endings = endings or _not_definite(backend, "Gauss-Newton matrix", least, floor)
         values = xp.where(values > 0.0, values, 1.0)
-        return -_apply(vectors, 1.0 / values, gradient / scale) / scale, problems
-
-    def forget(self, state: State, rows: Array) -> None:
-        pass
-
-    def first_lengths(self, state: State, value: Any, slope: Any, norm: Any) -> Any:
-        return host.ones_like(norm)
+        return -_apply(vectors, 1.0 / values, gradient / scale) / scale, endings
 
 
-def forcing(gradient: Array) -> Array:
-    """The relative residual asked of conjugate gradients, `min(.5, sqrt |g|)`."""
-    xp = array_api_compat.array_namespace(gradient)
-    return xp.minimum(xp.sqrt(xp.sqrt(dot(gradient, gradient))), 0.5)
+def forcing(xp: Namespace, gradient: Vector, first: Array | float = 1.0) -> Array:
+    """The relative residual asked of conjugate gradients, `min(.5, sqrt(|g| / |g_0|))`, `(..., 1)`.
+
+    Args:
+        gradient: `g`.
+        first: `|g_0|`, the norm of the first or the largest gradient: a number, or `(..., 1)`.
+    """
+    size = norm(xp, gradient)
+    larger = xp.where(first > size, first, xp.where(size > 0.0, size, 1.0))
+    return xp.minimum(xp.sqrt(size / larger), xp.full_like(size, 0.5))
 
 
-def diagonal(matrix: Array) -> Array:
-    """The diagonal of each matrix, `(..., P)`."""
-    xp = array_api_compat.array_namespace(matrix)
-    eye = xp.eye(matrix.shape[-1], dtype=matrix.dtype, device=array_api_compat.device(matrix))
-    return xp.sum(xp.where(eye > 0.0, matrix, 0.0), axis=-1)
-
-
-def eigen(name: str, matrix: Array) -> tuple[Array, Array, tuple[Ending | None, ...]]:
-    """Eigenvalues and eigenvectors, and a problem for each replica whose matrix is not finite."""
-    xp = array_api_compat.array_namespace(matrix)
+def eigen(backend: Backend, name: str, matrix: Matrix) -> tuple[Array, Matrix, Endings]:
+    """Eigenvalues and eigenvectors, and an ending for each replica whose matrix is not finite."""
+    xp = backend.xp
     sound = xp.all(xp.isfinite(matrix), axis=(-2, -1))
-    problems: tuple[Ending | None, ...] = ()
+    endings: Endings = ()
     if not bool(xp.all(sound)):
         matrix = xp.where(sound[..., None, None], matrix, 0.0)
-        flags = backend_of(matrix).to_numpy(sound).reshape(-1)
-        problems = tuple(None if flag else Ending(f"the {name} is not finite") for flag in flags)
+        flags = backend.to_numpy(sound).reshape(-1)
+        endings = tuple(None if flag else Ending(f"the {name} is not finite") for flag in flags)
     values, vectors = xp.linalg.eigh(matrix)
-    return values, vectors, problems
+    return values, vectors, endings
 
 
-def _not_definite(name: str, least: Array, floor: Array | float = 0.0) -> tuple[Ending | None, ...]:
-    flags = backend_of(least).to_numpy(least > floor).reshape(-1)
+def _not_definite(backend: Backend, name: str, least: Array, floor: Any = 0.0) -> Endings:
+    flags = backend.to_numpy(least > floor).reshape(-1)
     if flags.all():
         return ()
-    values = backend_of(least).to_numpy(least).reshape(-1)
     return tuple(
         None
         if flag
         else Ending(f"the {name} is not positive definite: its least eigenvalue is {value:.3g}")
-        for flag, value in zip(flags, values, strict=True)
+        for flag, value in zip(flags, numbers(backend, least), strict=True)
     )
 
 
-def _apply(vectors: Array, factors: Array, v: Array) -> Array:
+def _apply(vectors: Matrix, factors: Array, v: Vector) -> Vector:
     """`V diag(factors) V' v`."""
-    return (vectors @ (factors * (v[..., None, :] @ vectors)[..., 0, :])[..., None])[..., 0]
+    return times(vectors, factors * times(vectors.mT, v))

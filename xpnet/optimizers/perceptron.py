@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
 from ..objectives import Objective, ThresholdUnit
@@ -25,8 +26,7 @@ class Perceptron(Optimizer):
     """
 
     def begin(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        if not isinstance(objective, ThresholdUnit):
-            raise TypeError(f"objective must be a ThresholdUnit for the perceptron rule, got {objective!r}")
+        checks.instance("objective", objective, ThresholdUnit, "a ThresholdUnit for the perceptron rule")
         host, rows = backend.host, (w.shape[0], 1) if w.ndim > 1 else (1,)
         return {"step": 0, "next": host.zeros(rows, dtype=host.int64)}
 

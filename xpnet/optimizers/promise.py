@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..device.arrays import Matrix, Vector
 from ..device.backend import Backend
+from ..linear.vectors import times
 from .replicas import Numbers, inner, numbers
 
 
@@ -28,4 +29,4 @@ def unrestricted(backend: Backend, matrix: Matrix, gradient: Vector) -> tuple[Ve
     parts = xp.where(values > floor, slopes / xp.where(values > floor, values, 1.0), 0.0)
     unbounded = numbers(backend, xp.any(values < -floor, axis=-1)) > 0.0
     promised = backend.host.where(unbounded, float("inf"), 0.5 * inner(backend, slopes, parts))
-    return -(vectors @ parts[..., None])[..., 0] / root, promised
+    return -times(vectors, parts) / root, promised

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ..device.arrays import Scalar, Vector
+from ..device.arrays import Array, Scalar, Vector
 from ..device.backend import Backend
+from ..linear.vectors import unit
 
 Numbers: TypeAlias = Any
 """A number for each replica, `(R,)` on the host in 64 bits; R is 1 where there are none."""
 
+GREATEST = 1.7976931348623157e308
 
-def numbers(backend: Backend, values: Scalar) -> Numbers:
-    """`values`, 0-d or `(R,)`, as `(R,)` on the host."""
-    host = backend.host
-    return host.astype(host.reshape(backend.to_numpy(values), (-1,)), host.float64)
+
+def numbers(backend: Backend, values: Scalar | float) -> Numbers:
+    """`values`, 0-d or with one for each replica, as `(R,)` on the host."""
+    host, found = backend.host, backend.to_numpy(values).reshape(-1)
+    return found if found.dtype == host.float64 else host.astype(found, host.float64)
 
 
 def inner(backend: Backend, x: Vector, y: Vector) -> Numbers:
@@ -23,19 +26,29 @@ def inner(backend: Backend, x: Vector, y: Vector) -> Numbers:
     return numbers(backend, xp.vecdot(xp.astype(x, precise), xp.astype(y, precise)))
 
 
-def norm(backend: Backend, x: Vector) -> Numbers:
-    """The Euclidean norms of the rows, for numbers of any size."""
-    xp = backend.xp
-    x = xp.astype(x, backend.accumulator)
-    largest = xp.max(xp.abs(x), axis=-1, keepdims=True)
-    scale = xp.where((largest > 0.0) & xp.isfinite(largest), largest, 1.0)
-    x = x / scale
-    return numbers(backend, scale[..., 0]) * numbers(backend, xp.sqrt(xp.sum(x * x, axis=-1)))
+def row_norms(backend: Backend, v: Vector) -> Numbers:
+    """The Euclidean norms of the rows, for numbers of any size; that of finite ones is finite."""
+    xp, host = backend.xp, backend.host
+    info, squares = xp.finfo(v.dtype), numbers(backend, xp.vecdot(v, v))
+    low, high = lowest(info), float(info.max)
+    one = len(squares) == 1  # where plain comparisons are the fastest
+    if low < squares[0] < high if one else host.all((squares > low) & (squares < high)):
+        return host.sqrt(squares)
+    size = unit(xp, v)
+    scaled = v / size
+    roots = host.sqrt(numbers(backend, xp.vecdot(scaled, scaled)))
+    found = numbers(backend, size) * roots
+    return host.where(host.isinf(found) & host.isfinite(roots), GREATEST, found)
 
 
-def column(backend: Backend, w: Vector, values: Numbers) -> Scalar:
-    """Numbers of the host as an array that multiplies `w` row by row."""
-    return backend.asarray(values[:, None] if w.ndim > 1 else values, w.dtype)
+def lowest(info: Any) -> float:
+    """From where on a sum of products has lost no digits by underflow."""
+    return float(info.smallest_normal) / float(info.eps) ** 2
+
+
+def column(backend: Backend, values: Numbers, w: Vector, dtype: Any = None) -> Array:
+    """`values` on the device, `(R, 1)`, or `(1,)` where `w` has no replicas: to multiply it row by row."""
+    return backend.asarray(values[:, None] if w.ndim > 1 else values, dtype)
 
 
 def merged(backend: Backend, rows: Numbers, new: Any, old: Any) -> Any:

@@ -48,9 +48,11 @@ def numbers(name: str, value: Any, least: float, most: float = math.inf, *, open
     shape = tuple(value.shape)
     if not (len(shape) == 1 or shape[1:] == (1,)) or 0 in shape:
         raise ValueError(f"{name} must be a number, (R, 1) or (P,), got shape {shape}")
-    backend = backend_of(value)
+    backend = backend_of(value, name=name)
     xp = backend.xp
-    dtype = value.dtype if xp.isdtype(value.dtype, "real floating") else backend.accumulator
+    if not xp.isdtype(value.dtype, ("integral", "real floating")):
+        raise TypeError(f"{name} must hold real numbers, got {checks.dtype_name(value.dtype)}")
+    dtype = value.dtype if value.dtype in (xp.float32, xp.float64) else backend.accumulator
     array = xp.asarray(backend.asarray(value, dtype, name=name), copy=True)
     low = array > least if "(" in open else array >= least
     high = array < most if ")" in open else array <= most

@@ -50,9 +50,8 @@ class Rprop(FirstOrder):
 
     def __post_init__(self) -> None:
         if callable(self.rate) or isinstance(self.rate, Schedule):
-            raise TypeError(
-                f"rate must be the step sizes at the start, a number or an array, got {self.rate!r}"
-            )
+            got = checks.shown(self.rate)
+            raise TypeError(f"rate must be the step sizes at the start, a number or an array, got {got}")
         smallest = checks.number("smallest", self.smallest, 0.0)
         keep(
             self,

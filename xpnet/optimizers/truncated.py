@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import linear
 from ..device.arrays import Vector
 from ..device.backend import Backend
+from ..linear.solve import solve as solve_linear
 from .base import State
-from .replicas import Numbers, column, norm, numbers
+from .newton import forcing
+from .replicas import Numbers, column, numbers, row_norms
 
 
 def memory(backend: Backend, w: Vector) -> State:
@@ -19,7 +20,7 @@ def memory(backend: Backend, w: Vector) -> State:
 
 def remember(backend: Backend, gradient: Vector, state: State) -> None:
     """Looks at the gradient of a step, before `solve` is called."""
-    host, size = backend.host, norm(backend, gradient)
+    host, size = backend.host, row_norms(backend, gradient)
     state["steepest"] = host.maximum(state["steepest"], host.where(host.isfinite(size), size, 0.0))
 
 
@@ -39,23 +40,20 @@ def solve(
         `p`, by how much the model falls, `|p|`, and where it has a minimum, as far as was seen.
     """
     xp, host = backend.xp, backend.host
-    # both sides in units of the gradient's largest component, so that no square over- or underflows
+    # both sides in units of the gradient's largest component, so that what it promises does not overflow
     largest = xp.max(xp.abs(gradient), axis=-1, keepdims=True)
-    unit = xp.where((largest > 0.0) & xp.isfinite(largest), largest, 1.0)
-    b = xp.where(xp.isfinite(largest), -gradient / unit, 0.0)
-    size = norm(backend, gradient)
-    relative = size / host.where(state["steepest"] > 0.0, state["steepest"], 1.0)
-    tolerance = host.minimum(host.sqrt(relative), host.full_like(relative, 0.5))
-    tolerance = host.where(host.isfinite(tolerance), tolerance, 0.5)
+    finite = xp.isfinite(largest)
+    unit = xp.where((largest > 0.0) & finite, largest, 1.0)
+    b = xp.where(finite, -gradient / unit, 0.0)
+    steepest = column(backend, state["steepest"], gradient, gradient.dtype)
     ball = None
     if radius is not None:
         least = xp.full_like(unit, float(xp.finfo(gradient.dtype).smallest_normal))
-        ball = xp.maximum(column(backend, gradient, radius), least)
-    wanted = column(backend, gradient, tolerance)
-    found = linear.conjugate_gradient(lambda v: product(v) / unit, b, tolerance=wanted, radius=ball)
+        ball = xp.maximum(column(backend, radius, gradient, gradient.dtype), least)
+    found = solve_linear(xp, lambda v: product(v) / unit, b, forcing(xp, b, steepest / unit), radius=ball)
     outcomes: Any = found.outcome if gradient.ndim > 1 else (found.outcome,)
     bounded = host.asarray(
         [outcome in ("converged", "iterations used up") for outcome in outcomes], dtype=bool
     )
     promised = numbers(backend, found.decrease) * numbers(backend, unit[..., 0])
-    return found.x, promised, norm(backend, found.x), bounded
+    return found.x, promised, row_norms(backend, found.x), bounded

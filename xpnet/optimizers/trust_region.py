@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .. import checks
-from ..device.arrays import Matrix, Vector
+from ..device.arrays import Vector
 from ..device.backend import Backend
+from ..linear.vectors import times
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from . import truncated
-from .base import State
-from .gain_ratio import GainRatio, evaluate, keep
+from .base import State, evaluate
+from .gain_ratio import GainRatio
 from .in_ball import in_ball
 from .model import Model, Proposal
-from .outcome import Ending
+from .newton import eigen
 from .promise import unrestricted
 from .replicas import Numbers, numbers
+from .settings import keep
 
 Subproblem = Literal["exact", "cg"]
 SUBPROBLEMS: tuple[Subproblem, ...] = ("exact", "cg")
@@ -96,7 +98,7 @@ class _Exact(Model):
         self.backend, self.w = backend, w
         self.value, self.gradient = state["value"], state["gradient"]
         self.hessian = objective.hessian(w)
-        eigenvalues, self.vectors, self.endings = _eigen(backend, self.hessian)
+        eigenvalues, self.vectors, self.endings = eigen(backend, "Hessian", self.hessian)
         parts = (self.gradient[..., None, :] @ self.vectors)[..., 0, :]
         size = w.shape[-1]
         curvatures = host.reshape(numbers(backend, xp.reshape(eigenvalues, (-1,))), (-1, size))
@@ -115,7 +117,7 @@ class _Exact(Model):
         q = in_ball(host, self.curvatures, self.slopes, control)
         promised = -host.sum((self.slopes + 0.5 * self.curvatures * q) * q, axis=1)
         there = self.backend.asarray(q if self.w.ndim > 1 else q[0, :], self.w.dtype)
-        move = (self.vectors @ there[..., None])[..., 0]
+        move = times(self.vectors, there)
         return Proposal(move, promised, host.sqrt(host.sum(q * q, axis=1)), control)
 
     def unrestricted(self) -> tuple[Vector, Numbers]:
@@ -142,16 +144,3 @@ class _Truncated(Model):
             return self.objective.hessian_product(self.w, v)
 
         return truncated.solve(self.backend, product, self.gradient, self.state, radius)
-
-
-def _eigen(backend: Backend, matrix: Matrix) -> tuple[Vector, Matrix, tuple[Ending | None, ...]]:
-    """Eigenvalues and eigenvectors, and an ending for each replica whose matrix is not finite."""
-    xp = backend.xp
-    finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))
-    endings: tuple[Ending | None, ...] = ()
-    if not bool(xp.all(finite)):
-        matrix = xp.where(finite[..., None, None], matrix, 0.0)
-        flags = numbers(backend, finite) > 0.0
-        endings = tuple(None if flag else Ending("the Hessian is not finite") for flag in flags)
-    values, vectors = xp.linalg.eigh(matrix)
-    return values, vectors, endings

@@ -13,7 +13,9 @@ import math
 from dataclasses import dataclass
 
 from .. import checks
-from .searches import NON_FINITE, NOT_LOWER, Line, LineSearch, Walk
+from .line_search import Line, LineSearch, Walk
+from .searches import NON_FINITE, NOT_LOWER
+from .settings import keep
 
 SHORTEST, LONGEST = 1e-100, 1e100
 WIDTH = 1e-14  # of the interval, relative to its end, at which the search gives up
@@ -24,8 +26,9 @@ LOW, HIGH = 1.1, 4.0  # how far a step may go beyond, while there is no interval
 class StrongWolfe(LineSearch):
     """More and Thuente's search.
 
-    Where rounding hides the decrease, `|phi(t) - phi(0)|` within a few units in the last place, the
-    condition on the slope alone suffices (after Hager, Zhang 2005).
+    Where rounding hides how `phi(t)` differs from `phi(0)`, what the slopes say of the difference is taken
+    in its place, `t (phi'(0) + phi'(t)) / 2`: they are more precise there. Sufficient decrease then is the
+    approximate condition of Hager, Zhang 2005, `phi'(t) <= (2 c1 - 1) phi'(0)`.
 
     Attributes:
         decrease: c1.
@@ -43,9 +46,13 @@ class StrongWolfe(LineSearch):
     needs_gradient = True
 
     def __post_init__(self) -> None:
-        checks.number("decrease", self.decrease, 0.0, 1.0, open="()")
-        checks.number("curvature", self.curvature, self.decrease, 1.0, open="()")
-        checks.count("trials", self.trials)
+        decrease = checks.number("decrease", self.decrease, 0.0, 1.0, open="()")
+        keep(
+            self,
+            decrease=decrease,
+            curvature=checks.number("curvature", self.curvature, decrease, 1.0, open="()"),
+            trials=checks.count("trials", self.trials),
+        )
 
     def walk(self, line: Line) -> Walk:
         start = _End(0.0, line.value, line.slope)
@@ -54,20 +61,21 @@ class StrongWolfe(LineSearch):
         t, longest = line.first, LONGEST
         low, high = 0.0, t + HIGH * t
         width = before = math.inf
-        best, problem = start, NOT_LOWER
+        best, ending = start, NOT_LOWER
         for _ in range(self.trials):
             value, slope = yield t
             if not (math.isfinite(value) and math.isfinite(slope)):
                 longest = high = t
-                problem = NON_FINITE
+                ending = NON_FINITE
                 t = x.t + 0.1 * (t - x.t)
                 continue
-            here = _End(t, value, slope)
             if value < best.value:
-                best = here
+                best = _End(t, value, slope)
+            here = _End(t, _told_apart(line, t, value, slope), slope)
+            value = here.value
             ceiling = line.value + self.decrease * t * line.slope
             flat = abs(slope) <= self.curvature * -line.slope
-            if flat and (value <= ceiling or value <= line.value + line.rounding):
+            if flat and value <= ceiling:
                 return t, None
             if bracketed and (not low < t < high or high - low <= WIDTH * high):
                 break  # rounding errors keep it from going on
@@ -91,11 +99,13 @@ class StrongWolfe(LineSearch):
                 low, high = min(x.t, y.t), max(x.t, y.t)
             else:
                 low, high = t + LOW * (t - x.t), t + HIGH * (t - x.t)
+            if not math.isfinite(t):
+                t = 0.5 * (low + high)
             t = min(max(t, SHORTEST), longest)
             if bracketed and (not low < t < high or high - low <= WIDTH * high):
                 break
         lower = best.value < line.value
-        return (best.t, None) if lower else (0.0, problem)
+        return (best.t, None) if lower else (0.0, ending)
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,19 @@ class _End:
     def less(self, tilt: float) -> _End:
         """The same of `phi(t) - tilt t`."""
         return _End(self.t, self.value - tilt * self.t, self.slope - tilt)
+
+
+def _told_apart(line: Line, t: float, value: float, slope: float) -> float:
+    """The value at `t`; as the slopes tell it, where it differs from that at 0 by no more than rounding."""
+    if abs(value - line.value) > line.rounding:
+        return value
+    change = 0.5 * t * (line.slope + slope)
+    return line.value + min(max(change, -line.rounding), line.rounding)
+
+
+def _over(a: float, b: float) -> float:
+    """`a / b`, infinite or NaN where `b` is zero."""
+    return a / b if b != 0.0 else a * math.inf
 
 
 def _next(
@@ -151,6 +174,7 @@ def _cubic_terms(a: _End, b: _End) -> tuple[float, float, float]:
     """`theta`, the radicand (scaled), and the scale, of the cubic with the values and slopes at both."""
     theta = 3.0 * (a.value - b.value) / (b.t - a.t) + a.slope + b.slope
     scale = max(abs(theta), abs(a.slope), abs(b.slope))
+    scale = scale or 1.0
     return theta, (theta / scale) ** 2 - (a.slope / scale) * (b.slope / scale), scale
 
 
@@ -160,7 +184,7 @@ def _cubic(a: _End, b: _End) -> float:
     gamma = math.copysign(scale * math.sqrt(max(0.0, radicand)), b.t - a.t)
     p = (gamma - a.slope) + theta
     q = ((gamma - a.slope) + gamma) + b.slope
-    return a.t + p / q * (b.t - a.t)
+    return a.t + _over(p, q) * (b.t - a.t)
 
 
 def _cubic_beyond(a: _End, b: _End, low: float, high: float) -> float:
@@ -177,9 +201,9 @@ def _cubic_beyond(a: _End, b: _End, low: float, high: float) -> float:
 
 def _quadratic(a: _End, b: _End) -> float:
     """The minimum of the parabola with the value and slope at `a` and the value at `b`."""
-    return a.t + a.slope / ((a.value - b.value) / (b.t - a.t) + a.slope) / 2.0 * (b.t - a.t)
+    return a.t + _over(a.slope, (a.value - b.value) / (b.t - a.t) + a.slope) / 2.0 * (b.t - a.t)
 
 
 def _secant(a: _End, b: _End) -> float:
     """Where the line through the slopes at both is zero."""
-    return a.t + a.slope / (a.slope - b.slope) * (b.t - a.t)
+    return a.t + _over(a.slope, a.slope - b.slope) * (b.t - a.t)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 import array_api_compat
 import numpy as np
 
+from .. import checks
 from .rule import Rule
 
 Aliases: TypeAlias = tuple[tuple[int, ...], ...]
@@ -83,7 +84,7 @@ def _called(kind: type) -> str:
 def _what(value: Any) -> str:
     kind = value.__class__
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return name if hasattr(value, "shape") else f"{value!r} ({name})"
+    return name if hasattr(value, "shape") else f"{checks.shown(value)} ({name})"
 
 
 def scalar(rule: Rule, kind: type, name: str, value: Any) -> Any:
@@ -101,7 +102,7 @@ def scalar(rule: Rule, kind: type, name: str, value: Any) -> Any:
             return float(value)
         except OverflowError:
             raise ValueError(
-                f"{rule.name}: {name} must be a number that a float can hold, got {value}"
+                f"{rule.name}: {name} must be a number that a float can hold, got {checks.shown(value)}"
             ) from None
     raise TypeError(
         f"{rule.name}: {name} must be a number or {_called(kind)}, as xp is, got {_what(value)}"
@@ -163,8 +164,9 @@ def aliases(
         if kind is np.ndarray and not target.flags.writeable:
             raise ValueError(f"{rule.name}: into must be writeable, got a read-only array")
         views = views or target.base is not None
-    for array in arrays:
-        views = views or getattr(array, "base", None) is not None
+    if not views:  # then only a view of one of them can overlap with it
+        bases = [base for base in [getattr(array, "base", None) for array in arrays] if base is not None]
+        views = any([base is target for base in bases for target in into])
     if views:
         return _aliases_of_views(rule, xp, into, arrays)
     if len(into) > 1 and len(set(map(id, into))) < len(into):
@@ -177,39 +179,37 @@ _TWICE = "{}: into must be different arrays, got one twice or two that overlap"
 
 def _aliases_of_views(rule: Rule, xp: Any, into: tuple[Any, ...], arrays: tuple[Any, ...]) -> Aliases:
     """As `aliases`, for arrays that may be views of each other."""
+    targets = [(target, _owner(target)) for target in into]
+    sources = [(array, _owner(array)) for array in arrays]
     found: list[tuple[int, ...]] = []
-    for number, target in enumerate(into):
-        if any(_overlap(xp, target, other) for other in into[:number]):
-            raise ValueError(_TWICE.format(rule.name))
-        same = tuple([k for k, array in enumerate(arrays) if _same(target, array)])
-        for k, array in enumerate(arrays):
-            if k not in same and _overlap(xp, target, array):
+    for number, (target, owner) in enumerate(targets):
+        for other, its in targets[:number]:
+            if its is owner and xp.shares_memory(target, other):
+                raise ValueError(_TWICE.format(rule.name))
+        same: list[int] = []
+        for k, (array, its) in enumerate(sources):
+            if array is target or (its is owner and _same(target, array)):
+                same.append(k)
+            elif its is owner and xp.shares_memory(target, array):
                 raise ValueError(
                     f"{rule.name}: into must be arrays of their own or those that are read, "
                     f"got one that overlaps with a part of {rule.arrays[k]}"
                 )
-        found.append(same)
+        found.append(tuple(same))
     return tuple(found)
 
 
 def _owner(array: Any) -> Any:
-    while isinstance(getattr(array, "base", None), type(array)):
-        array = array.base
+    """The array whose memory it is a part of."""
+    base = getattr(array, "base", None)
+    while isinstance(base, type(array)):
+        array, base = base, getattr(base, "base", None)
     return array
 
 
-def _overlap(xp: Any, first: Any, second: Any) -> bool:
-    return _owner(first) is _owner(second) and bool(xp.shares_memory(first, second))
-
-
 def _same(first: Any, second: Any) -> bool:
-    """Whether both are the same part of the same memory, seen in the same way."""
-    if first is second:
-        return True
-    if _owner(first) is not _owner(second) or (first.shape, first.strides) != (
-        second.shape,
-        second.strides,
-    ):
+    """Whether two views of one array are the same part of it, seen in the same way."""
+    if (first.shape, first.strides) != (second.shape, second.strides):
         return False
     if isinstance(first, np.ndarray):
         return bool(first.ctypes.data == second.ctypes.data)

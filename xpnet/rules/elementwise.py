@@ -1,13 +1,7 @@
 """Elementwise rules, written once.
 
-`@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars:
-
-    @elementwise
-    def momentum(xp, w, gradient, velocity, *, rate, momentum):
-        velocity = momentum * velocity - rate * gradient
-        return w + velocity, velocity
-
-Called plainly, `momentum(xp, w, gradient, velocity, rate=..., momentum=...)` is that function: the
+`@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars. Called
+plainly, as `momentum(xp, w, gradient, velocity, rate=..., momentum=...)`, it is that function: the
 reference, for any array library and for dual numbers. `compute` and `write` do the same work fused: on
 NumPy block by block and without temporary arrays, or as one compiled loop where the namespace asks for it
 (that of a `Backend` with `kernels="numba"`); on CuPy as one kernel launch. Elsewhere they call the
@@ -123,16 +117,20 @@ class Elementwise(Rule):
         On CuPy one launch, as a compiled loop one pass, and `dtype` is float64.
         """
         kind = arguments.array_type(xp)
+        if kind is not None:
+            scalars = arguments.checked(self, kind, arrays, scalars)
+            for name, value in cast("dict[str, Any]", scalars).items():
+                if type(value) is not float:
+                    shape = tuple(value.shape)
+                    raise TypeError(f"{self.name}: {name} must be a number in a sum, got shape {shape}")
+            arguments.broadcast(self, arrays, scalars)
         if kind is None or kind is np.ndarray:
-            if kind is not None:
-                scalars = arguments.checked(self, kind, arrays, scalars)
             if arguments.wants_loops(xp) and dtype == np.float64:
                 shape = arguments.broadcast(self, arrays, scalars)
                 total = self._loops.total(arrays, scalars, shape, factor)
                 if total is not None:
                     return total
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
-        scalars = arguments.checked(self, kind, arrays, scalars)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
     def _reference(self, xp: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
@@ -197,5 +195,17 @@ class Elementwise(Rule):
 
 
 def elementwise(function: Callable[..., Any]) -> Elementwise:
-    """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`."""
+    """Decorator: the rule `function(xp, *arrays, **scalars)` as an `Elementwise`.
+
+    >>> import numpy as np
+    >>> from xpnet import elementwise
+    >>> @elementwise
+    ... def momentum(xp, w, gradient, velocity, *, rate, momentum):
+    ...     velocity = momentum * velocity - rate * gradient
+    ...     return w + velocity, velocity
+    >>> w, v = np.ones(2), np.zeros(2)
+    >>> momentum.write(np, (w, v), w, np.array([1.0, 2.0]), v, rate=0.5, momentum=0.9)  # in place
+    >>> w.tolist(), v.tolist()
+    ([0.5, 0.0], [-0.5, -1.0])
+    """
     return Elementwise(function)

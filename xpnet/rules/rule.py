@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, cast
 
+from .. import checks
+
 
 class Rule:
     """A function `function(xp, *arrays, **scalars)`; all behind a `*` are scalars.
@@ -21,15 +23,19 @@ class Rule:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        if not callable(function):
-            raise TypeError(f"a rule is made of a function of xp and arrays, got {function!r}")
+        checks.function("function", function, "xp and arrays")
         functools.update_wrapper(cast("Any", self), function, updated=())
         self.function = function
         named: Any = function
         while isinstance(named, functools.partial):
             named = named.func
         self.name: str = getattr(named, "__name__", type(named).__name__)
-        parameters = list(inspect.signature(function).parameters.values())[1:]
+        try:
+            parameters = list(inspect.signature(function).parameters.values())[1:]
+        except ValueError as error:
+            raise TypeError(
+                f"{self.name}: a rule takes named arguments, got a function of none: {error}"
+            ) from error
         kinds = {parameter.kind for parameter in parameters}
         if not kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
             raise TypeError(f"{self.name}: a rule takes named arguments only, no * or **")
@@ -37,7 +43,9 @@ class Rule:
         self.scalars = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         self.scalar_names = frozenset(self.scalars)
         if not self.arrays:
-            raise TypeError(f"{self.name}: a rule takes xp and at least one array")
+            raise TypeError(
+                f"{self.name}: a rule takes xp and at least one array, got {checks.shown(function)}"
+            )
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

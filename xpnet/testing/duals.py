@@ -48,9 +48,8 @@ def compare_duals(
 
 
 def require_kind(name: str, value: Any, kind: type, example: str) -> None:
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise TypeError(f"{name} must be {article} {kind.__name__} such as {example}, got {value!r}")
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    checks.instance(name, value, kind, f"{article} {kind.__name__} such as {example}")
 
 
 def matrix(name: str, values: Any) -> Array:

@@ -6,8 +6,8 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Array, Vector, host_generator
-from ..device.select import backend_of
 from ..objectives import Objective, Offers
+from ..objectives.matrices import point_backend
 from .differences import close, compare_gradient, compare_products, epsilon, require, tolerance_for
 
 
@@ -32,14 +32,9 @@ def check_gradient(objective: Objective, w: Vector, *, tolerance: float | None =
     >>> bowl = xpnet.Quadratic([[2.0, 1.0], [1.0, 3.0]], backend="numpy")
     >>> check_gradient(bowl, xpnet.backend("numpy").asarray([0.5, -1.0]))
     """
-    if not isinstance(objective, Objective):
-        raise TypeError(f"objective must be an Objective, got {objective!r}")
-    place = backend_of(w)
+    checks.instance("objective", objective, Objective, "an Objective")
+    place = point_backend(w)
     host = place.host
-    if w.ndim not in (1, 2) or 0 in w.shape:
-        raise ValueError(f"w must be (P,) or (R, P), and not empty, got shape {tuple(w.shape)}")
-    if w.dtype not in (place.xp.float32, place.xp.float64):
-        raise TypeError(f"w must be float32 or float64, got {checks.dtype_name(w.dtype)}")
     checks.finite(place.xp, "w", w)
     allowed = tolerance_for(w.dtype, tolerance)
 
@@ -89,6 +84,6 @@ def _double(host: Any, array: Any) -> Array:
 
 def _require_like(what: str, array: Any, w: Vector) -> None:
     shape = getattr(array, "shape", None)
-    require(shape is not None, f"{what} must be an array, got {array!r}")
+    require(shape is not None, f"{what} must be an array, got {checks.shown(array)}")
     require(tuple(array.shape) == tuple(w.shape), f"{what} has shape {shape}, not {tuple(w.shape)}")
     require(array.dtype == w.dtype, f"{what} is {array.dtype}, w {w.dtype}")

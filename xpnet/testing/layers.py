@@ -42,8 +42,10 @@ def check_layer(
     """
     require_kind("layer", layer, Layer, "Dense(3)")
     inputs, samples = checks.count("inputs", inputs), checks.count("samples", samples)
-    seed = checks.count("seed", seed, 0)
+    seed = checks.seed("seed", seed)
     place = backend("numpy")
+    name, most = max(("inputs", inputs), ("samples", samples), key=lambda pair: pair[1])
+    place.require_room(name, most, 16 * inputs * samples)
     host = place.host
     allowed = tolerance_for(host.float64, tolerance)
     _check_layer(layer, inputs, samples, seed, allowed, {})

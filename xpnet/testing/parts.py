@@ -6,6 +6,7 @@ of, come from the same code run on dual numbers, and are compared with differenc
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import checks
@@ -29,6 +30,7 @@ from .duals import (
     require_kind,
 )
 
+MARGIN = 2e-5  # of outputs from the ends of their domain
 LARGE = 30.0  # times the inputs: where a range is looked at too
 
 
@@ -55,21 +57,36 @@ def check_divergence(
     """
     require_kind("divergence", divergence, Divergence, "SquaredError()")
     place = backend("numpy")
-    xp, host = place.xp, place.host
+    host = place.host
     y, d = matrix("outputs", outputs), matrix("targets", targets)
     if y.shape != d.shape:
         raise ValueError(f"targets must be {y.shape}, as outputs, got shape {d.shape}")
     low, high = divergence.domain
-    if not divergence.from_logits and not bool(host.all((y >= low) & (y <= high))):
-        raise ValueError(f"outputs must lie in [{low:g}, {high:g}], the domain of {divergence!r}")
+    least, most = float(host.min(y)), float(host.max(y))
+    if not divergence.from_logits and not (low <= least and most <= high):
+        raise ValueError(
+            f"outputs must lie in [{low:g}, {high:g}], the domain of {divergence!r}, "
+            f"got values from {least:g} to {most:g}"
+        )
+    if not divergence.from_logits and not (low <= least - MARGIN and most + MARGIN <= high):
+        raise ValueError(
+            f"outputs must lie within [{low:g}, {high:g}] by {MARGIN:g}, as differences are taken, "
+            f"got values from {least:g} to {most:g}"
+        )
     allowed = tolerance_for(host.float64, tolerance)
+    with place.quiet():
+        _check_divergence(place, divergence, y, d, allowed)
 
+
+def _check_divergence(place: Backend, divergence: Divergence, y: Array, d: Array, allowed: float) -> None:
+    xp, host = place.xp, place.host
     with only_reads("the divergence"):
         value, gradient = divergence.value_and_gradient(xp, y, d)
         again = divergence.value(xp, y, d)
     samples = int(y.shape[1])
     require(tuple(value.shape) == (samples,), f"value has shape {value.shape}, not ({samples},)")
     require(gradient.shape == y.shape, f"gradient has shape {gradient.shape}")
+    require(host.all(host.isfinite(value)), "value is not finite at these outputs and targets")
     require(close(host, again, value), "value and value_and_gradient give different values")
 
     def total(x: Array) -> Array:
@@ -96,8 +113,9 @@ def check_activation(
     """Checks an activation at `z`, `(units, samples)`, in float64; at random numbers if none are given.
 
     Its derivative by differences of values, the derivative's own, by dual numbers, by differences of
-    derivatives, and that outputs lie in its `range`, if it states one. An elementwise one is also
-    traced, so that it is known to run on CuPy.
+    derivatives, and that outputs lie in its `range`, if it states one, and sum to 1 over the units where it
+    says that they are a `distribution`. An elementwise one is also traced, so that it is known to run on
+    CuPy.
 
     Args:
         activation: what to check.
@@ -106,7 +124,7 @@ def check_activation(
         tolerance: the largest error, relative to the largest entry; 1e-7 if not given.
 
     Raises:
-        AssertionError: a derivative is wrong, or an output out of range.
+        AssertionError: a derivative is wrong, or outputs are out of range, or no distribution.
         TraceError: it cannot become a kernel.
         TypeError, ValueError: arguments of the wrong kind.
 
@@ -117,7 +135,7 @@ def check_activation(
     require_kind("activation", activation, Activation, "leaky_relu()")
     place = backend("numpy")
     xp, host = place.xp, place.host
-    random = host_generator(checks.count("seed", seed, 0))
+    random = host_generator(checks.seed("seed", seed))
     at = frozen(host, random.standard_normal((5, 7))) if z is None else matrix("z", z)
     allowed = tolerance_for(host.float64, tolerance)
     weights = frozen(host, random.standard_normal(at.shape))
@@ -157,11 +175,11 @@ def check_activation(
 
 
 def _check_range(place: Backend, activation: Activation, z: Array) -> None:
-    if activation.range is None:
-        return
-    host, (low, high) = place.host, activation.range
+    host, (low, high) = place.host, activation.range or (-math.inf, math.inf)
     with place.quiet():
         for own in (z, LARGE * z):
             y = activation.forward(place.xp, copied(host, own), None)[0]
             outside = host.any((y < low) | (y > high))
             require(not outside, f"outputs are not all in its range, [{low:g}, {high:g}]")
+            off = host.any(host.abs(host.sum(y, axis=-2) - 1.0) > 1e-6)
+            require(not (activation.distribution and off), "outputs do not sum to 1 over the units")

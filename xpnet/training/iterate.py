@@ -37,6 +37,17 @@ def iterate(
             value or gradient of another kind than that of `w`, in the first.
         NonFiniteError: a value or gradient is not finite; the message names the step, and `w` is back
             at the last point tested that was.
+
+    >>> import numpy as np
+    >>> from xpnet import GradientDescent, Quadratic, iterate
+    >>> w = np.array([1.0, 1.0])
+    >>> for record in iterate(Quadratic([[2.0, 0.0], [0.0, 1.0]]), GradientDescent(0.5), w):
+    ...     print(record.step, float(record.value))
+    ...     if record.step == 2:
+    ...         break
+    0 1.5
+    1 0.125
+    2 0.03125
     """
     loop = Loop(objective, optimizer, w, state, check_every, in_place=True)
     loop.watch.keeps_best = False

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
-from ..device.select import backend_of
 from ..objectives import Objective
+from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, Optimizer, OptimizerName, Record
 from ..optimizers.base import State
 from .replicas import copy_rows
 from .watch import Watch
 
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
+
+
+KEPT = {"gradient", "moved", "before", "origin", "point"}  # in the states of methods, like `w`
 
 
 class NonFiniteError(ArithmeticError):
@@ -45,18 +48,12 @@ class Loop:
         *,
         in_place: bool,
     ) -> None:
-        if not isinstance(objective, Objective):
-            raise TypeError(f"objective must be an Objective, got {objective!r}")
+        checks.instance("objective", objective, Objective, "an Objective")
         if isinstance(optimizer, str):
             optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be an Optimizer such as Nesterov(), got {optimizer!r}")
-        self.backend = backend_of(w)
+        checks.instance("optimizer", optimizer, Optimizer, "an Optimizer such as Nesterov()")
+        self.backend = point_backend(w)
         xp = self.backend.xp
-        if w.ndim not in (1, 2) or not w.size:
-            raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
-        if w.dtype not in (xp.float32, xp.float64):
-            raise TypeError(f"w must be float32 or float64, got {w.dtype}")
         if in_place:
             checks.writeable("w", w)
         if check_every is None:
@@ -72,9 +69,13 @@ class Loop:
             self.last_value: Any = self.watch.values
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:
-                self.state = checked_state(
-                    self.backend, state if in_place else copy.deepcopy(state), self.state, optimizer
-                )
+                checks.instance("state", state, dict, "a dict that an earlier run left")
+                fresh = self.state
+                numbers = checked_state(self.backend, state, fresh, w, optimizer)
+                self.state = state if in_place else copy.deepcopy(state)
+                self.state.update(numbers)
+                if "ahead" not in fresh:  # that of another method is no point of this one
+                    self.state.pop("ahead", None)
                 self._resume()
         self._before = dict(self.state)
 
@@ -122,10 +123,15 @@ class Loop:
         self.begin, self.last, self.last_value = self.last, self.begin, value
 
     def put(self, source: Vector, rows: Any) -> None:
-        """Moves the replicas in `rows`, truth values of the host, to `source`; a point ahead of `w` too."""
-        copy_rows(self.backend, self.w, source, rows)
+        """Moves the replicas in `rows`, truth values of the host, to `source`.
+
+        Those that are elsewhere, that is: of one that is there already, the point ahead stays.
+        """
         if "ahead" in self.state:
-            copy_rows(self.backend, self.state["ahead"], source, rows)
+            xp, ahead = self.backend.xp, self.state["ahead"]
+            elsewhere = xp.any(self.w != source, axis=-1, keepdims=True)
+            copy_rows(self.backend, ahead, xp.where(elsewhere, source, ahead), rows)
+        copy_rows(self.backend, self.w, source, rows)
 
     def undo(self, rows: Any) -> None:
         """Puts back the replicas in `rows`, and the state, if a step was cut short."""
@@ -142,32 +148,41 @@ class Loop:
         return f"non-finite {kind} at step {self.steps}"
 
 
-def checked_state(backend: Backend, given: Any, fresh: State, optimizer: Optimizer) -> State:
-    """`given`, which must have what a fresh one of `optimizer` has: shapes, dtypes, and where they are.
+def checked_state(
+    backend: Backend, state: State, fresh: State, w: Vector, optimizer: Optimizer
+) -> dict[str, int]:
+    """The integers in `state`, which NumPy may have read from a file, as Python's.
 
-    Integers that NumPy has read from a file become Python's.
+    Raises:
+        TypeError, ValueError: it has not what a fresh one of `optimizer` has, of its shapes, dtypes, place;
+            or what methods note of the step before is not like `w`.
     """
-    if not isinstance(given, dict):
-        raise TypeError(f"state must be a dict that an earlier run left, got {given!r}")
-    state = cast(State, given)
+    numbers: dict[str, int] = {}
     missing = fresh.keys() - state.keys()
     if missing:
         raise ValueError(
             f"state is not one of {optimizer!r}: it has no {', '.join(map(repr, sorted(missing)))}"
         )
-    for name, value in fresh.items():
+    for name, value in (dict.fromkeys(KEPT & state.keys(), w) | fresh).items():
         if type(value) is int:
-            state[name] = checks.count(f"state[{name!r}]", state[name], 0)
+            numbers[name] = checks.count(f"state[{name!r}]", state[name], 0)
             continue
-        own = state[name]
-        shape, wanted = tuple(getattr(own, "shape", ())), tuple(getattr(value, "shape", ()))
-        if shape != wanted:
-            raise ValueError(f"state[{name!r}] must have shape {wanted} for this w, got {shape}")
-        if getattr(own, "dtype", None) != getattr(value, "dtype", None):
-            raise ValueError(
-                f"state[{name!r}] must be {getattr(value, 'dtype', type(value).__name__)} for this w, "
-                f"got {getattr(own, 'dtype', type(own).__name__)}"
-            )
-        if backend.owns(value):
-            backend.check(f"state[{name!r}]", own, value.dtype)
-    return state
+        _check_like(backend, f"state[{name!r}]", state[name], value)
+    if "value" in state.keys() - fresh.keys():
+        shape = checks.shape_of(state["value"])
+        if shape != tuple(w.shape[:-1]):
+            got = checks.shown(state["value"])
+            raise ValueError(f"state['value'] must have shape {tuple(w.shape[:-1])} for this w, got {got}")
+    return numbers
+
+
+def _check_like(backend: Backend, name: str, own: Any, value: Any) -> None:
+    """Raises unless `own` has shape, dtype and place of `value`, an array."""
+    shape, wanted = checks.shape_of(own), checks.shape_of(value)
+    if shape != wanted:
+        got = checks.shown(own) if shape is None else str(shape)
+        raise ValueError(f"{name} must have shape {wanted} for this w, got {got}")
+    if wanted is not None and own.dtype != value.dtype:
+        raise ValueError(f"{name} must be {value.dtype} for this w, got {own.dtype}")
+    if backend.owns(value):
+        backend.check(name, own, value.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 
 from .. import checks
 from ..device.arrays import Vector
@@ -13,9 +12,9 @@ from ..optimizers.base import State
 from . import stopping
 from .loop import Loop
 from .progress import Bar
+from .rule import Rule
 from .run import Run
 from .session import Session
-from .stopping import Rule
 
 STEPS, UPDATES = 1_000, 10_000  # the default limits: of steps, and of those that see one sample
 GRADIENT = 1e-5  # the default tolerance of methods that wait for the device
@@ -38,12 +37,13 @@ def minimize(
 ) -> Run:
     """Takes steps from `w` until `stop` says so, and returns a `Run`, whose `w` is a new array.
 
-    What is returned is the point that `Run.reason` speaks of. A rule that judges value or gradient is asked
-    before each step, at the point where its gradient is taken (for Nesterov the one ahead), and a run that
-    it stops ends there. A limit of steps or seconds ends it after a step. Ctrl-C ends the run like a rule,
-    where the step that it cut short began. A value or gradient that is not finite ends it at once, at the
-    last finite point. A replica that has ended stays where it is, and is no longer evaluated where the
-    objective can `select_replicas`, while the others go on.
+    What is returned is the point that `Run.reason` speaks of. A rule that judges value or gradient is
+    asked before each step, at the point where its gradient is taken (for Nesterov the one ahead), and a
+    run that it stops ends there. (With `Minibatch` it sees the batch, as the reason says, and `Run.value`
+    is that of the whole objective.) A limit of steps or seconds ends it after a step. Ctrl-C ends the run
+    like a rule, where the step that it cut short began. A value or gradient that is not finite ends it at
+    once, at the last finite point. A replica that has ended stays where it is, and is no longer evaluated
+    where the objective can `select_replicas`, while the others go on.
 
     Args:
         objective, optimizer, w: as in `iterate`; but `w` is left as it is.
@@ -67,21 +67,26 @@ def minimize(
             held-out risk that is not finite at `w`.
         Exception: whatever objective, rule or schedule raise. In whichever step it comes, it carries the
             run as `error.run`, with its history, its best point, and the last point known to be sound.
+
+    >>> import numpy as np
+    >>> from xpnet import Quadratic, after, gradient_below, minimize
+    >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, -1.0])
+    >>> run = minimize(quadratic, "lbfgs", np.zeros(2), stop=after(100) | gradient_below(1e-8))
+    >>> run.outcome, run.converged, run.reason
+    (<Outcome.CONVERGED: 'converged'>, True, 'gradient norm at most 1e-08')
+    >>> bool(np.allclose(run.w, 1))
+    True
     """
-    if not isinstance(progress, bool):
-        raise TypeError(f"progress must be True or False, got {progress!r}")
-    if not isinstance(in_place, bool):
-        raise TypeError(f"in_place must be True or False, got {in_place!r}")
-    if stop is not None and not isinstance(stop, Rule):
-        raise TypeError(f"stop must be a stopping rule such as after(100), got {stop!r}")
+    progress, in_place = checks.flag("progress", progress), checks.flag("in_place", in_place)
+    if stop is not None:
+        checks.instance("stop", stop, Rule, "a stopping rule such as after(100)")
     leaves = stop.leaves() if stop is not None else ()
     if held_out is None and any(isinstance(rule, stopping.patience) for rule in leaves):
         raise ValueError("stop has a rule on the held-out risk, so held_out must be given")
-    if held_out is not None and not isinstance(held_out, Objective):
-        raise TypeError(f"held_out must be an Objective, got {held_out!r}")
+    if held_out is not None:
+        checks.instance("held_out", held_out, Objective, "an Objective")
     held_out_every = checks.count("held_out_every", held_out_every)
-    if diverged_at != math.inf:
-        diverged_at = checks.number("diverged_at", diverged_at, 1.0)
+    diverged_at = checks.number("diverged_at", diverged_at, 1.0, infinite=True)
     loop = Loop(objective, optimizer, w, state, check_every, in_place=in_place)
     if held_out is None and "held_out" in loop.state:
         raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
@@ -99,15 +104,22 @@ def minimize(
 
 
 def _run(session: Session, bar: Bar | None) -> Run:
+    run: Run | None = None
     try:
-        return session.run(bar)
+        try:
+            run = session.run(bar)
+            return run
+        finally:
+            if bar is not None:
+                bar.close()
     except BaseException as error:
+        if run is None:
+            run = session.broken(error)
+        elif isinstance(error, KeyboardInterrupt):  # it was over
+            return run
         with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
-            error.run = session.broken(error)  # type: ignore[attr-defined]
+            error.run = run  # type: ignore[attr-defined]
         raise
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 def default_stop(optimizer: Optimizer) -> Rule:

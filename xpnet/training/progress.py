@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .rule import Rule
 from .run import Look
-from .stopping import Rule, after
+from .stopping import after
 
 
 class Bar:

@@ -18,6 +18,12 @@ def copy_rows(backend: Backend, target: Vector, source: Vector, rows: Any) -> No
         target[...] = backend.xp.where(mask, source, target)
 
 
+def differ(backend: Backend, left: Vector, right: Vector) -> Any:
+    """Whether two points are not the same: for each replica on the host, or one truth value."""
+    found = backend.to_numpy(backend.xp.any(left != right, axis=-1))
+    return found if found.ndim else bool(found)
+
+
 class Selected(Objective):
     """An objective of R replicas, evaluated for some only.
 

@@ -67,12 +67,12 @@ class History:
 
 def history(host: Namespace, looks: list[Look], replicas: int | None) -> History:
     """The history of `looks`, of so many replicas, or of a single `w`."""
-    rates = max((getattr(look.rate, "size", 1) for look in looks), default=1)  # one for each of so many
+    rates = max((getattr(look.rate, "size", 0) for look in looks), default=0)  # one for each of so many
 
     def column(name: str, dtype: Any) -> Array:
         values = [getattr(look, name) for look in looks]
         rows = () if replicas is None or name not in PER_REPLICA else (replicas,)
-        if name == "rate" and rates > 1:  # a number stands for all
+        if name == "rate" and rates:  # a number stands for all
             rows = (rates,)
             values = [host.broadcast_to(host.asarray(value), rows) for value in values]
         return host.reshape(host.asarray(values, dtype=dtype), (len(looks), *rows))

@@ -15,9 +15,10 @@ from . import stopping
 from .ends import Ends, some
 from .loop import Loop
 from .progress import Bar
-from .replicas import selected
+from .replicas import differ, selected
+from .rule import Progress, Rule
 from .run import Look, Run, history
-from .stopping import ALIKE, Progress, Rule
+from .stopping import ALIKE
 from .watch import OutOfBudget
 
 logger = logging.getLogger("xpnet")
@@ -83,10 +84,14 @@ class Session:
             return self.result(failure="interrupted in the evaluation of the last point")
 
     def broken(self, error: BaseException) -> Run:
-        """The run so far, where `error` has ended it."""
+        """The run so far, where `error` has ended it; the objective may still tell the value there."""
         reason = f"{type(error).__name__} at step {self.loop.steps}: {error}"
         self.cut_short(reason)
-        return self.result(failure=reason)
+        self.fail(reason)
+        try:
+            return self.result()
+        except BaseException:
+            return self.result(failure=reason)
 
     def steps(self, bar: Bar | None) -> None:
         """Takes steps while any replica goes on."""
@@ -169,12 +174,13 @@ class Session:
         if some(grown):
             ends.end(grown, self.growth(k), Outcome.DIVERGED, loop.begin, value)
         if self.tests:
-            moved = self.moved() if self.compares and k else True
+            moved = differ(loop.backend, loop.begin, loop.last) if self.compares and k else True
             progress = Progress(k, values, watch.norm, seconds, held, made, moved)
             for rule, check in self.tests:
                 found = check(progress)
                 if some(found):
-                    ends.end(found, str(rule), rule.ending(), loop.begin, value)
+                    seen = "" if watch.whole or not rule.looks() else ", on this step's batch or draw"
+                    ends.end(found, f"{rule}{seen}", rule.ending(), loop.begin, value)
         if not ends.going:
             raise Stop
         loop.accept(value)
@@ -182,12 +188,6 @@ class Session:
     def growth(self, k: int) -> str:
         """Why a replica ends whose value has grown."""
         return f"value grown by more than {self.diverged_at:g} times that of the start, at step {k}"
-
-    def moved(self) -> Any:
-        """Whether the parameters are others than at the last look, on the host."""
-        xp = self.loop.backend.xp
-        moved = self.loop.backend.to_numpy(xp.any(self.loop.begin != self.loop.last, axis=-1))
-        return bool(moved) if self.single else moved
 
     def note(self, step: int, rate: Any) -> None:
         """Adds to the history what was read where the step began."""
@@ -224,7 +224,8 @@ class Session:
         """Ends the replicas that cannot go on; a step in which nothing moved is not counted."""
         loop, host, ends = self.loop, self.host, self.ends
         rows = host.reshape(self.watch.active, (-1,))
-        here = host.reshape(self.still() if look else host.zeros(ends.size, dtype=host.bool), (-1,))
+        moved = differ(loop.backend, loop.w, loop.last) if look else host.ones(ends.size, dtype=host.bool)
+        here = ~host.reshape(host.asarray(moved), (-1,))
         for r, found in enumerate(record.endings):
             if found is not None:
                 mine = rows[0] if ends.single else host.arange(ends.size) == r
@@ -232,11 +233,6 @@ class Session:
                 ends.end(mine, f"step {record.step}: {found.text}", found.outcome, None, value)
         if not ends.going and bool(host.all(here | ~rows)):
             loop.steps -= 1
-
-    def still(self) -> Any:
-        """Which replicas are where the step just taken began, on the host."""
-        loop = self.loop
-        return loop.backend.to_numpy(loop.backend.xp.all(loop.w == loop.last, axis=-1))
 
     def out_of_budget(self) -> None:
         """Ends the run, perhaps in the midst of a search, at the best point that was evaluated."""
@@ -266,7 +262,7 @@ class Session:
         if failure is None:
             value = self.evaluated(value)
         else:
-            ends.say(host.isnan(value) & ~ends.are(Outcome.INTERRUPTED), failure, Outcome.INTERRUPTED)
+            self.fail(failure)
         sound = host.isfinite(value) & watch.sound(loop.w)
         if not bool(host.all(sound)):
             if failure is None:
@@ -297,6 +293,11 @@ class Session:
             evaluations=dict(watch.counts),
             state=loop.state,
         )
+
+    def fail(self, reason: str) -> None:
+        """Says why the value at the last point is not known, where it is not."""
+        unknown = self.host.isnan(self.host.asarray(self.ends.values))
+        self.ends.say(unknown & ~self.ends.are(Outcome.INTERRUPTED), reason, Outcome.INTERRUPTED)
 
     def evaluated(self, value: Any) -> Any:
         """`value`, with the objective at `w` where it is not known."""

@@ -1,142 +1,17 @@
-"""Rules that say when training is over; `a | b` stops at the first, `a & b` when both hold.
-
-A rule is a frozen setting. `start()` gives a check for one run, a function of `Progress` that may
-remember; it returns True, or for replicas an array with one truth value each.
-"""
+"""The stopping rules, which say when training is over; they are joined by `|` and `&`."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import array_api_compat
 
 from .. import checks
 from ..optimizers import Outcome
-
-Check = Callable[["Progress"], Any]
+from .rule import Check, Progress, Rule
 
 ALIKE = 2  # steps in a row that must have changed the value little
-
-
-class Progress(NamedTuple):
-    """What a rule sees of the point where the next step takes its gradient, before that step is taken.
-
-    Numbers on the host; where there are replicas `value`, `gradient_norm`, `held_out` are `(R,)`.
-
-    Attributes:
-        steps: taken so far.
-        value, gradient_norm: at the point.
-        seconds: since the start.
-        held_out: the held-out risk at the point; None where it was not evaluated.
-        evaluations: of the objective so far.
-        moved: whether the step before has moved the parameters.
-    """
-
-    steps: int
-    value: Any
-    gradient_norm: Any
-    seconds: float
-    held_out: Any = None
-    evaluations: int = 0
-    moved: Any = True
-
-
-class Rule(ABC):
-    """A stopping rule.
-
-    Attributes:
-        outcome: how a run ends that it stops.
-    """
-
-    outcome: ClassVar[Outcome] = Outcome.CONVERGED
-
-    @abstractmethod
-    def start(self) -> Check:
-        """The check of one run."""
-
-    @abstractmethod
-    def __str__(self) -> str:
-        """Why a run stopped that this rule stopped."""
-
-    def parts(self) -> tuple[Rule, ...]:
-        """The rules of which any one suffices."""
-        return self.rules if isinstance(self, _Any) else (self,)
-
-    def leaves(self) -> Iterator[Rule]:
-        """The rules that it is made of."""
-        if isinstance(self, _Any | _All):
-            for rule in self.rules:
-                yield from rule.leaves()
-        else:
-            yield self
-
-    def spends(self) -> bool:
-        """Whether it is a limit of steps or seconds only, which asks nothing of a point."""
-        return all(isinstance(rule, after | time_limit) for rule in self.leaves())
-
-    def ending(self) -> Outcome:
-        """How a run ends that it stops: converged only where a test of convergence must have held."""
-        if not isinstance(self, _Any | _All):
-            return self.outcome
-        found = [rule.ending() for rule in self.rules]
-        order = STRENGTH if isinstance(self, _Any) else STRENGTH[::-1]
-        return next((outcome for outcome in order if outcome in found), found[0])
-
-    def __or__(self, other: Rule) -> Rule:
-        return _Any((*self.parts(), *_rule(other).parts()))
-
-    def __and__(self, other: Rule) -> Rule:
-        return _All((self, _rule(other)))
-
-
-STRENGTH = (Outcome.BUDGET_SPENT, Outcome.HELD_OUT_WORSE, Outcome.CONVERGED)  # the weakest first
-
-
-@dataclass(frozen=True)
-class _Any(Rule):
-    rules: tuple[Rule, ...]
-
-    def start(self) -> Check:
-        started = [rule.start() for rule in self.rules]
-
-        def check(progress: Progress) -> Any:
-            found: Any = False
-            for own in started:  # every check sees every point: one that remembers must not miss any
-                found = own(progress) | found
-            return found
-
-        return check
-
-    def __str__(self) -> str:
-        return " or ".join(map(str, self.rules))
-
-
-@dataclass(frozen=True)
-class _All(Rule):
-    rules: tuple[Rule, ...]
-
-    def start(self) -> Check:
-        started = [rule.start() for rule in self.rules]
-
-        def check(progress: Progress) -> Any:
-            found: Any = True
-            for own in started:
-                found = own(progress) & found
-            return found
-
-        return check
-
-    def __str__(self) -> str:
-        return " and ".join(f"({rule})" if isinstance(rule, _Any) else str(rule) for rule in self.rules)
-
-
-def _rule(value: Any) -> Rule:
-    if not isinstance(value, Rule):
-        raise TypeError(f"stop must be made of rules such as after(100), got {value!r}")
-    return value
 
 
 @dataclass(frozen=True)
@@ -144,6 +19,7 @@ class after(Rule):
     """Stops when `steps` steps have been taken."""
 
     outcome = Outcome.BUDGET_SPENT
+    budget = True
 
     steps: int
 
@@ -185,6 +61,7 @@ class time_limit(Rule):
     """Stops when `seconds` have passed."""
 
     outcome = Outcome.BUDGET_SPENT
+    budget = True
 
     seconds: float
 
@@ -202,6 +79,8 @@ class time_limit(Rule):
 class value_below(Rule):
     """Stops when the value is at most `limit`."""
 
+    judges = True
+
     limit: float
 
     def __post_init__(self) -> None:
@@ -217,6 +96,8 @@ class value_below(Rule):
 @dataclass(frozen=True)
 class gradient_below(Rule):
     """Stops when the Euclidean norm of the gradient is at most `limit`."""
+
+    judges = True
 
     limit: float
 
@@ -237,6 +118,8 @@ class change_below(Rule):
     Steps in which a method only turns round, and leaves the parameters where they are, are no evidence.
     It means the same however seldom the device is looked at: points that follow one another are compared.
     """
+
+    judges = True
 
     limit: float
 

@@ -16,7 +16,10 @@ import array_api_compat
 from .. import checks
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..device.plain import is_masked
 from ..objectives import Objective, Offers
+from ..objectives.matrices import check_result
+from ..optimizers.replicas import lowest, row_norms
 
 
 class OutOfBudget(Exception):
@@ -54,9 +57,10 @@ class Watch(Objective):
         self.whole = True
         self.best: Vector = backend.xp.asarray(w, copy=True)
         self.best_value: Any = math.inf if not self.rows else host.full(self.rows, math.inf)
-        limits = backend.xp.finfo(w.dtype)
-        self._least = float(limits.smallest_normal) / float(limits.eps)
+        self._least = lowest(backend.xp.finfo(w.dtype))
         self._checked = False
+        self._symmetric: set[str] = set()  # methods whose first matrix was
+        self._real: set[Any] = set()  # the dtypes of values that have been looked at
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -88,26 +92,26 @@ class Watch(Objective):
         value, gradient, matrix = self.objective.normal_equations(w)
         value = self.number(value)
         self.see(w, value, gradient)
-        return value, gradient, matrix
+        return value, gradient, self._matrix("normal_equations", matrix, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
-        return self.objective.hessian_product(w, v)
+        return self._product("hessian_product", self.objective.hessian_product(w, v), v)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         self.count("product", v.shape[0] if v.ndim > w.ndim else 1)
-        return self.objective.gauss_newton_product(w, v)
+        return self._product("gauss_newton_product", self.objective.gauss_newton_product(w, v), v)
 
     def hessian(self, w: Vector) -> Matrix:
         self.count("product", w.shape[-1])
-        return self.objective.hessian(w)
+        return self._matrix("hessian", self.objective.hessian(w), w)
 
     def gauss_newton(self, w: Vector) -> Matrix:
         if Offers.NORMAL_EQUATIONS in self.original.offers:
             self.count("gradient")
         else:
             self.count("product", w.shape[-1])
-        return self.objective.gauss_newton(w)
+        return self._matrix("gauss_newton", self.objective.gauss_newton(w), w)
 
     def residuals(self, w: Vector) -> Vector:
         self.count("value")
@@ -126,7 +130,7 @@ class Watch(Objective):
     def see(self, w: Vector, value: Scalar, gradient: Vector, *, whole: bool = True) -> None:
         """Keeps what is to be kept of an evaluation; judges it if it is that of the step's point."""
         if not self._checked:
-            self._check(w, value, gradient)
+            self._check(w, gradient)
         if not self.looking:
             pass
         elif w is self.point:
@@ -170,7 +174,10 @@ class Watch(Objective):
         return self.backend.to_numpy(value) if self.rows else float(value)
 
     def number(self, value: Any, name: str = "objective's value") -> Scalar:
-        """`value`, which must be one number, or one for each replica."""
+        """`value`, which must be one real number, or one for each replica, where `w` is."""
+        dtype = getattr(value, "dtype", None)
+        if dtype is None or dtype not in self._real:
+            self._check_number(value, dtype, name)
         shape = tuple(getattr(value, "shape", ()))
         if shape == self.rows:
             return value
@@ -179,8 +186,22 @@ class Watch(Objective):
         wanted = f"{self.rows}, one for each replica" if self.rows else "a number"
         raise ValueError(f"the {name} must be {wanted} for this w, got shape {shape}")
 
-    def _check(self, w: Vector, value: Scalar, gradient: Vector) -> None:
-        """Raises unless value and gradient are what an optimizer can work with."""
+    def _check_number(self, value: Any, dtype: Any, name: str) -> None:
+        """Raises unless `value` is real, and where `w` is; `dtype` is its own, if it has one."""
+        if dtype is None:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return
+            raise TypeError(f"the {name} must be a number, got {checks.shown(value)}")
+        own = array_api_compat.is_numpy_array if self.backend.name == "numpy" else self.backend.owns
+        if not own(value) or is_masked(value):
+            kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
+            raise TypeError(f"the {name} must be on {self.backend.name!r}, as w, got a {kind}")
+        if not self.backend.xp.isdtype(dtype, ("real floating", "integral")):
+            raise TypeError(f"the {name} must be real, got {checks.dtype_name(dtype)}")
+        self._real.add(dtype)
+
+    def _check(self, w: Vector, gradient: Vector) -> None:
+        """Raises unless the gradient is what an optimizer can work with."""
         backend, name = self.backend, "the objective's gradient"
         backend.check(name, gradient, getattr(gradient, "dtype", None))  # where it is
         if gradient.dtype != w.dtype:
@@ -190,38 +211,31 @@ class Watch(Objective):
             raise ValueError(f"{name} must be {self.shape}, as w, got shape {tuple(gradient.shape)}")
         if gradient is w or getattr(gradient, "base", None) is w:
             raise ValueError(f"{name} must be a new array, got w itself, which the optimizer moves")
-        if not isinstance(value, int | float):
-            own = array_api_compat.is_numpy_array if backend.name == "numpy" else backend.owns
-            if not own(value):
-                kind = f"{type(value).__module__.split('.')[0]}.{type(value).__name__}"
-                raise TypeError(f"the objective's value must be on {backend.name!r}, as w, got a {kind}")
-            if not backend.xp.isdtype(value.dtype, ("real floating", "integral")):
-                got = checks.dtype_name(value.dtype)
-                raise TypeError(f"the objective's value must be real, got {got}")
         self._checked = True
+
+    def _product(self, method: str, product: Vector, v: Vector) -> Vector:
+        """`product`, which must be like the `v` that it was taken with."""
+        check_result(self.backend, f"the objective's {method}", product, tuple(v.shape), v.dtype)
+        return product
+
+    def _matrix(self, method: str, matrix: Matrix, w: Vector) -> Matrix:
+        """`matrix`, which must be square for this `w`, and the first time also be symmetric."""
+        xp, name = self.backend.xp, f"the objective's {method}"
+        check_result(self.backend, name, matrix, (*w.shape, w.shape[-1]), w.dtype)
+        if method not in self._symmetric:
+            off = xp.abs(matrix - matrix.mT)
+            if bool(xp.any(off > float(xp.finfo(w.dtype).eps) ** 0.5 * xp.max(xp.abs(matrix)))):
+                raise ValueError(f"{name} must be symmetric, got one that is off by {float(xp.max(off)):g}")
+            self._symmetric.add(method)
+        return matrix
 
     def _norm(self, vectors: Vector) -> Any:
         """The Euclidean norm over the last axis, on the host, whatever the size of the numbers."""
-        squares = self.read(self.backend.xp.vecdot(vectors, vectors))
-        if not self.rows:
-            safe = self._least < squares < math.inf
-            return math.sqrt(squares) if safe else float(self._scaled_norm(vectors))
-        if bool(self.backend.host.all((squares > self._least) & (squares < math.inf))):
-            return self.backend.host.sqrt(squares)
-        return self._scaled_norm(vectors)
-
-    def _scaled_norm(self, vectors: Vector) -> Any:
-        """As `_norm`, where squares overflow, underflow, or are not finite: they are scaled first."""
-        xp, host = self.backend.xp, self.backend.host
-        largest = xp.max(xp.abs(vectors), axis=-1, keepdims=True)
-        sound = (largest > 0) & xp.isfinite(largest)
-        scale = xp.where(sound, largest, xp.ones_like(largest))
-        scaled = vectors / scale
-        parts = (scale[..., 0], xp.sum(scaled * scaled, axis=-1))
-        size, squares = (host.astype(self.backend.to_numpy(part), host.float64) for part in parts)
-        norm = size * host.sqrt(squares)
-        # the norm of finite numbers counts as finite
-        return host.where(host.isinf(norm) & host.isfinite(squares), FLOAT_MAX, norm)
+        if self.rows:
+            return row_norms(self.backend, vectors)
+        square = float(self.backend.xp.vecdot(vectors, vectors))
+        safe = self._least < square < math.inf
+        return math.sqrt(square) if safe else float(row_norms(self.backend, vectors)[0])
 
     def sound(self, w: Vector, other: Vector | None = None) -> Any:
         """Whether `w` is finite, each replica, on the host."""
@@ -230,9 +244,6 @@ class Watch(Objective):
         if not self.rows and math.isfinite(total):
             return True  # a sum is finite only if every term is
         return self.backend.to_numpy(xp.all(xp.isfinite(w), axis=-1))
-
-
-FLOAT_MAX = 1.7976931348623157e308
 
 
 class Part(Objective):

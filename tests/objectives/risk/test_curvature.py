@@ -139,7 +139,7 @@ def test_blocks_of_rows_and_threads_change_nothing(monkeypatch):
     whole = regression().normal_equations(w)
     monkeypatch.setattr(xpnet.objectives.risk.squares, "JACOBIAN_BYTES", 1)
     monkeypatch.setattr(xpnet.objectives.risk.chunks, "THREAD_WORK", 0)
-    monkeypatch.setattr(xpnet.objectives.risk.risk, "MATRIX_GROUPS", 2)
+    monkeypatch.setattr(xpnet.objectives.risk.squares, "MATRIX_GROUPS", 2)
     for threads in (1, 2, 5):
         parts = regression(threads=threads).normal_equations(w)
         for got, want in zip(parts, whole, strict=True):

@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import assert_allclose, assert_array_equal, read_only, to_numpy
+from oracles import OWN_SOFTMAX, blas_threads, torch_activation, torch_divergence
 
 from xpnet import (
     L1,
@@ -84,6 +85,8 @@ def test_small_problems_stay_on_one_thread():
 
 class Broken(CrossEntropy):
     def value_and_gradient(self, xp, outputs, targets):
+        if outputs.shape[-1] < 5:  # as when the risk is made
+            return super().value_and_gradient(xp, outputs, targets)
         raise ZeroDivisionError("in a chunk")
 
     logits = {}  # noqa: RUF012
@@ -91,8 +94,6 @@ class Broken(CrossEntropy):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_error_in_a_chunk_comes_out_and_blas_is_given_back(threads, monkeypatch):
-    from oracles import blas_threads
-
     monkeypatch.setattr(chunks_module, "THREAD_WORK", 0)
     X, labels = data()
     before = blas_threads()
@@ -262,14 +263,12 @@ RISKS = [
     (SquaredError(), "softmax"),
     (SquaredError(), "tanh"),
     (BinaryCrossEntropy(), "sigmoid"),
-    (CrossEntropy(), "sigmoid"),
+    (CrossEntropy(), OWN_SOFTMAX),
 ]
 
 
 @pytest.mark.parametrize(("divergence", "activation"), RISKS, ids=str)
 def test_hessian_products(divergence, activation, torch, device):
-    from test_divergences import torch_activation, torch_divergence
-
     X, labels = data(12)
     targets = np.eye(3)[labels]
     network = Network(4, Dense(4, "tanh"), Dense(3, activation))
@@ -283,7 +282,7 @@ def test_hessian_products(divergence, activation, torch, device):
     def function(w):
         a, b = w[:16].reshape(4, 4), w[20:32].reshape(3, 4)
         y = torch.tanh(torch.tensor(np.array(X)) @ a.T + w[16:20])
-        y = torch_activation(torch, activation)(y @ b.T + w[32:])
+        y = torch_activation(torch, str(activation))(y @ b.T + w[32:])
         penalty = 0.05 * ((a**2).sum() + (b**2).sum())
         return torch_divergence(torch, divergence, y, torch.tensor(targets)).mean() + penalty
 

@@ -1,14 +1,55 @@
-"""Checks of a risk's data, before any of it is cast: targets, labels, weights, numbers of samples."""
+"""Checks of what a risk is made of, before any of it is cast: settings, targets, weights, samples."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, Namespace
 from ...device.backend import Backend
 from ...device.host_data import on_host
 from ...divergences import Divergence
+from ...network import Network
+from .penalties import Penalty
+
+
+def check_model(network: Any, divergence: Any) -> None:
+    """Raises TypeError unless these are a `Network` and a `Divergence`."""
+    checks.instance("network", network, Network, "a Network")
+    checks.instance("divergence", divergence, Divergence, "a Divergence such as CrossEntropy()")
+
+
+def checked_training(network: Network, training: Any) -> bool:
+    """Whether the layers draw something; `training` must be said where one can.
+
+    Raises:
+        TypeError, ValueError: it is neither True nor False; None although the network is `random`.
+    """
+    if training is None and network.random:
+        raise ValueError(
+            "training must be given as the network has Dropout: True to train with it, "
+            "False for a held-out risk without"
+        )
+    return training is not None and checks.flag("training", training) and network.random
+
+
+def checked_penalties(penalty: Any) -> list[Penalty]:
+    """`penalty`, one or several or None, as a list."""
+    items: Any = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
+    if not isinstance(items, list | tuple) or not all(
+        isinstance(item, Penalty) for item in cast(list[Any], items)
+    ):
+        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}")
+    return list(cast(list[Penalty], items))
+
+
+def checked_resident(resident: Any) -> bool | Literal["auto"]:
+    """`resident`, which must be True, False or "auto"."""
+    if not isinstance(resident, str):
+        return checks.flag("resident", resident)
+    if resident != "auto":
+        raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
+    return "auto"
 
 
 def whole(values: Any) -> Any:
@@ -31,7 +72,10 @@ def normalized_weights(backend: Backend, weights: Any, samples: int, dtype: Any)
     weights = xp.astype(weights, backend.accumulator, copy=False)
     checks.finite(xp, "sample_weight", weights)
     if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
-        raise ValueError("sample_weight must not be negative, and not all zero")
+        low, high = float(xp.min(weights)), float(xp.max(weights))
+        raise ValueError(
+            f"sample_weight must not be negative, and not all zero, got values from {low:g} to {high:g}"
+        )
     weights = weights / xp.max(weights)  # now they can be added up
     return xp.astype(weights * (samples / xp.sum(weights)), dtype, copy=False)
 
@@ -126,8 +170,9 @@ def _from_mask(xp: Namespace, mask: Array, samples: int) -> Array:
         kind = checks.dtype_name(mask.dtype)
         raise TypeError(f"samples must be integers, or a mask of booleans, got numbers of {kind}")
     if mask.shape[0] != samples:
+        shape = tuple(mask.shape)
         raise ValueError(
-            f"samples must be numbers, or a mask of shape ({samples},), got a mask of {mask.shape[0]}"
+            f"samples must be numbers, or a mask of shape ({samples},), got one of shape {shape}"
         )
     numbers = xp.nonzero(mask)[0]
     if not numbers.shape[0]:

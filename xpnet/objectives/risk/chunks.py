@@ -42,13 +42,14 @@ class Chunks:
 
     Attributes:
         threads: how many walk.
+        work: see above.
     """
 
     def __init__(
         self, backend: Backend, samples: int, chunk: int, work: float, threads: int | None
     ) -> None:
         self.backend, self.samples, self.chunk = backend, samples, chunk
-        self._work, self._most = work, threads
+        self.work, self._most = work, threads
         self._whole = min(chunk, samples)
         self._groups = self._grouped(chunk)
         self.threads = min(self.threads_for(work), len(self._groups))

@@ -7,28 +7,27 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
 from ...device.select import backend as choose_backend
-from ...divergences import Divergence, SquaredError
+from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
-from ..matrices import check_direction, check_point, require_memory
+from ..matrices import check_direction, check_point
 from ..offers import Offers
-from . import squares
-from .chunks import Chunks, default_chunk, parts
+from .checked import check_model, checked_penalties, checked_resident, checked_training
+from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes
-from .penalties import L2, Penalties, Penalty
+from .penalties import Penalties, Penalty
+from .squares import Squares, lacking
 from .terms import Terms
-
-MATRIX_GROUPS = 4  # the most partial matrices held at once
+from .trial import check_parts
 
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
@@ -71,6 +70,14 @@ class EmpiricalRisk(Objective):
             integers from 0 to outputs - 1, targets outside what the divergence takes.
         BackendError: as `xpnet.backend`.
         MemoryError: an evaluation does not fit in memory even with one sample in a chunk.
+
+    >>> from xpnet import CrossEntropy, Dense, EmpiricalRisk, Network
+    >>> network = Network(2, Dense(4, "tanh"), Dense(2, "softmax"))
+    >>> X, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> risk = EmpiricalRisk(network, CrossEntropy(), X, labels, dtype="float64")
+    >>> value, gradient = risk.value_and_gradient(network.initialize(dtype="float64"))
+    >>> gradient.shape
+    (22,)
     """
 
     def __init__(
@@ -89,35 +96,21 @@ class EmpiricalRisk(Objective):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network, got {network!r}")
-        if training is None and network.random:
-            raise ValueError(
-                "training must be given as the network has Dropout: True to train with it, "
-                "False for a held-out risk without"
-            )
-        if not isinstance(divergence, Divergence):
-            raise TypeError(f"divergence must be a Divergence such as CrossEntropy(), got {divergence!r}")
-        penalties = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
-        if not isinstance(penalties, list | tuple) or not all(
-            isinstance(item, Penalty) for item in penalties
-        ):
-            raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {penalty!r}")
-        chunk = None if chunk is None else checks.count("chunk", chunk)
-        threads = None if threads is None else checks.count("threads", threads)
-        training = None if training is None else checks.flag("training", training)
-        if not isinstance(resident, str):
-            resident = checks.flag("resident", resident)
-        elif resident != "auto":
-            raise ValueError(f"resident must be True, False or 'auto', got {resident!r}")
-
+        check_model(network, divergence)
+        self._random = checked_training(network, training)
+        penalties = checked_penalties(penalty)
+        self._wanted = (
+            None if chunk is None else checks.count("chunk", chunk),
+            None if threads is None else checks.count("threads", threads),
+        )
+        resident = checked_resident(resident)
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
-        self._random = bool(training) and network.random
+        check_parts(self.backend, self._network, self._divergence, self.dtype)
         with self.backend.quiet():
             data = Data(
                 self.backend,
@@ -132,14 +125,9 @@ class EmpiricalRisk(Objective):
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
         terms = Terms(self._divergence, data.labels, data.weights is not None)
-        squared = isinstance(self._divergence, SquaredError) and all(
-            isinstance(item, L2) for item in penalties
-        )
-        self.lacks = Offers.NOTHING if squared else SQUARES
-        if not self._random:
-            self.lacks |= Offers.REDRAW
-
-        self._wanted = chunk, threads
+        self._no_squares = lacking(divergence, penalties)
+        self.lacks = SQUARES if self._no_squares else Offers.NOTHING
+        self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
         ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
         self._plan(Passes(self.backend, self._network, terms, data, ones, draw=0))
         self.backend.synchronize()  # so that it can be used on any stream
@@ -164,11 +152,11 @@ class EmpiricalRisk(Objective):
         backend, network, data = self.backend, self.network, passes.data
         self.data, self.samples = data, data.samples
         chunk, threads = self._wanted
-        self._work = data.samples * network.size
+        work = data.samples * network.size
         chunk = chunk or default_chunk(
-            backend, data.samples, network.activation_size * data.item, data.item, self._work, data.most
+            backend, data.samples, network.activation_size * data.item, data.item, work, data.most
         )
-        self._chunks = Chunks(backend, data.samples, chunk, self._work, threads)
+        self._chunks = Chunks(backend, data.samples, chunk, work, threads)
         length, ones = min(chunk, data.samples), passes.ones
         if ones.shape[0] < length:
             with backend.quiet():
@@ -196,10 +184,7 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         self._parameters(w)
-        check_direction(self.backend, w, v)
-        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
-        moving: Any = Dual(w, v)
-        duals = self._network.parameters(moving, dual)
+        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
         with self.backend.working():
             kind = ("hessian_product", shape)
             (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
@@ -213,10 +198,7 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         parameters = self._parameters(w)
-        check_direction(self.backend, w, v)
-        dual, shape = Namespace(self.backend.xp), tuple(v.shape)
-        moving: Any = Dual(w, v)
-        duals = self._network.parameters(moving, dual)
+        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
         with self.backend.working():
             kind = ("gauss_newton_product", shape)
             (product,) = self._chunks.sum(
@@ -229,63 +211,21 @@ class EmpiricalRisk(Objective):
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
         `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
         """
-        self._require_squares()
-        parameters = self._parameters(w)
-
-        def work(chunk: int) -> list[Vector]:
-            return squares.residuals(self._passes, parameters, parts(chunk, 0, self.samples))
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            found = self._chunks.in_memory(("residuals", tuple(w.shape)), work, self.chunk)
-            found += [factor * w for factor in self.penalties.factors()]
-            return self.backend.xp.concat(found, axis=-1)
+            return squares.residuals(parameters, w)
 
     def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, by one backward pass for each output."""
-        self._require_squares()
-        parameters, size = self._parameters(w), self.network.size
-        own = self.samples * self.network.outputs
-        rows = own + size * len(self.penalties.items)
-        require_memory(self.backend, "Jacobian", w, rows, size)
-
-        def work(step: int) -> None:
-            squares.fill_jacobian(self._passes, parameters, parts(step, 0, self.samples), matrix)
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            shape = (*w.shape[:-1], rows, size)
-            matrix = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
-            kind = ("jacobian", tuple(w.shape))
-            self._chunks.in_memory(kind, work, squares.block_samples(self._passes, w))
-            for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
-                matrix[..., row : row + size, :] = part
-            return matrix
+            return squares.jacobian(parameters, w)
 
     def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
         """The value, the gradient and `J'J`, block by block."""
-        self._require_squares()
-        parameters, size, lead = self._parameters(w), self.network.size, tuple(w.shape[:-1])
-        groups = min(MATRIX_GROUPS, self.samples)
-        require_memory(self.backend, "matrix J'J", w, size, size, copies=groups + 2)
-        ends = [self.samples * k // groups for k in range(groups + 1)]
-        threads = min(groups, self._chunks.threads_for(self._work * size))
-
-        def work(step: int) -> list[Any]:
-            tasks = [
-                functools.partial(
-                    squares.normal, self._passes, parameters, lead, parts(step, ends[k], ends[k + 1])
-                )
-                for k in range(groups)
-            ]
-            return self._chunks.add(tasks, threads)
-
+        squares, parameters = self._squares(), self._parameters(w)
         with self.backend.working():
-            kind = ("normal_equations", tuple(w.shape))
-            step = squares.block_samples(self._passes, w)
-            value, gradient, matrix = self._chunks.in_memory(kind, work, step)
-            self.penalties.add_gradient(gradient, w)
-            for part in self.penalties.diagonals():
-                matrix += part * part
-            return self.penalties.with_value(value, w), gradient, matrix
+            return squares.normal_equations(parameters, w)
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
@@ -320,12 +260,16 @@ class EmpiricalRisk(Objective):
         """The risk itself: all replicas see the same data."""
         return self
 
-    def _require_squares(self) -> None:
-        if not isinstance(self._divergence, SquaredError):
-            raise NotImplementedError(f"only SquaredError has residuals, not {self.divergence!r}")
-        for penalty in self.penalties.items:
-            if not isinstance(penalty, L2):
-                raise NotImplementedError(f"only an L2 penalty is a sum of squares, not {penalty!r}")
+    def _squares(self) -> Squares:
+        if self._no_squares:
+            raise NotImplementedError(self._no_squares)
+        return Squares(self._passes, self._chunks, self.penalties)
+
+    def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
+        """The namespace of dual numbers, and the parameters as such, which move along `v`."""
+        check_direction(self.backend, w, v)
+        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
+        return dual, self._network.parameters(w_along_v, dual)
 
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)

@@ -2,50 +2,117 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ...device.arrays import Array, Matrix, Scalar, Units, Vector
+from ...divergences import Divergence, SquaredError
 from ...network import Parameters
+from ..matrices import require_memory
 from .accumulate import SampleAccumulator
-from .chunks import added
+from .chunks import Chunks, added, parts
 from .data import Chunk
 from .passes import Passes
+from .penalties import L2, Penalties, Penalty
 from .terms import one_hot
 
+MATRIX_GROUPS = 4  # the most partial matrices held at once
 JACOBIAN_BYTES = 2**24  # of the rows of a Jacobian that are multiplied at once
 
 
-def block_samples(passes: Passes, w: Vector) -> int:
-    """Samples in a block of rows of the Jacobian at `w`."""
-    return max(16, JACOBIAN_BYTES // (w.size * passes.network.outputs * passes.data.item))
+def lacking(divergence: Divergence, penalties: Sequence[Penalty]) -> str:
+    """Why a risk is no sum of squares; nothing if it is one."""
+    if not isinstance(divergence, SquaredError):
+        return f"only SquaredError has residuals, not {divergence!r}"
+    for penalty in penalties:
+        if not isinstance(penalty, L2):
+            return f"only an L2 penalty is a sum of squares, not {penalty!r}"
+    return ""
 
 
-def residuals(passes: Passes, parameters: Parameters, parts: Sequence[slice]) -> list[Vector]:
-    """Those of each of `parts`, `(..., samples * outputs)`."""
-    found: list[Vector] = []
-    for chunk in passes.data.walk(parts):
-        outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
-        found.append(_residuals(passes, outputs, chunk))
-    return found
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """A risk as `1/2 r'r` at `w` and the parameters that it holds; who asks sees to `backend.working()`."""
+
+    passes: Passes
+    chunks: Chunks
+    penalties: Penalties
+
+    def residuals(self, parameters: Parameters, w: Vector) -> Vector:
+        """`r`: those of the samples, and of each penalty `(P,)` more."""
+        passes, chunks = self.passes, self.chunks
+
+        def work(step: int) -> list[Vector]:
+            found: list[Vector] = []
+            for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
+                outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
+                found.append(_residuals(passes, outputs, chunk))
+            return found
+
+        found = chunks.in_memory(("residuals", tuple(w.shape)), work, chunks.chunk)
+        found += [factor * w for factor in self.penalties.factors()]
+        return passes.backend.xp.concat(found, axis=-1)
+
+    def jacobian(self, parameters: Parameters, w: Vector) -> Matrix:
+        """`J`, block by block."""
+        passes, chunks, size = self.passes, self.chunks, int(w.shape[-1])
+        backend, lead = passes.backend, tuple(w.shape[:-1])
+        own = chunks.samples * passes.network.outputs
+        rows = own + size * len(self.penalties.items)
+        require_memory(backend, "Jacobian", w, rows, size)
+        matrix = backend.xp.empty((*lead, rows, size), dtype=w.dtype, device=backend.device)
+
+        def work(step: int) -> None:
+            row = 0
+            for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
+                _, block = _jacobian_block(passes, parameters, chunk, lead)
+                matrix[..., row : row + block.shape[-2], :] = block
+                row += block.shape[-2]
+
+        chunks.in_memory(("jacobian", tuple(w.shape)), work, self._block(w))
+        for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
+            matrix[..., row : row + size, :] = part
+        return matrix
+
+    def normal_equations(self, parameters: Parameters, w: Vector) -> tuple[Scalar, Vector, Matrix]:
+        """The value, `J'r` and `J'J`, added up by threads."""
+        passes, chunks = self.passes, self.chunks
+        size, lead = int(w.shape[-1]), tuple(w.shape[:-1])
+        groups = min(MATRIX_GROUPS, chunks.samples)
+        require_memory(passes.backend, "matrix J'J", w, size, size, copies=groups + 2)
+        ends = [chunks.samples * k // groups for k in range(groups + 1)]
+        threads = min(groups, chunks.threads_for(chunks.work * size))
+
+        def work(step: int) -> list[Any]:
+            tasks = [
+                functools.partial(_normal, passes, parameters, lead, parts(step, *pair))
+                for pair in pairwise(ends)
+            ]
+            return chunks.add(tasks, threads)
+
+        kind = ("normal_equations", tuple(w.shape))
+        value, gradient, matrix = chunks.in_memory(kind, work, self._block(w))
+        self.penalties.add_gradient(gradient, w)
+        for part in self.penalties.diagonals():
+            matrix += part * part
+        return self.penalties.with_value(value, w), gradient, matrix
+
+    def _block(self, w: Vector) -> int:
+        """Samples in a block of rows of the Jacobian."""
+        numbers = w.size * self.passes.network.outputs
+        return max(16, JACOBIAN_BYTES // (numbers * self.passes.data.item))
 
 
-def fill_jacobian(passes: Passes, parameters: Parameters, parts: Sequence[slice], matrix: Matrix) -> None:
-    """Writes the rows of the Jacobian of `parts`, which begin with the first sample, into `matrix`."""
-    row = 0
-    for chunk in passes.data.walk(parts):
-        _, block = _jacobian_block(passes, parameters, chunk, tuple(matrix.shape[:-2]))
-        matrix[..., row : row + block.shape[-2], :] = block
-        row += block.shape[-2]
-
-
-def normal(
-    passes: Passes, parameters: Parameters, lead: tuple[int, ...], parts: Sequence[slice]
+def _normal(
+    passes: Passes, parameters: Parameters, lead: tuple[int, ...], group: Sequence[slice]
 ) -> tuple[Scalar, Vector, Matrix]:
-    """What `parts` add to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
+    """What `group` adds to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
     xp = passes.backend.xp
     sums: list[Array] = []
-    for chunk in passes.data.walk(parts):
+    for chunk in passes.data.walk(group):
         r, block = _jacobian_block(passes, parameters, chunk, lead)
         terms = [
             0.5 * xp.sum(r * r, axis=-1, dtype=passes.backend.accumulator),

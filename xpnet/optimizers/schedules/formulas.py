@@ -74,6 +74,10 @@ class Cosine(Formula):
     """From `initial` down to `minimum` in half a cosine of `steps` steps, and `minimum` from then on.
 
     `eta_k = minimum + (initial - minimum) (1 + cos(pi k / steps)) / 2` (Loshchilov, Hutter 2017).
+
+    >>> from xpnet.optimizers.schedules import Cosine
+    >>> [round(Cosine(0.1, 4).rate(k, {}), 4) for k in range(5)]
+    [0.1, 0.0854, 0.05, 0.0146, 0.0]
     """
 
     initial: float
@@ -105,6 +109,10 @@ class Restarts(Formula):
         schedule: one that is a formula in the step.
         period: the length of the first.
         growth: an integer of at least 1.
+
+    >>> from xpnet.optimizers.schedules import Cosine, Restarts
+    >>> [round(Restarts(Cosine(0.1, 2), 2).rate(k, {}), 4) for k in range(5)]
+    [0.1, 0.05, 0.1, 0.05, 0.1]
     """
 
     schedule: Schedule
@@ -112,8 +120,7 @@ class Restarts(Formula):
     growth: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.schedule, Formula):
-            raise TypeError(f"schedule must be a formula such as Cosine(0.1, 100), got {self.schedule!r}")
+        checks.instance("schedule", self.schedule, Formula, "a formula such as Cosine(0.1, 100)")
         keep(self, period=checks.count("period", self.period), growth=checks.count("growth", self.growth))
 
     def rate(self, step: int, memory: Memory) -> float | Array:
@@ -133,6 +140,10 @@ class WarmUp(Schedule):
     Attributes:
         schedule: any other, or whatever else can be a rate.
         steps: of the warm-up.
+
+    >>> from xpnet import GradientDescent
+    >>> from xpnet.optimizers.schedules import LinearDecay, WarmUp
+    >>> optimizer = GradientDescent(WarmUp(LinearDecay(0.1), 10))
     """
 
     schedule: Any

@@ -32,6 +32,10 @@ class Plateau(Schedule):
 
     Raises:
         TypeError, ValueError: a setting outside its range.
+
+    >>> from xpnet import Momentum
+    >>> from xpnet.optimizers.schedules import Plateau
+    >>> optimizer = Momentum(Plateau(0.1, factor=0.5, patience=20))
     """
 
     initial: float

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from ... import checks
@@ -21,7 +22,8 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
         TypeError: `schedule`, or one in it, is an array, a callable, or of a user's own kind.
     """
     if not isinstance(schedule, KINDS) or type(schedule) not in KINDS:
-        raise TypeError(f"schedule must be one of xpnet.schedules to be serialised, got {schedule!r}")
+        got = checks.shown(schedule)
+        raise TypeError(f"schedule must be one of xpnet.schedules to be serialized, got {got}")
     settings = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
     inner = settings.get("schedule")
     if isinstance(inner, Given) and isinstance(inner.given, float):
@@ -31,15 +33,22 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
     return {"kind": type(schedule).__name__} | settings
 
 
-def from_dict(settings: dict[str, Any]) -> Schedule:
+def from_dict(settings: Mapping[str, Any]) -> Schedule:
     """The schedule that `to_dict` wrote down.
 
     Raises:
         ValueError, TypeError: an unknown kind; settings that it does not have, or outside their range.
     """
-    own = dict(settings)
+    own = dict(checks.instance("settings", settings, Mapping, "a mapping that to_dict has made"))
     kinds = {kind.__name__: kind for kind in KINDS}
     kind = kinds[checks.choice("kind", own.pop("kind", None), kinds)]
     if isinstance(own.get("schedule"), dict):
         own["schedule"] = from_dict(own["schedule"])
+    wanted = {field.name: field.default is not MISSING for field in fields(kind)}
+    unknown = [checks.shown(name) for name in own if name not in wanted]
+    missing = [repr(name) for name, default in wanted.items() if name not in own and not default]
+    if unknown or missing:
+        found = f"unknown {', '.join(unknown)}" if unknown else f"no {', '.join(missing)}"
+        names = ", ".join(map(repr, wanted))
+        raise ValueError(f"settings of {kind.__name__} must be {names}, got {found}")
     return kind(**own)

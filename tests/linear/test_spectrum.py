@@ -1,96 +1,13 @@
-"""Matrix-free linear algebra against the dense kind."""
+"""The ends, the trace and the density of a spectrum against the eigenvalues themselves."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import assert_allclose, assert_array_equal, to_numpy
+from conftest import assert_allclose, to_numpy
+from oracles import symmetric, times
 
 from xpnet import linear
-
-
-def symmetric(values, seed=0):
-    random = np.random.default_rng(seed)
-    rotation, _ = np.linalg.qr(random.standard_normal((len(values), len(values))))
-    return rotation * np.asarray(values) @ rotation.T
-
-
-def times(A):
-    """The product with `A`, or with one matrix for each row."""
-    return lambda v: (A @ v[..., None])[..., 0]
-
-
-def counted(product):
-    def function(v):
-        function.calls += 1
-        return product(v)
-
-    function.calls = 0
-    return function
-
-
-def test_conjugate_gradient_solves(backend, dtype, tolerance):
-    A, b = symmetric(np.geomspace(1, 30, 20)), np.random.default_rng(1).standard_normal(20)
-    product = counted(times(backend.asarray(A, dtype)))
-    found = linear.conjugate_gradient(product, backend.asarray(b, dtype), tolerance=10 * tolerance)
-    x = backend.to_numpy(found.x)
-    assert found.outcome == "converged"
-    assert float(found.residual) <= 10 * tolerance
-    assert product.calls == found.iterations <= 25
-    np.testing.assert_allclose(x, np.linalg.solve(A, b), rtol=0, atol=1e3 * tolerance)
-    assert float(found.decrease) == pytest.approx(b @ x - x @ A @ x / 2, rel=1e3 * tolerance)
-
-
-def test_conjugate_gradient_on_rows_equals_single_ones(device):
-    matrices = [symmetric(np.geomspace(1, k, 8), k) for k in (2, 50, 1000)]
-    matrices[1] = matrices[1] - 20 * np.eye(8)  # indefinite
-    b = device.asarray(np.random.default_rng(0).standard_normal((3, 8)))
-    many = linear.conjugate_gradient(times(device.asarray(np.stack(matrices))), b)
-    for r, A in enumerate(matrices):
-        one = linear.conjugate_gradient(times(device.asarray(A)), b[r])
-        assert_allclose(many.x[r], one.x, rtol=1e-10)
-        assert_allclose(many.decrease[r], one.decrease, rtol=1e-10)
-        assert many.outcome[r] == one.outcome
-    assert many.outcome[1] == "negative curvature"
-
-
-def test_negative_curvature_is_found_and_shown(device):
-    A = device.asarray(symmetric([-1.0, 1.0, 2.0, 3.0]))
-    found = linear.conjugate_gradient(times(A), device.xp.ones(4))
-    assert found.outcome == "negative curvature"
-    assert found.direction @ A @ found.direction <= 0
-    assert device.xp.ones(4) @ found.x > 0  # still a direction of descent
-    at_once = linear.conjugate_gradient(times(-device.xp.eye(4)), device.xp.ones(4))
-    assert_array_equal(at_once.x, device.xp.ones(4))
-    assert at_once.iterations == 1
-
-
-@pytest.mark.parametrize("values", [[1.0, 2.0, 5.0, 9.0], [-2.0, 1.0, 2.0, 4.0]])
-def test_a_ball_ends_the_way(values, device):
-    A, b = device.asarray(symmetric(values)), device.asarray([1.0, 2.0, -1.0, 0.5])
-    for radius in (0.1, 0.3):
-        found = linear.conjugate_gradient(times(A), b, radius=device.asarray(radius))
-        assert found.outcome == "boundary"
-        assert np.linalg.norm(to_numpy(found.x)) == pytest.approx(radius, rel=1e-12)
-        assert float(found.decrease) == pytest.approx(
-            float(b @ found.x - found.x @ A @ found.x / 2), rel=1e-10
-        )
-        cauchy = radius * b / np.linalg.norm(to_numpy(b))
-        assert found.decrease >= b @ cauchy - cauchy @ A @ cauchy / 2 - 1e-12
-
-
-def test_iterations_are_limited(device):
-    A = device.asarray(symmetric(np.geomspace(1, 1e6, 30)))
-    found = linear.conjugate_gradient(times(A), device.xp.ones(30), iterations=4)
-    assert found.outcome == "iterations used up"
-    assert found.iterations == 4
-
-
-def test_zero_right_side(device):
-    found = linear.conjugate_gradient(times(device.xp.eye(3)), device.xp.zeros(3))
-    assert found.outcome == "converged"
-    assert found.iterations == 0
-    assert_array_equal(found.x, 0)
 
 
 def test_lanczos_is_a_tridiagonalization(backend, dtype, tolerance):
@@ -172,3 +89,68 @@ def test_probes_are_the_same_everywhere(backend, dtype):
     assert set(np.unique(backend.to_numpy(here))) == {-1.0, 1.0}
     with pytest.raises(ValueError, match="unknown kind"):
         linear.probes(np.zeros(3), 2, kind="uniform")
+
+
+def test_a_start_in_an_invariant_space_does_not_hide_the_ends(device):
+    values = device.asarray(np.concatenate([[-0.637], np.linspace(-0.398, 3, 30), [9.0]]))
+    start = device.asarray(np.r_[0.0, np.ones(30), 0.0])
+    found = linear.extreme_eigenvalues(lambda v: values * v, start)
+    assert found.smallest == pytest.approx(-0.637, rel=1e-8)
+    assert found.largest == pytest.approx(9, rel=1e-8)
+    found = linear.extreme_eigenvalues(lambda v: values * v, device.asarray(np.eye(32)[5]))
+    assert found.smallest == pytest.approx(-0.637, rel=1e-8)
+    assert found.largest == pytest.approx(9, rel=1e-8)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-20, -3e20])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_the_density_of_one_eigenvalue_integrates_to_one(name, value, device):
+    probes = linear.probes(device.asarray(np.zeros(50), name), 4)
+    found = linear.spectral_density(lambda v: value * v, probes, 5)
+    grid, density = (to_numpy(array).astype("float64") for array in found)
+    assert (density * np.gradient(grid)).sum() == pytest.approx(1, rel=1e-2)
+    assert grid[0] < value < grid[-1]
+
+
+def test_the_density_integrates_to_one_on_any_grid():
+    values = np.linspace(0, 1, 40)
+    for points in (24, 30, 100, 1000):
+        grid, density = linear.spectral_density(
+            lambda v: values * v, linear.probes(np.zeros(40), 8), 12, points=points
+        )
+        assert density.sum() * (grid[1] - grid[0]) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda A, v: linear.lanczos(A, np.zeros(3), 2), "start must not be zero"),
+        (
+            lambda A, v: linear.lanczos(A, np.array([[1.0, 0], [0, 0]]), 2),
+            "must not be zero, in any row",
+        ),
+        (lambda A, v: linear.lanczos(lambda v: v * np.inf, v, 2), "product returned NaN or infinity"),
+        (lambda A, v: linear.lanczos(A, v, 0), "steps must be at least 1, got 0"),
+        (lambda A, v: linear.ritz(v, v[:2]), r"beside must have the shape of diagonal, \(3,\), got \(2,\)"),
+        (lambda A, v: linear.ritz(v, v * np.nan), "beside contains NaN"),
+        (lambda A, v: linear.extreme_eigenvalues(A, v, tolerance=np.nan), "tolerance must be .*got nan"),
+        (lambda A, v: linear.extreme_eigenvalues(A, v, steps=0), "steps must be at least 1, got 0"),
+        (lambda A, v: linear.extreme_eigenvalues(lambda v: v * np.nan, v), "product returned NaN"),
+        (lambda A, v: linear.trace(A, v), r"vectors must be \(R, P\)"),
+        (lambda A, v: linear.trace(lambda v: v * np.nan, v[None]), "product returned NaN"),
+        (lambda A, v: linear.spectral_density(A, v[None], 2, width=np.nan), "width must be .*got nan"),
+        (lambda A, v: linear.spectral_density(A, v[None], 2, width=-1), "width must be .*got -1"),
+        (
+            lambda A, v: linear.spectral_density(A, v[None], 2, width=1e-9),
+            "width must be at least .*got 1e",
+        ),
+        (
+            lambda A, v: linear.spectral_density(A, v[None], 2, points=3),
+            "points must be at least 24",
+        ),
+        (lambda A, v: linear.probes(v, 0), "count must be at least 1, got 0"),
+    ],
+)
+def test_arguments_are_checked(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(lambda v: v * np.array([1.0, 2.0, 3.0])[: v.shape[-1]], np.ones(3))

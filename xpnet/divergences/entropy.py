@@ -1,130 +1,16 @@
-"""Divergences of a network's outputs from their targets.
-
-Each is a sum over the output units of one sample; the empirical risk takes the mean over samples. Outputs
-are `(..., units, samples)`, targets `(units, samples)`. Each says which outputs it takes, and so below
-which activation it may stand.
-"""
+"""Cross-entropy, and its kin: of probabilities, or of the logits that they are made of."""
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal
 
-from . import checks
-from .device.arrays import Array, Namespace, Units
-from .layers.activation import REAL, UNIT, Activation, Range
-from .layers.activations import ACTIVATIONS, IDENTITY, SIGMOID, SOFTMAX
-
-_NONE: Mapping[Activation, Divergence] = MappingProxyType({})
-
-
-class Divergence(ABC):
-    """`Div(y, d)` of outputs `y` from targets `d`.
-
-    A divergence of one's own is a frozen dataclass of its settings, if it has any.
-
-    Attributes:
-        targets: what targets may be: "real" numbers, "unit" numbers in [0, 1], or a "distribution"
-            over the units of each sample. Class labels become one-hot targets whichever it is.
-        domain: the least and the largest that an output may be, both included. The last activation of
-            the network must have a `range` within.
-        logits: for last activations `f`, the divergence `Div(f(z), d)` as a function of the logits `z`,
-            where it can be had without overflow. It is used for these activations, and no others that
-            are called so.
-        of_logits: the one that outputs are handed to where they are logits already; None if they are
-            not. Then the last activation must be "identity".
-    """
-
-    targets: ClassVar[Literal["real", "unit", "distribution"]] = "real"
-    domain: ClassVar[Range] = REAL
-    logits: ClassVar[Mapping[Activation, Divergence]] = _NONE
-    from_logits: bool | None = None
-
-    @abstractmethod
-    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
-        """The divergence of each sample, `(..., samples)`."""
-
-    @abstractmethod
-    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
-        """The same, and its gradient with respect to the outputs, a new array of their shape.
-
-        What keeps to the operations of `xpnet.samplewise` is one launch on CuPy.
-        """
-
-    def on(self, activation: Activation | None) -> tuple[Divergence, bool]:
-        """What to evaluate on a network whose last layer has this activation, None if it has none.
-
-        Returns the divergence, and whether it is one of the logits below the activation, that is, of the
-        outputs of `network.on_logits()`.
-
-        Raises:
-            ValueError: the activation's outputs are not known to lie in the domain; the message names
-                the activations that fit.
-        """
-        if self.from_logits:
-            if activation != IDENTITY:
-                raise ValueError(
-                    f"{self!r} takes logits, so the network must end in Dense(units, 'identity'), "
-                    f"but it ends in {_ending(activation)}"
-                )
-            return next(iter(self.logits.values())), False
-        for own, divergence in self.logits.items():
-            if own == activation:
-                return divergence, True
-        low, high = self.domain
-        if (low, high) == REAL:
-            return self, False
-        known = None if activation is None else activation.range
-        if known is not None and low <= known[0] and known[1] <= high:
-            return self, False
-        fitting = [repr(own.name) for own in self.logits] or [
-            repr(name)
-            for name, own in ACTIVATIONS.items()
-            if own.range is not None and low <= own.range[0] and own.range[1] <= high
-        ]
-        hint = f"end it in Dense(units, {' or '.join(fitting)})" if fitting else "end it in one that fits"
-        if self.from_logits is False:
-            hint += f", or in Dense(units, 'identity') with {type(self).__name__}(from_logits=True)"
-        if activation is not None and known is None:
-            hint += f"; if its outputs lie within, say so by range=({low:g}, {high:g})"
-        raise ValueError(
-            f"{self!r} takes outputs in {_text(self.domain)}, but the network ends in "
-            f"{_ending(activation)}: {hint}"
-        )
-
-
-def _text(interval: Range) -> str:
-    low, high = interval
-    return f"{'(' if low == -math.inf else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
-
-
-def _ending(activation: Activation | None) -> str:
-    if activation is None:
-        return "a layer without an activation"
-    if activation.range is None:
-        return f"{activation.name!r}, whose range is not known"
-    return f"{activation.name!r}, whose outputs lie in {_text(activation.range)}"
-
-
-def _over_units(xp: Namespace, values: Units) -> Array:
-    return xp.sum(values, axis=-2)
-
-
-@dataclass(frozen=True)
-class SquaredError(Divergence):
-    """`1/2 sum_i (y_i - d_i)^2`."""
-
-    def value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
-        error = outputs - targets
-        return 0.5 * _over_units(xp, error * error)
-
-    def value_and_gradient(self, xp: Namespace, outputs: Units, targets: Units) -> tuple[Array, Units]:
-        error = outputs - targets
-        return 0.5 * _over_units(xp, error * error), error
+from .. import checks
+from ..device.arrays import Array, Namespace, Units
+from ..layers.activation import UNIT
+from ..layers.activations import IDENTITY, SIGMOID, SOFTMAX
+from .base import Divergence, over_units
 
 
 @dataclass(frozen=True)
@@ -143,7 +29,7 @@ class SoftmaxCrossEntropy(Divergence):
         z = outputs - xp.max(outputs, axis=-2, keepdims=True)
         y = xp.exp(z)
         total = xp.sum(y, axis=-2, keepdims=True)
-        value = xp.log(xp.squeeze(total, axis=-2)) - _over_units(xp, z * targets)
+        value = xp.log(xp.squeeze(total, axis=-2)) - over_units(xp, z * targets)
         y /= total
         y -= targets
         return value, y
@@ -180,7 +66,7 @@ class SigmoidBinaryCrossEntropy(Divergence):
         value = xp.maximum(outputs, 0.0) - outputs * targets + xp.log1p(small)
         y = xp.where(outputs >= 0.0, xp.ones_like(small), small) / (1.0 + small)
         y -= targets
-        return _over_units(xp, value), y
+        return over_units(xp, value), y
 
 
 @dataclass(frozen=True, repr=False)
@@ -220,7 +106,7 @@ class _OfProbabilities(Divergence):
 class CrossEntropy(_OfProbabilities):
     """`-sum_i d_i log y_i` (with softmax: evaluated from the logits, gradient `y - d`).
 
-    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+    Outputs must be a distribution: in [0, 1], with a sum of 1 for each sample, as those of "softmax".
 
     Attributes:
         from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
@@ -228,13 +114,24 @@ class CrossEntropy(_OfProbabilities):
 
     Raises:
         TypeError: `from_logits` is neither True nor False.
+
+    >>> from xpnet import CrossEntropy, Dense, EmpiricalRisk, Network
+    >>> X, labels = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    >>> network = Network(1, Dense(2, "softmax"))
+    >>> logits = Network(1, Dense(2, "identity"))
+    >>> w = network.initialize(dtype="float64")
+    >>> first = EmpiricalRisk(network, CrossEntropy(), X, labels, dtype="float64")
+    >>> second = EmpiricalRisk(logits, CrossEntropy(from_logits=True), X, labels, dtype="float64")
+    >>> float(first.value(w)) == float(second.value(w))
+    True
     """
 
     targets = "distribution"
+    normalized = True
     logits = MappingProxyType({SOFTMAX: SoftmaxCrossEntropy()})
 
     def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
-        return -_over_units(xp, _times_log(xp, targets, outputs))
+        return -over_units(xp, _times_log(xp, targets, outputs))
 
     def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
         return -_ratio(xp, targets, outputs)
@@ -244,7 +141,7 @@ class CrossEntropy(_OfProbabilities):
 class KullbackLeibler(_OfProbabilities):
     """`sum_i d_i log(d_i / y_i)` (with softmax: evaluated from the logits, gradient `y - d`).
 
-    Outputs must lie in [0, 1]: of "softmax", whose outputs sum to 1, as a distribution's do.
+    Outputs must be a distribution: in [0, 1], with a sum of 1 for each sample, as those of "softmax".
 
     Attributes:
         from_logits: the network ends in "identity", and the softmax of its outputs is meant by `y`. Then
@@ -255,10 +152,11 @@ class KullbackLeibler(_OfProbabilities):
     """
 
     targets = "distribution"
+    normalized = True
     logits = MappingProxyType({SOFTMAX: SoftmaxKullbackLeibler()})
 
     def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
-        return -_over_units(xp, _times_log(xp, targets, outputs)) - _entropy(xp, targets)
+        return -over_units(xp, _times_log(xp, targets, outputs)) - _entropy(xp, targets)
 
     def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
         return -_ratio(xp, targets, outputs)
@@ -284,7 +182,7 @@ class BinaryCrossEntropy(_OfProbabilities):
     def _value(self, xp: Namespace, outputs: Units, targets: Units) -> Array:
         hit = _times_log(xp, targets, outputs)
         miss = _times_log(xp, 1.0 - targets, 1.0 - outputs)
-        return -_over_units(xp, hit + miss)
+        return -over_units(xp, hit + miss)
 
     def _gradient(self, xp: Namespace, outputs: Units, targets: Units) -> Units:
         hit = _ratio(xp, targets, outputs)
@@ -303,4 +201,4 @@ def _ratio(xp: Namespace, factor: Units, values: Units) -> Units:
 
 
 def _entropy(xp: Namespace, targets: Units) -> Array:
-    return -_over_units(xp, _times_log(xp, targets, targets))
+    return -over_units(xp, _times_log(xp, targets, targets))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from conftest import assert_allclose, assert_array_equal, to_numpy
-from oracles import DIVERGENCES, data
+from oracles import DIVERGENCES, OWN_SOFTMAX, data, torch_activation, torch_divergence
 
 import xpnet
 from xpnet import (
+    Activation,
     BinaryCrossEntropy,
     CrossEntropy,
     Dense,
@@ -26,42 +27,16 @@ from xpnet import (
     Network,
     SquaredError,
 )
-from xpnet.divergences import (
+from xpnet.divergences.entropy import (
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
     SoftmaxKullbackLeibler,
 )
 from xpnet.layers import ACTIVATIONS as LIBRARY
-from xpnet.testing import check_divergence, check_gradient
+from xpnet.testing import check_activation, check_divergence, check_gradient
 
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"]
 OWN = ElementwiseActivation("cube", lambda xp, z: z**3 + z, lambda xp, z: 3.0 * z * z + 1.0, of="input")
-
-
-def torch_activation(torch, name):
-    functional = torch.nn.functional
-    return {
-        "identity": lambda z: z,
-        "sigmoid": torch.sigmoid,
-        "tanh": torch.tanh,
-        "relu": torch.relu,
-        "leaky_relu": functional.leaky_relu,
-        "softplus": functional.softplus,
-        "softmax": lambda z: torch.softmax(z, dim=1),
-        "cube": lambda z: z**3 + z,
-    }[name]
-
-
-def torch_divergence(torch, divergence, y, d):
-    """Written out, per sample."""
-    kind = type(divergence)
-    if kind is SquaredError:
-        return 0.5 * ((y - d) ** 2).sum(dim=1)
-    if kind is CrossEntropy:
-        return -torch.special.xlogy(d, y).sum(dim=1)
-    if kind is KullbackLeibler:
-        return (torch.special.xlogy(d, d) - torch.special.xlogy(d, y)).sum(dim=1)
-    return -(torch.special.xlogy(d, y) + torch.special.xlogy(1 - d, 1 - y)).sum(dim=1)
 
 
 def torch_risk(torch, network, divergence, w, X, targets):
@@ -80,18 +55,20 @@ def torch_risk(torch, network, divergence, w, X, targets):
     return value.item(), w.grad.numpy()
 
 
+def takes(divergence):
+    """The last activations that it may stand above: logarithms want outputs in (0, 1)."""
+    if isinstance(divergence, SquaredError):
+        return [*ACTIVATIONS, OWN]
+    return ["softmax", OWN_SOFTMAX] if divergence.normalized else ["sigmoid", "softmax"]
+
+
 def combinations():
-    for divergence in DIVERGENCES:
-        for activation in [*ACTIVATIONS, OWN]:
-            # logarithms want outputs in (0, 1)
-            positive = activation in ("sigmoid", "softmax")
-            if isinstance(divergence, SquaredError) or positive:
-                yield divergence, activation
+    return [(divergence, activation) for divergence in DIVERGENCES for activation in takes(divergence)]
 
 
 @pytest.mark.parametrize("hidden", ["tanh", "relu", "softmax", OWN])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("divergence", "activation"), list(combinations()), ids=str)
+@pytest.mark.parametrize(("divergence", "activation"), combinations(), ids=str)
 def test_risk_equals_pytorch(torch, divergence, activation, bias, hidden, device):
     X, targets = data(divergence)
     network = Network(4, Dense(5, hidden, bias=bias), Dense(3, activation, bias=bias))
@@ -110,11 +87,11 @@ def test_risk_equals_pytorch(torch, divergence, activation, bias, hidden, device
 @pytest.mark.parametrize("divergence", DIVERGENCES, ids=str)
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, OWN], ids=str)
 def test_risk_equals_differences(divergence, activation, device):
-    if not isinstance(divergence, SquaredError) and activation not in ("sigmoid", "softmax"):
-        # any activation may sit below one with outputs in (0, 1)
-        layers = [Dense(5, activation), Dense(3, "sigmoid")]
-    else:
+    fitting = takes(divergence)
+    if activation in fitting:
         layers = [Dense(5, "tanh"), Dense(3, activation)]
+    else:  # any may sit below one that fits
+        layers = [Dense(5, activation), Dense(3, fitting[0])]
     X, targets = data(divergence, seed=3)
     network = Network(4, *layers)
     risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
@@ -199,7 +176,7 @@ def test_targets_of_zero_and_one_do_no_harm(device):
 def test_every_backend(backend, dtype, tolerance):
     for divergence in DIVERGENCES:
         X, targets = data(divergence)
-        for activation in ("sigmoid", "softmax"):
+        for activation in takes(divergence)[-2:]:
             network = Network(4, Dense(5, "tanh"), Dense(3, activation))
             values = []
             for own in (backend, xpnet.backend("numpy")):
@@ -220,26 +197,37 @@ def hard_sigmoid_slope(xp, y):
     return xp.where((y > 0.0) & (y < 1.0), 0.2 * xp.ones_like(y), 0.0)
 
 
-def sharp_softmax(xp, z):
-    return 1.0 / (1.0 + xp.exp(-3.0 * z))
+HARD_SIGMOID = ElementwiseActivation(
+    "sigmoid", hard_sigmoid, hard_sigmoid_slope, of="output", range=(0.0, 1.0)
+)
 
 
-def sharp_softmax_slope(xp, y):
-    return 3.0 * y * (1.0 - y)
+class SharpSoftmax(Activation):
+    """Softmax of three times its inputs; its name is the library's."""
+
+    name, range, distribution = "softmax", (0.0, 1.0), True
+
+    def forward(self, xp, z, bias):
+        z = 3.0 * (z if bias is None else z + bias)
+        y = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
+        y = y / xp.sum(y, axis=-2, keepdims=True)
+        return y, y
+
+    def backward(self, xp, y, gradient):
+        return 3.0 * y * (gradient - xp.sum(y * gradient, axis=-2, keepdims=True))
 
 
 @pytest.mark.parametrize(
-    ("name", "function", "slope", "divergence"),
+    ("own", "divergence"),
     [
-        ("sigmoid", hard_sigmoid, hard_sigmoid_slope, BinaryCrossEntropy()),
-        ("softmax", sharp_softmax, sharp_softmax_slope, CrossEntropy()),
-        ("softmax", sharp_softmax, sharp_softmax_slope, KullbackLeibler()),
+        (HARD_SIGMOID, BinaryCrossEntropy()),
+        (SharpSoftmax(), CrossEntropy()),
+        (SharpSoftmax(), KullbackLeibler()),
     ],
+    ids=str,
 )
-def test_an_activation_is_known_by_what_it_is_and_not_by_its_name(
-    name, function, slope, divergence, device
-):
-    own = ElementwiseActivation(name, function, slope, of="output", range=(0.0, 1.0))
+def test_an_activation_is_known_by_what_it_is_and_not_by_its_name(own, divergence, device):
+    check_activation(own)
     network = Network(4, Dense(3, own))
     X, targets = data(divergence)
     risk = EmpiricalRisk(network, divergence, X, targets, backend=device, dtype="float64")
@@ -248,11 +236,20 @@ def test_an_activation_is_known_by_what_it_is_and_not_by_its_name(
     want = divergence.value(xpnet.backend("numpy").xp, outputs.T, np.asarray(targets).T).mean()
     assert float(risk.value(w)) == pytest.approx(want, rel=1e-12)
     check_gradient(risk, w)
-    if name == "sigmoid":
-        library = EmpiricalRisk(
-            Network(4, Dense(3, name)), divergence, X, targets, backend=device, dtype="float64"
-        )
-        assert abs(float(library.value(w)) - want) > 1e-3
+    library = EmpiricalRisk(
+        Network(4, Dense(3, own.name)), divergence, X, targets, backend=device, dtype="float64"
+    )
+    assert abs(float(library.value(w)) - want) > 1e-3
+
+
+def test_a_distribution_that_does_not_sum_to_1_is_named():
+    class Halved(SharpSoftmax):
+        def forward(self, xp, z, bias):
+            y, cache = super().forward(xp, z, bias)
+            return 0.5 * y, cache
+
+    with pytest.raises(AssertionError, match="outputs do not sum to 1 over the units"):
+        check_activation(Halved())
 
 
 def risk_of(divergence, *layers):
@@ -276,7 +273,11 @@ def risk_of(divergence, *layers):
         (BinaryCrossEntropy(), Dense(3), r"'identity'.*end it in Dense\(units, 'sigmoid'\)"),
         (BinaryCrossEntropy(), Dense(3, "relu"), r"'relu'.*end it in Dense\(units, 'sigmoid'\)"),
         (BinaryCrossEntropy(), Dense(3, "leaky_relu"), r"'leaky_relu'.*Dense\(units, 'sigmoid'\)"),
-        (CrossEntropy(), Dense(3, OWN), r"'cube', whose range is not known.*say so by range=\(0, 1\)"),
+        (CrossEntropy(), Dense(3, OWN), r"that sum to 1 .*'cube', whose range is not known: .*'softmax'"),
+        # all outputs at 1 would be a risk of 0 whatever the classes, and below 0 with Kullback-Leibler
+        (CrossEntropy(), Dense(3, "sigmoid"), r"that sum to 1 .*'sigmoid', .*Dense\(units, 'softmax'\)"),
+        (KullbackLeibler(), Dense(3, "sigmoid"), r"that sum to 1 .*'sigmoid', .*Dense\(units, 'softmax'\)"),
+        (BinaryCrossEntropy(), Dense(3, OWN), r"'cube', whose range is not known.*range=\(0, 1\)"),
         (BinaryCrossEntropy(), LayerNorm(), r"a layer without an activation: end it .*'sigmoid'"),
         (CrossEntropy(), Dropout(0.5), r"a layer without an activation: end it .*'softmax'"),
         (
@@ -299,7 +300,7 @@ def test_what_is_evaluated_on_each_activation(divergence):
         low, high = activation.range
         if isinstance(divergence, SquaredError):
             assert divergence.on(activation) == (divergence, False)
-        elif low < 0.0 or high > 1.0:
+        elif low < 0.0 or high > 1.0 or (divergence.normalized and not activation.distribution):
             with pytest.raises(ValueError, match="takes outputs in"):
                 divergence.on(activation)
         else:

@@ -1,0 +1,154 @@
+"""Every public value: it survives pickle, copy and deepcopy, compares and hashes, wherever it goes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from oracles import NETWORK, Bowl, seeded_risk
+
+import xpnet
+from xpnet import layers, objectives, optimizers, schedules, training
+from xpnet.layers.activations import ACTIVATIONS
+from xpnet.optimizers import NAMES
+from xpnet.parameters import INITIALIZERS
+
+A, B, C = xpnet.after(3), xpnet.value_below(0.1), xpnet.gradient_below(1e-3)
+RATES = np.array([[0.1], [0.2]])
+
+
+@xpnet.elementwise
+def twice(xp, x):
+    return 2.0 * x
+
+
+@xpnet.samplewise
+def total(xp, x):
+    return xp.sum(x, axis=-2)
+
+
+# a value of each public class that can be made, or several
+VALUES = [
+    *NAMES.values(),
+    *ACTIVATIONS.values(),
+    *INITIALIZERS.values(),
+    *xpnet.PROBLEMS,
+    *xpnet.Outcome,
+    *xpnet.Offers,
+    xpnet.Adam(RATES, decay=0.1),
+    xpnet.Minibatch(xpnet.Momentum(RATES, RATES)),
+    xpnet.NonlinearCG(search=xpnet.Backtracking()),
+    xpnet.SteepestDescent(xpnet.Exact()),
+    xpnet.SteepestDescent(xpnet.Fixed(0.1)),
+    *(xpnet.StrongWolfe(), xpnet.Backtracking(), xpnet.Exact(), xpnet.Fixed(0.1)),
+    schedules.Constant(0.1),
+    schedules.Cosine(0.1, 9),
+    schedules.ExponentialDecay(0.1, 0.5),
+    schedules.LinearDecay(0.1),
+    schedules.QuadraticDecay(0.1),
+    schedules.Plateau(0.1),
+    schedules.Restarts(schedules.Cosine(0.1, 9), 9),
+    schedules.WarmUp(RATES, 9),
+    *(A, B, C, A | B, A & B, (A | B) & C, A | B & C),
+    *(xpnet.change_below(0.1), xpnet.evaluations(9), xpnet.patience(2), xpnet.time_limit(3.0)),
+    *(xpnet.L1(0.1), xpnet.L2(0.2, biases=True)),
+    *(xpnet.BinaryCrossEntropy(), xpnet.CrossEntropy(from_logits=True), xpnet.SquaredError()),
+    xpnet.KullbackLeibler(),
+    *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
+    *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
+    *(twice, total, optimizers.Ending("why")),
+]
+# these are equal to nothing but themselves: what they hold is data
+OBJECTS = [
+    seeded_risk(),
+    xpnet.Quadratic(np.eye(2), backend="numpy"),
+    xpnet.ThresholdUnit(np.eye(2), [1, -1], backend="numpy"),
+    xpnet.LeastSquares(np.multiply, backend="numpy"),
+    xpnet.minimize(Bowl(), xpnet.Momentum(RATES), np.ones((2, 3)), stop=A),
+    xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,
+    next(iter(xpnet.iterate(Bowl(), "bfgs", np.ones(3)))),
+]
+# errors, rows of numbers, and what others see to
+NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "TraceError"}
+
+
+def copies(value):
+    yield copy.copy(value)
+    yield copy.deepcopy(value)
+    yield pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_value_is_equal_to_its_copies(value):
+    for same in copies(value):
+        assert same == value
+        assert hash(same) == hash(value)
+        assert repr(same) == repr(value)
+        assert same != "another"
+
+
+def test_different_values_differ():
+    assert len({*VALUES}) == len(VALUES)
+    for number, value in enumerate(VALUES):
+        assert value not in VALUES[:number]
+
+
+@pytest.mark.parametrize("value", OBJECTS, ids=lambda value: type(value).__name__)
+def test_an_object_can_be_kept(value):
+    assert value == value
+    assert {value: 1}[value] == 1
+    for other in copies(value):
+        assert type(other) is type(value)
+        assert other != value
+
+
+def public_classes():
+    for module in (xpnet, layers, objectives, optimizers, schedules, training):
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isclass(value) and value.__module__.startswith("xpnet"):
+                yield value
+
+
+@pytest.mark.parametrize("kind", [*dict.fromkeys(public_classes())], ids=lambda kind: kind.__name__)
+def test_there_is_a_value_of_each_public_class(kind):
+    """So that a new one is looked at here."""
+    if not inspect.isabstract(kind) and kind.__name__ not in NONE:
+        assert any(isinstance(value, kind) for value in [*VALUES, *OBJECTS])
+    for same in copies(kind):
+        assert same is kind
+
+
+@pytest.mark.parametrize("name", xpnet.__all__)
+def test_a_public_name_is_found_again(name):
+    value = getattr(xpnet, name)
+    if not inspect.ismodule(value):
+        assert pickle.loads(pickle.dumps(value)) == value
+
+
+@pytest.mark.parametrize("way", ["loky", "threading", "multiprocessing"])
+def test_joblib_trains(way):
+    joblib = pytest.importorskip("joblib", reason="joblib is not installed")
+    objective = seeded_risk()
+    starts = [NETWORK.initialize(seed, "numpy", "float64") for seed in range(2)]
+    stop = xpnet.after(4) | xpnet.value_below(1e-9)
+    want = [xpnet.minimize(objective, "lbfgs", w, stop=stop) for w in starts]
+    work = joblib.delayed(xpnet.minimize)
+    runs = joblib.Parallel(2, backend=way)(work(objective, "lbfgs", w, stop=stop) for w in starts)
+    for run, one in zip(runs, want, strict=True):
+        assert run.outcome is one.outcome
+        for name in ("w", "best_w"):
+            np.testing.assert_array_equal(getattr(run, name), getattr(one, name))
+        np.testing.assert_array_equal(run.history.value, one.history.value)
+
+
+def test_an_error_takes_its_run_along():
+    with pytest.raises(ValueError, match="must be") as caught:
+        xpnet.minimize(Bowl(), xpnet.GradientDescent(lambda k: 0.1 if k < 4 else float("nan")), np.ones(3))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert again.run.value == caught.value.run.value
+    assert again.run.steps == 4
