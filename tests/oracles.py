@@ -309,7 +309,7 @@ def classification(backend="numpy", dtype="float64"):
 
 
 class Saddle(Objective):
-    """`(5 x^2 - y^2) / 2 + y^4 / 4`: row 11, a saddle at zero, minima at (0, +-1)."""
+    """`(5 x^2 - y^2) / 2 + y^4 / 4`: row 11, a saddle at zero, minima of -1/4 at (0, +-1)."""
 
     def value(self, w):
         x, y = w[..., 0], w[..., 1]

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from conftest import to_numpy
-from oracles import example, regression
+from oracles import Saddle, example, regression
 
 import xpnet
 from xpnet import (
@@ -85,21 +85,6 @@ class Watched(Objective):
 
     def gauss_newton(self, w):
         return self.objective.gauss_newton(w)
-
-
-class Saddle(Objective):
-    """Row 11: `(5 x^2 - y^2) / 2 + y^4 / 4`, a saddle at zero, minima of -1/4 at (0, +-1)."""
-
-    def value(self, w):
-        x, y = w[..., 0], w[..., 1]
-        return 0.5 * (5 * x * x - y * y) + y**4 / 4
-
-    def value_and_gradient(self, w):
-        x, y = w[..., 0], w[..., 1]
-        return self.value(w), np.stack([5 * x, y**3 - y], axis=-1)
-
-    def hessian_product(self, w, v):
-        return np.stack([5 * v[..., 0], (3 * w[..., 1] ** 2 - 1) * v[..., 1]], axis=-1)
 
 
 class Cancelled(Objective):

@@ -13,7 +13,7 @@ from .base import Endings, Optimizer, Record, State, evaluate
 from .last_resort import LastResort, last_resort, merged
 from .line_search import LineSearch, rounding
 from .outcome import Ending
-from .replicas import Numbers, column, numbers, row_norms
+from .replicas import Numbers, column, numbers, row_norms, solved
 from .searches import (
     JUMPS,
     ROUNDED,
@@ -204,17 +204,17 @@ class Descent(Optimizer):
                 state["idle"] = state["level"] = host.zeros_like(level)
                 return endings
         eps = float(info.eps)
-        solved = abs(start.values) <= eps ** (4 / 3) * state["most"]
+        done = solved(abs(start.values), state["most"], eps)
         tiny = norms <= eps ** (2 / 3) * state["largest"]
         for r, ending in enumerate(endings):
             if ending is None and start.active[r] and not moved[r] and level[r] == last:
                 ending = move.endings[r]
-            hidden = solved[r] or (ending is JUMPS and tiny[r])
+            hidden = done[r] or (ending is JUMPS and tiny[r])
             endings[r] = ROUNDED if ending not in (None, STATIONARY) and hidden else ending
         idle = start.active & ~moved
         if move.value is not None:
             # on a plateau the gradient alone tells that it goes on: to a minimum, or away from a saddle
-            less = (norms < state["low"] / NEWS) & ~solved
+            less = (norms < state["low"] / NEWS) & ~done
             more = norms > state["high"] * NEWS
             state["low"] = host.where(lower | less | host.isnan(state["low"]), norms, state["low"])
             state["high"] = host.where(lower | more | host.isnan(state["high"]), norms, state["high"])

@@ -17,7 +17,7 @@ from ..objectives import Objective
 from .base import Optimizer, Record, State, evaluate
 from .model import Model, Proposal
 from .outcome import Ending, Outcome
-from .replicas import Numbers, inner, merged, numbers, row_norms
+from .replicas import Numbers, inner, merged, numbers, row_norms, solved
 from .searches import NON_FINITE, STATIONARY
 
 GAIN = 1e-4  # the least gain ratio of a step that is taken
@@ -114,7 +114,7 @@ class GainRatio(Optimizer):
         off = rounding(backend, w, model.value)
         size = host.where(host.isfinite(values), host.abs(values), 0.0)
         state["most"] = host.maximum(state["most"], size)
-        solved = size <= float(xp.finfo(w.dtype).eps) ** (4 / 3) * state["most"]
+        done = solved(size, state["most"], float(xp.finfo(w.dtype).eps))
         endings = list(model.endings) or [None] * values.shape[0]
         pending = state["active"] & host.isfinite(values) & _none(backend, endings)
         reached, value, gradient = w, state.get("value", model.value), model.gradient
@@ -153,7 +153,7 @@ class GainRatio(Optimizer):
             for r, ending in enumerate(self._endings(backend, model, w, off, fallen)):
                 again[r] &= ending.outcome is not Outcome.CONVERGED
                 if stuck[r] and not again[r]:
-                    endings[r] = ROUNDED if solved[r] and ending is STUCK else ending
+                    endings[r] = ROUNDED if done[r] and ending is STUCK else ending
             self._begin_anew(backend, state, again)
         state["active"] = state["active"] & _none(backend, endings)
         rate = used[:, None] if w.ndim > 1 else float(used[0])

@@ -59,3 +59,8 @@ def merged(backend: Backend, rows: Numbers, new: Any, old: Any) -> Any:
         return old
     mask = backend.asarray(rows)
     return backend.xp.where(mask[:, None] if new.ndim > 1 else mask, new, old)
+
+
+def solved(sizes: Numbers, most: Numbers, eps: float) -> Numbers:
+    """Which magnitudes of values are nothing beside `most`, the largest met: the problem is solved."""
+    return sizes <= eps ** (4 / 3) * most
