@@ -22,7 +22,16 @@ from .device.select import backend, backends
 from .layers import ElementwiseActivation
 from .rules import Elementwise
 
-PACKAGES = ("xpnet", "numpy", "array-api-compat", "threadpoolctl", "cupy", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = (
+    "xpnet",
+    "numpy",
+    "array-api-compat",
+    "threadpoolctl",
+    "numba",
+    "cupy",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)
 NETWORK = xpnet.Network(3, xpnet.Dense(5, "tanh"), xpnet.Dense(3, "softmax"))
 
 
@@ -80,7 +89,7 @@ def check_training(place: Backend) -> None:
 
 def check_same(place: Backend) -> None:
     """The same training run ends where it ends on NumPy."""
-    ours, theirs = place.to_numpy(_train(place).w), _train(backend("numpy")).w
+    ours, theirs = place.to_numpy(_train(place).w), _train(backend("numpy", kernels="numpy")).w
     if not _close(ours, theirs, 1e-8, 1e-8):
         most = float(backend("numpy").xp.max(backend("numpy").xp.abs(ours - theirs)))
         raise AssertionError(f"parameters differ by {most:g}")
@@ -119,13 +128,15 @@ def show() -> bool:
             continue
     print("\nbackends")
     for place in backends():
-        print(f"  {place.describe()}, {place.free_memory() / 1e9:.1f} GB free")
+        print(f"  {place.describe()}, {place.free_memory() / 1e9:.1f} GB free, kernels of {place.kernels}")
     try:
         backend("cupy")
     except xpnet.BackendError as error:
         print(f"  no CuPy: {error}")
+    kernels = os.environ.get("XPNET_KERNELS")
+    print(f"\nXPNET_KERNELS {'is not set' if kernels is None else '= ' + repr(kernels)}")
     variable = os.environ.get("XPNET_BACKEND")
-    print(f"\nXPNET_BACKEND {'is not set' if variable is None else '= ' + repr(variable)}: ", end="")
+    print(f"XPNET_BACKEND {'is not set' if variable is None else '= ' + repr(variable)}: ", end="")
     try:
         print(f"xpnet.backend() is {backend().describe()}")
     except xpnet.BackendError as error:
@@ -157,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
         for place in backends():
             print(f"\nchecks on {place.describe()}")
             whats = [check_rules, check_gradient, check_training]
-            good &= all([check(what, place) for what in whats + [check_same] * (place.name != "numpy")])
+            good &= all([check(what, place) for what in whats + [check_same] * (place.kernels != "numpy")])
         print("\nall is well" if good else "\nsomething FAILED, see above")
     return 0 if good else 1
 

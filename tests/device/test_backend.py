@@ -231,8 +231,9 @@ def test_backends_are_values(backend):
 
 def test_backends_are_pickled_by_name(monkeypatch):
     fake_cupy(monkeypatch, 2)
-    places = [xpnet.backend("numpy"), xpnet.backend("cupy:0"), xpnet.backend("cupy:1")]
-    assert [place.__reduce__()[1] for place in places] == [("numpy",), ("cupy:0",), ("cupy:1",)]
+    places = [xpnet.backend("numpy", kernels="numpy"), xpnet.backend("cupy:0"), xpnet.backend("cupy:1")]
+    names = [("numpy", "numpy"), ("cupy:0", "cuda"), ("cupy:1", "cuda")]
+    assert [place.__reduce__()[1] for place in places] == names
     assert len(set(places)) == 3
     again = pickle.loads(pickle.dumps(places))
     assert again == places

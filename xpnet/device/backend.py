@@ -14,7 +14,8 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from importlib import metadata
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from .plain import HostArray, is_masked, plain_array, refuse_half
 from .threads import ahead
 from .upload import upload
 
+Kernels: TypeAlias = Literal["numpy", "numba", "cuda"]
+"""What runs rules: NumPy's functions, loops that Numba compiles, or CUDA kernels."""
+
 
 class BackendError(RuntimeError):
     """The backend asked for is unknown, not installed, or has no such device."""
@@ -36,8 +40,9 @@ class BackendError(RuntimeError):
 class Backend:
     """An array library and a device of it.
 
-    Two are equal where the library has the same name and the device the same number or name. A pickled one
-    is found by these again, and so needs that library and that device where it is read.
+    Two are equal where the library has the same name, the device the same number or name, and the kernels
+    are the same. A pickled one is found by these again, and so needs that library, that device, and Numba,
+    if it makes the kernels, where it is read.
 
     Attributes:
         name: "numpy" or "cupy".
@@ -63,14 +68,20 @@ class Backend:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.name in ("numpy", "cupy"):
-            return _selected, (":".join(map(str, self._key)),)
+            name = f"{self.name}:{self.device.id}" if self.name == "cupy" else self.name
+            return _selected, (name, self.kernels)
         return _imported, (self.name, self.xp.__name__, self.device)
 
     @functools.cached_property
     def _key(self) -> tuple[Any, ...]:
         if self.name == "numpy":
-            return (self.name,)
+            return self.name, self.kernels
         return self.name, getattr(self.device, "id", str(self.device))
+
+    @functools.cached_property
+    def kernels(self) -> Kernels:
+        """What runs rules here. Rules read it from `xp`, which says so where they are compiled."""
+        return "cuda" if self.name == "cupy" else getattr(self.xp, "kernels", "numpy")
 
     def asarray(self, values: Any, dtype: Any = None, *, name: str = "array") -> Array:
         """`values` as an array of this backend, of `dtype` if one is given.
@@ -202,7 +213,8 @@ class Backend:
     def describe(self) -> str:
         """The backend and its device in words, such as "numpy on AMD EPYC (2 cores)"."""
         if self.name == "numpy":
-            return f"numpy {np.__version__} on {processor()} ({os.cpu_count()} cores)"
+            rules = f" with numba {metadata.version('numba')}" if self.kernels == "numba" else ""
+            return f"numpy {np.__version__}{rules} on {processor()} ({os.cpu_count()} cores)"
         if self.name == "cupy":
             cupy = import_cupy()
             name = cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
@@ -275,10 +287,10 @@ def _has_another_meaning(array: object) -> bool:
     return type(array) is not np.ndarray and (is_masked(array) or isinstance(array, np.matrix))
 
 
-def _selected(name: str) -> Backend:
+def _selected(name: str, kernels: Kernels | None = None) -> Backend:
     from .select import backend
 
-    return backend(name)
+    return backend(name, kernels=None if kernels == "cuda" else kernels)
 
 
 def _imported(name: str, namespace: str, device: Any) -> Backend:

@@ -5,34 +5,50 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import importlib.util
 import logging
 import os
-from typing import Any
+import types
+from typing import Any, Literal
 
 from .. import checks
 from .arrays import compat
-from .backend import Backend, BackendError, import_cupy
+from .backend import Backend, BackendError, Kernels, import_cupy
 from .machine import keep_freed_memory
 
 logger = logging.getLogger("xpnet")
 
 
-def backend(name: str | Backend | None = None, device: int | None = None) -> Backend:
+def backend(
+    name: str | Backend | None = None,
+    device: int | None = None,
+    *,
+    kernels: Literal["auto", "numpy", "numba"] | None = None,
+) -> Backend:
     """The backend called `name`, else the one that `XPNET_BACKEND` names, else the best there is.
 
     Args:
         name: "numpy"; "cupy" (the current device) or "cupy:1" (that device); "auto": CuPy if it is
             installed and finds a device, else NumPy. The environment is read at each call.
         device: the number of a CUDA device, instead of the current one or that in the environment.
+        kernels: what runs rules on NumPy: "numba" (one compiled loop each), "numpy", or "auto": "numba"
+            if it is installed; by default what `XPNET_KERNELS` says, else "auto". On CuPy they are CUDA's.
+
+    A risk computes with the kernels of the backend that it is given; an optimizer, which finds its backend
+    by the point, with those of the environment.
 
     Raises:
-        BackendError: unknown name, package or driver missing, no such device.
+        BackendError: unknown name or kernels, package or driver missing, no such device.
     """
+    if kernels is not None:
+        _kernels(kernels)
     if device is not None:
         device = checks.count("device", device, 0)
     if isinstance(name, Backend):
         if device is not None and getattr(name.device, "id", None) != device:
             raise BackendError(f"device={device}, but name is a backend on {name.device}")
+        if kernels is not None and name.name == "numpy":
+            return _numpy_backend(_kernels(kernels))
         return name
     source = "name"
     if name is None:
@@ -42,14 +58,14 @@ def backend(name: str | Backend | None = None, device: int | None = None) -> Bac
         raise BackendError(f"{source} must be a string such as 'numpy' or 'cupy:1', got {got}")
     kind, colon, number = name.strip().lower().partition(":")
     if kind == "auto" and not colon:
-        return _automatic() if device is None else _cupy_backend(device)
+        return _automatic(kernels) if device is None else _cupy_backend(device)
     if kind == "numpy" and not colon:
         if device is not None:
             raise BackendError(
                 f"device={device} is the number of a CUDA device; {source}={name!r} has none"
             )
         keep_freed_memory()
-        return _numpy_backend()
+        return _numpy_backend(_kernels(kernels))
     if kind == "cupy":
         if colon and not number.isdecimal():
             raise BackendError(f"{source}={name!r}: the device must be a number, as in 'cupy:1'")
@@ -71,13 +87,13 @@ def backends() -> list[Backend]:
 
 
 def backend_of(array: Any, *, name: str = "w") -> Backend:
-    """The backend, device included, that `array` lives on.
+    """The backend, device included, that `array` lives on, with the kernels of the environment.
 
     Raises:
         TypeError: `array` is not an array.
     """
-    if _numpy_backend().owns(array):
-        return _numpy_backend()
+    if _numpy_backend("numpy").owns(array):
+        return _numpy_backend(_kernels(None))
     if compat.is_numpy_array(array) or not compat.is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array, such as network.initialize() returns, got {type(array).__name__}"
@@ -88,10 +104,39 @@ def backend_of(array: Any, *, name: str = "w") -> Backend:
 
 
 @functools.cache
-def _numpy_backend() -> Backend:
-    import array_api_compat.numpy  # brings all of NumPy with it, so not before it is needed
+def _numpy_backend(kernels: Kernels) -> Backend:
+    import array_api_compat.numpy as xp  # brings all of NumPy with it, so not before it is needed
 
-    return Backend("numpy", array_api_compat.numpy, "cpu")
+    if kernels == "numpy":
+        return Backend("numpy", xp, "cpu")
+    own = types.ModuleType(xp.__name__, xp.__doc__)  # the same, and says to rules that they are compiled
+    own.__dict__.update(vars(xp), kernels=kernels)
+    return Backend("numpy", own, "cpu")
+
+
+def _kernels(asked: str | None) -> Kernels:
+    """The kernels on NumPy: those asked for, else what `XPNET_KERNELS` names, else the best there are."""
+    source = "kernels"
+    if asked is None:
+        asked, source = os.environ.get("XPNET_KERNELS", "").strip().lower() or "auto", "XPNET_KERNELS"
+    if asked == "numpy":
+        return "numpy"
+    if asked == "auto":
+        return "numba" if has_numba() else "numpy"
+    if asked != "numba":
+        raise BackendError(f"{source}={asked!r} are no kernels: use 'auto', 'numpy' or 'numba'")
+    if not has_numba():
+        raise BackendError(
+            f"{source}='numba' needs Numba, which is not installed: "
+            "install it with 'pip install xpnet[fast]'"
+        )
+    return "numba"
+
+
+@functools.cache
+def has_numba() -> bool:
+    """Whether Numba is installed."""
+    return importlib.util.find_spec("numba") is not None  # which does not import it
 
 
 @functools.cache
@@ -99,12 +144,12 @@ def _said_automatic(choice: str) -> None:
     logger.info("backend 'auto' chose %s", choice)
 
 
-def _automatic() -> Backend:
+def _automatic(kernels: Literal["auto", "numpy", "numba"] | None) -> Backend:
     try:
         chosen = _cupy_backend(None)
     except BackendError as error:
         _said_automatic(f"numpy ({error})")
-        return backend("numpy")
+        return backend("numpy", kernels=kernels)
     _said_automatic(chosen.describe())
     return chosen
 

@@ -29,6 +29,12 @@ def array_type(xp: Any) -> type | None:
     return xp.ndarray if array_api_compat.is_cupy_namespace(xp) else None
 
 
+@functools.lru_cache(maxsize=16)
+def wants_loops(xp: Any) -> bool:
+    """Whether a namespace of NumPy asks for compiled loops, as that of a `Backend` may."""
+    return array_type(xp) is np.ndarray and getattr(xp, "kernels", "numpy") == "numba"
+
+
 def refuse_names(rule: Rule, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> NoReturn:
     raise TypeError(
         f"{rule.name} takes arrays {', '.join(rule.arrays)} and scalars "

@@ -3,7 +3,8 @@
 `@elementwise` makes a kernel of a plain function of a namespace, arrays, and keyword-only scalars. Called
 plainly, as `momentum(xp, w, gradient, velocity, rate=..., momentum=...)`, it is that function: the
 reference, for any array library and for dual numbers. `compute` and `write` do the same work fused: on
-NumPy block by block and without temporary arrays, on CuPy as one kernel launch. Elsewhere they call the
+NumPy block by block and without temporary arrays, or as one compiled loop where the namespace asks for it
+(that of a `Backend` with `kernels="numba"`); on CuPy as one kernel launch. Elsewhere they call the
 reference.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from . import arguments, cuda
 from . import numpy as host
 from .arguments import Aliases
+from .compiled import Loops
 from .graph import Graph
 from .program import Program, compile_program, wanted_uniforms, without_idle
 from .rule import Rule
@@ -51,6 +53,10 @@ class Elementwise(Rule):
         return trace(self.function, self.arrays, self.scalars, self.name)
 
     @functools.cached_property
+    def _loops(self) -> Loops:
+        return Loops(self.graph)
+
+    @functools.cached_property
     def _uniforms(self) -> tuple[int, ...]:
         return wanted_uniforms(self.graph)
 
@@ -77,7 +83,7 @@ class Elementwise(Rule):
         shape = arguments.broadcast(self, arrays, scalars)
         dtype = arrays[0].dtype
         outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
-        self._run(arrays, outputs, scalars, ((),) * len(outputs))
+        self._run(xp, arrays, outputs, scalars, ((),) * len(outputs))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
@@ -96,7 +102,7 @@ class Elementwise(Rule):
         scalars = arguments.checked(self, kind, arrays, scalars)
         shape = arguments.broadcast(self, arrays, scalars)
         aliases = arguments.aliases(self, xp, kind, into, arrays, shape, len(self.graph.outputs))
-        self._run(arrays, into, scalars, aliases)
+        self._run(xp, arrays, into, scalars, aliases)
 
     def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
@@ -108,7 +114,7 @@ class Elementwise(Rule):
     def sum(self, xp: Any, *arrays: Any, factor: float = 1.0, dtype: Any, **scalars: float) -> Any:
         """`factor` times the sum over the last axis of the result of a rule of one, added in `dtype`.
 
-        On CuPy one launch, and `dtype` is float64.
+        On CuPy one launch, as a compiled loop one pass, and `dtype` is float64.
         """
         kind = arguments.array_type(xp)
         if kind is not None:
@@ -120,6 +126,11 @@ class Elementwise(Rule):
             if len(arrays) > 1:
                 arguments.broadcast(self, arrays, scalars)
         if kind is None or kind is np.ndarray:
+            if arguments.wants_loops(xp) and dtype == np.float64:
+                shape = arguments.broadcast(self, arrays, scalars)
+                total = self._loops.total(arrays, scalars, shape, factor)
+                if total is not None:
+                    return total
             return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
@@ -152,9 +163,16 @@ class Elementwise(Rule):
             target[...] = result
 
     def _run(
-        self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
+        self,
+        xp: Any,
+        arrays: Sequence[Any],
+        outputs: Sequence[Any],
+        scalars: dict[str, Any],
+        aliases: Aliases,
     ) -> None:
         first: Any = outputs[0]
+        if arguments.wants_loops(xp) and self._loops.write(arrays, outputs, scalars, aliases):
+            return
         if isinstance(first, np.ndarray):
             wanted, dtype = self._uniforms, cast("Any", first).dtype
             values = host.uniform_values(self.graph, wanted, scalars, dtype) if wanted else []

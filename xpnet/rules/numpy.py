@@ -75,21 +75,21 @@ def run(
 
     def compute(block: tuple[slice, ...]) -> None:
         with np.errstate(**state):  # those of this thread
-            program.run(*[_part(value, block, first.ndim) for value in values])
+            program.run(*[part_of(value, block, first.ndim) for value in values])
 
     threads = available() if first.nbytes >= THREAD_BYTES else 1
     most = BLOCK_BYTES if threads == 1 else SHARED_BLOCK_BYTES
-    blocks = _blocks(first.shape, most // first.itemsize)
+    blocks = blocks_of(first.shape, most // first.itemsize)
     run_all([functools.partial(compute, block) for block in blocks], threads)
 
 
-def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
+def blocks_of(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
     """Slices that cover an array of `shape`, of at least one axis, each of at most `most` elements."""
     length, rest = shape[0], shape[1:]
     row = math.prod(rest)
     if row > most:
         for index in range(length):
-            for block in _blocks(rest, most):
+            for block in blocks_of(rest, most):
                 yield (slice(index, index + 1), *block)
         return
     rows = max(1, most // max(row, 1))
@@ -97,11 +97,11 @@ def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
         yield (slice(start, start + rows),)
 
 
-def _part(value: Any, block: tuple[slice, ...], ndim: int) -> Any:
+def part_of(value: Any, block: tuple[slice, ...], ndim: int) -> Any:
     """The part of `value` that broadcasts against `block` of an array of `ndim` dimensions."""
     if not isinstance(value, _ARRAY) or value.ndim == 0:
         return value
     own = block[ndim - value.ndim :]
     return value[
-        tuple(part if length > 1 else slice(None) for part, length in zip(own, value.shape, strict=False))
+        tuple(cut if length > 1 else slice(None) for cut, length in zip(own, value.shape, strict=False))
     ]

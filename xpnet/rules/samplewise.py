@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import arguments, cuda
+from .compiled import Loops
 from .graph import Graph
 from .rule import Rule
 from .trace import TraceError, trace
@@ -25,9 +26,9 @@ logger = logging.getLogger("xpnet")
 class Samplewise(Rule):
     """A rule `function(xp, *arrays, **numbers)` that yields one array, or a tuple of arrays.
 
-    `arrays` broadcast against each other. On CuPy it is one launch; there a function that cannot become a
-    kernel is called as it is, and a log message says so. Elsewhere every function is: on NumPy the arrays
-    of one chunk lie in the cache, and nothing is gained by fusing.
+    `arrays` broadcast against each other. On CuPy it is one launch, and a compiled loop where the namespace
+    asks for it; there a function that cannot become a kernel is called as it is, and a log message says so.
+    Elsewhere every function is: the arrays of one chunk lie in the cache.
     """
 
     @functools.cached_property
@@ -48,8 +49,23 @@ class Samplewise(Rule):
             logger.info("%s; it takes several launches on CuPy", error)
             return None
 
+    @functools.cached_property
+    def _loops(self) -> Loops | None:
+        """Its compiled loops, if it can become one."""
+        try:
+            return Loops(self.graph)
+        except TraceError as error:
+            logger.info("%s; it runs on NumPy", error)
+            return None
+
     def __call__(self, xp: Any, *arrays: Any, **numbers: float) -> Any:
         kind = arguments.array_type(xp)
+        if arguments.wants_loops(xp) and self._loops is not None:
+            numbers = arguments.checked(self, np.ndarray, arrays, numbers)
+            shape = arguments.broadcast(self, arrays, {})
+            results = self._loops.samplewise(arrays, numbers, shape)
+            if results is not None:
+                return tuple(results) if len(results) > 1 else results[0]
         if kind is None or kind is np.ndarray or self.source is None:
             return self.function(xp, *arrays, **numbers)
         numbers = arguments.checked(self, kind, arrays, numbers)

@@ -1,0 +1,301 @@
+"""Writes the loops of a traced rule for a compiler on the host (Numba): Python text, one pass over memory.
+
+There is one text for each way in which the arrays broadcast and outputs lie on inputs. An output that lies
+on an input is the same argument, and all arguments are told to lie apart, as a compiler that has to fear an
+overlap makes no vectors. No operation may be rounded otherwise than it says: then a number comes out the
+same in a vector and alone, so that bits depend neither on how arrays are cut nor on where they begin.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .functions import called, text
+from .graph import Graph, Node
+from .operations import OPERATIONS
+from .program import wanted_uniforms
+
+LANES = 256  # partial sums, each of every 256th number; a power of 2
+
+_APART = """
+@intrinsic
+def apart(context):  # the data of the arrays lie apart
+    def generate(context, builder, signature, values):
+        for argument in builder.function.args:
+            if argument.name.endswith(".4") and isinstance(argument.type, ir.PointerType):
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+    return types.void(), generate
+"""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An array that a loop reads or writes.
+
+    Attributes:
+        name: `A0` of the first array, `O0` of the first output, `U3` of the array that node 3 is.
+        mask: for each axis of the whole "1", or "0" where it is broadcast.
+        ndim: its own number of axes.
+        double: whether it is of float64 whatever the others are.
+    """
+
+    name: str
+    mask: str
+    ndim: int
+    written: bool = False
+    double: bool = False
+
+    @property
+    def own(self) -> list[int]:
+        """Its own axes, among those of the whole: the last; of results the sums over an axis lack that."""
+        shared = [axis for axis, bit in enumerate(self.mask) if bit == "1"]
+        return shared if len(shared) == self.ndim else [*range(len(self.mask))][-self.ndim :]
+
+
+class Axes:
+    """The loops over the axes of the whole, and how each argument is indexed in them.
+
+    Arguments are contiguous, so axes that each of them has, or lacks, together are one loop; the last
+    `apart` stay alone.
+    """
+
+    def __init__(self, arguments: Sequence[Argument], apart: int = 0) -> None:
+        self.arguments = {own.name: own for own in arguments}
+        self.groups: list[list[int]] = []
+        ndim = len(arguments[0].mask)
+        for axis in range(ndim):
+            alike = all(own.mask[axis - 1 : axis] == own.mask[axis] for own in arguments)
+            if self.groups and alike and axis < ndim - apart:
+                self.groups[-1].append(axis)
+            else:
+                self.groups.append([axis])
+        # an argument is seen with one axis for each of its loops, under another name
+        self._seen = {
+            name: f"seen{name}"
+            for name, own in self.arguments.items()
+            if own.ndim and own.ndim != len(self._groups(own))
+        }
+
+    def signature(self, dtype: str, numbers: int) -> str:
+        arrays = [
+            f"types.Array(types.{'float64' if own.double else dtype}, {own.ndim}, "
+            f"'C', readonly={not own.written})"
+            for own in self.arguments.values()
+        ]
+        return f"types.void({', '.join(arrays + ['types.float64'] * numbers)})"
+
+    def prologue(self) -> list[str]:
+        """The lines that make those."""
+        lines: list[str] = []
+        for name, seen in self._seen.items():
+            own = self.arguments[name]
+            lengths = [self._length(own, group) for group in self._groups(own)]
+            lines.append(f"{seen} = {name}.reshape(({', '.join(lengths) or '1'},))")
+        return lines
+
+    def _groups(self, own: Argument) -> list[list[int]]:
+        return [group for group in self.groups if own.mask[group[0]] == "1"]
+
+    def _length(self, own: Argument, group: list[int]) -> str:
+        return " * ".join(f"{own.name}.shape[{own.own.index(axis)}]" for axis in group)
+
+    def length(self, loop: int) -> str:
+        """How often a loop goes round."""
+        group = self.groups[loop]
+        for own in self.arguments.values():
+            if group[0] in own.own and own.mask[group[0]] == "1":
+                return self._length(own, group)
+        return "1"
+
+    def index(self, name: str, **places: str) -> str:
+        """The element of an argument, where loop `k` is at `ik`, or at `places["ik"]`."""
+        own = self.arguments[name]
+        parts = [f"i{k}" for k, group in enumerate(self.groups) if own.mask[group[0]] == "1"]
+        parts = parts or (["0"] if own.ndim else ["()"])
+        return f"{self._seen.get(name, name)}[{', '.join(places.get(part, part) for part in parts)}]"
+
+    def depth(self, name: str) -> int:
+        """How many of the loops must be open before its element is known."""
+        used = [k for k, group in enumerate(self.groups) if self.arguments[name].mask[group[0]] == "1"]
+        return used[-1] + 1 if used else 0
+
+
+class Writer:
+    """The lines that compute a graph's nodes.
+
+    `places[k]` is the argument in which array `k` lies. The scalars `numbers` come in double precision, and
+    so does what is made of them alone, unless `given` says what comes instead for each uniform node that
+    is wanted: "f" a number, "b" a truth value (both as a float64), "a" an array, "c" one of truth values.
+    """
+
+    def __init__(self, graph: Graph, places: Sequence[str], given: str | None) -> None:
+        self.graph, self.places, self.uniforms = graph, places, wanted_uniforms(graph)
+        self.given = given
+        self.numbers = (
+            [f"h{k}" for k in range(len(graph.scalars))]
+            if given is None
+            else [f"t{n}" for n, kind in zip(self.uniforms, given, strict=True) if kind in "fb"]
+        )
+
+    def name(self, number: int) -> str:
+        node = self.graph.nodes[number]
+        if node.operation == "constant":
+            return _constant(node.value, "T")
+        return f"v{self.places[node.value]}" if node.operation == "array" else f"t{number}"
+
+    def line(self, number: int) -> str:
+        node = self.graph.nodes[number]
+        return f"t{number} = {OPERATIONS[node.operation].loop.format(*map(self.name, node.arguments))}"
+
+    def load(self, argument: str, element: str) -> str:
+        """The line that reads an element of an argument."""
+        if argument[0] != "U":
+            return f"v{argument} = {element}"
+        number = int(argument[1:])
+        return f"t{number} = {element}" + " != T(0)" * self.graph.nodes[number].boolean
+
+    def computed(self, number: int) -> bool:
+        """Whether a node has a line of its own in the loops."""
+        node = self.graph.nodes[number]
+        return not node.uniform and node.operation != "array"
+
+    def prologue(self) -> list[str]:
+        """Makes the uniform nodes, in double precision, and then numbers of the loop's dtype of them."""
+        nodes = self.graph.nodes
+        if self.given is not None:
+            kinds = zip(self.uniforms, self.given, strict=True)
+            made = {"f": "t{0} = T(t{0})", "b": "t{0} = t{0} != 0.0"}
+            return [made[kind].format(n) for n, kind in kinds if kind in "fb"]
+        needed = ancestors(nodes, self.uniforms)
+        lines: list[str] = []
+        for number in sorted(needed):
+            node = nodes[number]
+            if node.operation == "scalar":
+                lines.append(f"d{number} = h{self.graph.scalars.index(node.value)}")
+            elif node.operation != "constant":
+                read = [
+                    _constant(nodes[n].value, "") if nodes[n].operation == "constant" else f"d{n}"
+                    for n in node.arguments
+                ]
+                own = re.sub(r"\bT\(", "D(", OPERATIONS[node.operation].loop.format(*read))
+                lines.append(f"d{number} = {own}")
+        return lines + [f"t{n} = d{n}" if nodes[n].boolean else f"t{n} = T(d{n})" for n in self.uniforms]
+
+    def source(self, axes: Axes, dtype: str, extra: Sequence[str], lines: Sequence[str]) -> str:
+        """The module of a kernel with these lines, which takes the arguments, then numbers."""
+        numbers = [*self.numbers, *extra]
+        head = [f"def kernel({', '.join([*axes.arguments, *numbers])}):", "    apart()"]
+        made = [*self.prologue(), *lines]
+        options = "nogil=True, error_model='numpy', cache=CACHE"
+        return (
+            text(dtype, called(made))
+            + _APART
+            + "D = np.float64\n"
+            + f"\n@njit([{axes.signature(dtype, len(numbers))}], {options})\n"
+            + "\n".join([*head, *indented(made)])
+            + "\n"
+        )
+
+
+def folds_in_loop(graph: Graph) -> bool:
+    """Whether what is made of numbers alone calls no function of `functions.py`, which are of one dtype."""
+    needed = ancestors(graph.nodes, wanted_uniforms(graph))
+    return not any(
+        called([OPERATIONS[n.operation].loop])
+        for n in map(graph.nodes.__getitem__, needed)
+        if n.operation in OPERATIONS
+    )
+
+
+def ancestors(nodes: Sequence[Node], wanted: Sequence[int]) -> set[int]:
+    """The numbers `wanted`, and of all nodes that go into them."""
+    found, todo = set[int](), [*wanted]
+    while todo:
+        number = todo.pop()
+        if number not in found:
+            found.add(number)
+            todo += nodes[number].arguments
+    return found
+
+
+def indented(lines: Sequence[str], depth: int = 1) -> list[str]:
+    return ["    " * depth + line for line in lines]
+
+
+def _constant(value: float, kind: str) -> str:
+    number = repr(value) if math.isfinite(value) else f"np.{abs(value)!r}"
+    if value == -math.inf:
+        number = "-np.inf"
+    return f"{kind}({number})"
+
+
+def elementwise_text(
+    graph: Graph,
+    arguments: Sequence[Argument],
+    places: Sequence[str],
+    outputs: Sequence[str],
+    given: str | None,
+    dtype: str,
+) -> str:
+    """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`."""
+    writer = Writer(graph, places, given)
+    axes = Axes(arguments)
+    lines = [f"n{k} = {axes.length(k)}" for k in range(len(axes.groups))] + axes.prologue()
+    read = [own.name for own in arguments if own.name in places or own.name[0] == "U"]
+    last = len(axes.groups)
+    for depth in range(last + 1):
+        loaded = [writer.load(name, axes.index(name)) for name in read if axes.depth(name) == depth]
+        lines += indented(loaded, depth)
+        if depth < last:
+            lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+    body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
+    body += [f"r{k} = {writer.name(n)}" for k, n in enumerate(graph.outputs)]
+    body += [f"{axes.index(name)} = r{k}" for k, name in enumerate(outputs)]
+    return writer.source(axes, dtype, (), lines + indented(body, last))
+
+
+def sum_text(
+    graph: Graph,
+    arguments: Sequence[Argument],
+    places: Sequence[str],
+    given: str | None,
+    dtype: str,
+) -> str:
+    """The module whose kernel writes `factor` times sums over the last axis into `total`, in float64.
+
+    Number `j` goes to partial sum `j % LANES`; these are added in pairs.
+    """
+    writer = Writer(graph, places, given)
+    axes = Axes(arguments, apart=1)
+    last = len(axes.groups) - 1
+    read = [own.name for own in arguments if own.name != "total"]
+    along = [name for name in read if axes.arguments[name].mask[-1] == "1"]
+    lines = [f"n{k} = {axes.length(k)}" for k in range(last + 1)] + axes.prologue()
+    lines.append(f"lanes = np.empty({LANES})")
+    for depth in range(last):
+        lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+    place = {f"i{last}": "first : first + n"}
+    body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
+    inner = [
+        f"for j in range({LANES}):",
+        "    lanes[j] = 0.0",
+        *[writer.load(name, axes.index(name)) for name in read if name not in along],
+        f"for first in range(0, n{last}, {LANES}):",
+        f"    n = min({LANES}, n{last} - first)",
+        *[f"    p{name} = {axes.index(name, **place)}" for name in along],
+        "    for j in range(n):",
+        *indented([writer.load(name, f"p{name}[j]") for name in along], 2),
+        *indented([*body, f"lanes[j] += np.float64({writer.name(graph.outputs[0])})"], 2),
+        f"half = {LANES // 2}",
+        "while half:",
+        "    low, high = lanes[:half], lanes[half : 2 * half]",
+        "    for j in range(half):",
+        "        low[j] += high[j]",
+        "    half //= 2",
+        f"{axes.index('total')} = lanes[0] * factor",
+    ]
+    return writer.source(axes, dtype, ("factor",), lines + indented(inner, last))
