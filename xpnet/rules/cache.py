@@ -1,10 +1,9 @@
-"""Compiles the text of loops with Numba (the extra `fast`), and keeps what came out for later processes.
+"""Makes kernels of the text of loops with Numba (the extra `fast`), and keeps them for later processes.
 
-Each kernel is a folder of its own in the cache directory: the text as a module, what Numba made of it, and
-a checksum. It is made elsewhere and renamed into place when it is whole, and never written to again, so
-that processes do not disturb each other. What is out of date has another name, as the name says text,
-versions and processor; what is damaged is made anew. Where nothing can be kept, kernels live as long as
-the process.
+A kernel is kept as machine code: a file whose name says text, versions and processor, so that what is out
+of date is never read; with a checksum, so that what is damaged is made anew; renamed into place when it is
+whole, so that processes do not disturb each other. A later process loads it without Numba. Where nothing
+can be kept, kernels live as long as the process.
 """
 
 from __future__ import annotations
@@ -14,17 +13,18 @@ import hashlib
 import importlib
 import logging
 import os
-import shutil
 import sys
 import tempfile
 import threading
 import time
-import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from . import machine_code
 
 logger = logging.getLogger("xpnet")
 
@@ -45,24 +45,35 @@ def directory() -> Path:
     return base / "xpnet" / "kernels"
 
 
-def _environment() -> str:
-    """What kernels depend on beside their text: versions and processor; "" if there can be none."""
+class _Place(NamedTuple):
+    """What kernels depend on beside their text."""
+
+    processor: str
+    features: str
+    versions: str
+
+
+def _place() -> _Place | None:
+    """This processor and these versions; None if there can be no kernels."""
     try:
-        numba: Any = importlib.import_module("numba")
         binding: Any = importlib.import_module("llvmlite.binding")
-    except Exception as error:  # of a broken installation, or one too old or new for this NumPy
-        logger.warning("rules run on NumPy, as Numba cannot be imported: %s", error)
-        return ""
-    config = numba.config
-    if config.DISABLE_JIT:
-        logger.warning("rules run on NumPy, as NUMBA_DISABLE_JIT is set")
-        return ""
-    name = config.CPU_NAME or binding.get_host_cpu_name()
-    features = config.CPU_FEATURES
-    if features is None:
-        features = "" if config.CPU_NAME else binding.get_host_cpu_features().flatten()
-    versions = (numba.__version__, binding.llvm_version_info, np.__version__, sys.version)
-    return f"{versions} {config.OPT} {name} {features}"
+        machine_code.require_layout()
+        name = os.environ.get("NUMBA_CPU_NAME", "")
+        features = os.environ.get("NUMBA_CPU_FEATURES")
+        if features is None:
+            features = "" if name else binding.get_host_cpu_features().flatten()
+        versions = (
+            *(metadata.version(package) for package in ("numba", "llvmlite")),
+            *(binding.llvm_version_info, np.__version__, sys.version),
+        )
+    except Exception as error:  # of a broken installation, or one too old or new
+        _refuse(error)
+        return None
+    return _Place(name or binding.get_host_cpu_name(), features, str(versions))
+
+
+def _refuse(error: Exception) -> None:
+    logger.warning("rules run on NumPy, as Numba cannot be used: %s", error)
 
 
 class Store:
@@ -71,13 +82,15 @@ class Store:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         at_fork: Any = getattr(os, "register_at_fork", None)  # not on every system
-        if at_fork is not None:  # no child is to find modules or kernels that are half made
+        if at_fork is not None:  # no child is to find kernels that are half made
             take, leave = self._lock.acquire, self._lock.release
             at_fork(before=take, after_in_parent=leave, after_in_child=leave)
         self._kernels: dict[str, Kernel] = {}
+        self._entries: dict[Kernel, int] = {}
         self._seconds = 0.0  # spent on compiling
         self._said = False
-        self._environment: str | None = None  # not yet known
+        self._place: _Place | None = None
+        self._looked = False
 
     def kernel(self, name: str, text: str) -> Kernel | None:
         """The function `kernel` of a module with this text; `name` is for people who look for it.
@@ -90,102 +103,68 @@ class Store:
         with self._lock:
             kernel = self._kernels.get(text)
             if kernel is None:
-                if self._environment is None:
-                    self._environment = _environment()
-                if not self._environment:
+                if not self._looked:
+                    self._place, self._looked = _place(), True
+                if self._place is None:
                     return None
-                digest = hashlib.sha256(f"{text}\n{self._environment}".encode()).hexdigest()[:24]
-                kernel = self._kernels[text] = self._found(f"{name[:60]}_{digest}", text)
+                digest = hashlib.sha256(f"{text}\n{self._place}".encode()).hexdigest()[:24]
+                try:
+                    code = self._code(f"{name[:60]}_{digest}", text, self._place)
+                except ImportError as error:
+                    _refuse(error)
+                    self._place = None
+                    return None
+                kernel, entry = machine_code.load(digest, code)
+                self._kernels[text], self._entries[kernel] = kernel, entry
             return kernel
 
-    def _found(self, name: str, text: str) -> Kernel:
+    def entry(self, kernel: Kernel) -> int:
+        """The address of a kernel as `void entry(PyObject **arrays, double *numbers)`.
+
+        The arrays and the numbers are those that the kernel takes; it needs no interpreter lock.
+        """
+        return self._entries[kernel]
+
+    def _code(self, name: str, text: str, place: _Place) -> bytes:
+        """The machine code, kept or made."""
         try:
-            place = directory() / name
-            if _is_whole(place, text):
-                with _beside_its_text():
-                    return _load(name, text, place, keep=True)
-        except Exception as error:  # whatever Numba makes of what it finds there
-            logger.debug("the kernel %s is made anew: %s", name, error)
-        began = time.perf_counter()
+            whole = (directory() / f"{name}.o").read_bytes()
+            if hashlib.sha256(whole[32:]).digest() == whole[:32]:
+                return whole[32:]
+        except (OSError, RuntimeError, ValueError):  # also without a home, or with an odd name
+            pass
         if self._seconds > 1 and not self._said:
             self._said = True
             logger.warning(
                 "rules are being compiled for this processor; they are kept in %s for the next time",
                 directory(),
             )
+        began = time.perf_counter()
         try:
-            return _made(name, text)
+            code = machine_code.made(name.rpartition("_")[2], text, place.processor, place.features)
         finally:
             self._seconds += time.perf_counter() - began
+        _keep(name, code)
+        return code
 
 
 STORE = Store()
 """The kernels of this process."""
 
 
-def _made(name: str, text: str) -> Kernel:
-    """Compiles, and keeps the result if that is possible."""
+def _keep(name: str, code: bytes) -> None:
+    """Puts the machine code where a later process finds it, if that is possible."""
     try:
         root = directory()
         root.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
-    except (OSError, RuntimeError, ValueError) as error:  # also without a home, or with an odd name
-        logger.debug("kernels cannot be kept: %s", error)
-        return _load(name, text, None, keep=False)
-    try:
-        (new / _FILE).write_text(text, encoding="utf-8")
-        with _beside_its_text():
-            kernel = _load(name, text, new, keep=True)
-        (new / _SUM).write_text(_checksum(new), encoding="utf-8")
-        place = root / name
-        if place.exists() and not _is_whole(place, text):
-            place.rename(new / "damaged")
-        if not place.exists():
-            new.rename(place)
-        return kernel
-    except (OSError, RuntimeError) as error:  # RuntimeError: of Numba, where it finds no place
+        number, new = tempfile.mkstemp(prefix=".new-", dir=root)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            Path(new).replace(root / f"{name}.o")
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(new).unlink()
+            raise
+    except (OSError, RuntimeError, ValueError) as error:
         logger.debug("the kernel %s cannot be kept: %s", name, error)
-        return _load(name, text, None, keep=False)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(root / name / "damaged", ignore_errors=True)
-
-
-_FILE, _SUM = "kernel.py", "checksum"
-
-
-def _checksum(place: Path) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(place.rglob("*")):
-        if path.suffix in (".py", ".nbi", ".nbc"):
-            whole.update(f"{path.name} ".encode() + path.read_bytes())
-    return whole.hexdigest()
-
-
-def _is_whole(place: Path, text: str) -> bool:
-    try:
-        whole = (place / _SUM).read_text(encoding="utf-8") == _checksum(place)
-        return whole and (place / _FILE).read_text(encoding="utf-8") == text
-    except (OSError, ValueError):
-        return False
-
-
-def _load(name: str, text: str, place: Path | None, *, keep: bool) -> Kernel:
-    """Runs the text as a module, which must be known by its name, as Numba looks for it there."""
-    path = "<xpnet kernel>" if place is None else str(place / _FILE)
-    module = types.ModuleType(f"xpnet_kernel_{name}")
-    module.__dict__.update(__file__=path, CACHE=keep)
-    sys.modules[module.__name__] = module
-    exec(compile(text, path, "exec"), module.__dict__)
-    return module.__dict__["kernel"]
-
-
-@contextlib.contextmanager
-def _beside_its_text() -> Generator[None]:
-    """Numba keeps what it compiles beside the text, whatever `NUMBA_CACHE_DIR` says."""
-    config: Any = importlib.import_module("numba").config
-    before, config.CACHE_DIR = config.CACHE_DIR, ""
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,12 +16,12 @@ import numpy as np
 
 from ..device.machine import available
 from ..device.threads import run_all
-from . import loops
+from . import loops, samplewise_loops
 from . import numpy as host
 from .arguments import Aliases
+from .axes import Argument
 from .cache import STORE, Kernel
 from .graph import Graph
-from .loops import Argument
 from .program import wanted_uniforms
 from .samplewise_loops import samplewise_text
 
@@ -28,6 +29,8 @@ logger = logging.getLogger("xpnet")
 
 _MOST = 2048  # patterns of a rule that are remembered
 _ARRAY: Any = np.ndarray
+_ALL = "C" * 64  # all contiguous
+_SEGMENT = 2**17  # numbers that are added at a time
 _UNKNOWN: Any = object()  # not tried yet; None is what cannot be compiled
 
 
@@ -44,6 +47,7 @@ class Loops:
         self._known: dict[Any, Kernel | None] = {}
         self._arguments: dict[Aliases, tuple[list[int], list[int]]] = {}
         self._failed = False
+        self._kept: int | None = None
 
     def write(
         self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
@@ -54,9 +58,9 @@ class Loops:
         passed = [arrays[k] for k in read]
         passed += spread
         passed += [outputs[k] for k in own]
-        whole = _sound(passed)
+        whole, layout = _sound(passed)
         first = outputs[0]
-        key = (aliases, given, first.dtype.char, *[array.shape for array in whole])
+        key = (aliases, given, first.dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -64,8 +68,10 @@ class Loops:
                 names = [*[f"A{k}" for k in read], *self._spread_names(given), *[f"O{k}" for k in own]]
                 written = [f"A{group[0]}" if group else f"O{k}" for k, group in enumerate(aliases)]
                 arguments = [
-                    Argument(name, _mask(array.shape, first.shape), array.ndim, name in written)
-                    for name, array in zip(names, whole, strict=True)
+                    Argument(
+                        name, _mask(array.shape, first.shape), array.ndim, name in written, layout=kind
+                    )
+                    for name, array, kind in zip(names, whole, layout or _ALL, strict=False)
                 ]
                 under = {k: group[0] for group in aliases for k in group}
                 places = [f"A{under.get(k, k)}" for k in range(len(arrays))]
@@ -77,10 +83,10 @@ class Loops:
         if kernel is None:
             return False
         _spread(kernel, whole, numbers, first)
-        if whole is not passed:  # a copy may have been written to
-            for k, output in enumerate(outputs):
+        if layout:
+            for k, output in enumerate(outputs):  # a copy may have been written to
                 place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
-                if passed[place] is not whole[place]:
+                if not output.flags.aligned:
                     output[...] = whole[place]
         return True
 
@@ -92,9 +98,14 @@ class Loops:
             return None
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
-        total = np.empty(shape[:-1])
-        whole = _sound([*arrays, *spread, total])
-        key = ("sum", given, dtype.char, *[array.shape for array in whole])
+        length = shape[-1]
+        parts = max(1, math.ceil(length / _SEGMENT))
+        total = np.empty((parts, *shape[:-1]) if parts > 1 else shape[:-1])
+        whole, layout = _sound([*arrays, *spread])
+        if parts > 1:
+            layout = _cut_layout(layout, len(whole))
+        whole = [*whole, total[0, ...] if parts > 1 else total]
+        key = ("sum", given, dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -102,18 +113,26 @@ class Loops:
                 names = [f"A{k}" for k in range(len(arrays))]
                 uniforms = self._spread_names(given)
                 arguments = [
-                    Argument(name, _mask(array.shape, shape), array.ndim)
-                    for name, array in zip((*names, *uniforms), whole, strict=False)
+                    Argument(name, _mask(array.shape, shape), array.ndim, layout=kind)
+                    for name, array, kind in zip((*names, *uniforms), whole, layout or _ALL, strict=False)
                 ]
-                mask = "1" * total.ndim + "0"
-                arguments.append(Argument("total", mask, total.ndim, written=True, double=True))
+                lead = len(shape) - 1
+                arguments.append(Argument("total", "1" * lead + "0", lead, written=True, double=True))
                 return loops.sum_text(self.graph, arguments, names, given, dtype.name)
 
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        kernel(*whole, *numbers, factor)
-        return total[()]
+        if parts == 1:
+            kernel(*whole, *numbers, factor)
+            return total[()]
+
+        def add(part: int) -> None:
+            cut = slice(part * _SEGMENT, (part + 1) * _SEGMENT)
+            kernel(*[_cut(array, cut, length) for array in whole[:-1]], total[part, ...], *numbers, 1.0)
+
+        run_all([functools.partial(add, part) for part in range(parts)], _threads(length * dtype.itemsize))
+        return factor * np.sum(total, axis=0)
 
     def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
         """The results of a samplewise rule of arrays that broadcast to `shape`."""
@@ -128,26 +147,48 @@ class Loops:
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
         outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
-        whole = _sound([*arrays, *outputs])
-        key = (dtype.char, *[array.shape for array in whole])
+        whole, layout = _sound([*arrays, *outputs])
+        units, width = shape[-2:]
+        threads = _threads(outputs[0].nbytes)
+        if threads > 1:
+            layout = _cut_layout(layout, len(whole))
+        key = (dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
             def text() -> str:
+                kinds = layout or _ALL
                 arguments = [
-                    Argument(f"A{k}", _mask(array.shape, shape), array.ndim)
+                    Argument(f"A{k}", _mask(array.shape, shape), array.ndim, layout=kinds[k])
                     for k, array in enumerate(whole[: len(arrays)])
                 ]
                 ones = "1" * (len(shape) - 2)
                 for k, (n, output) in enumerate(zip(self.graph.outputs, outputs, strict=True)):
                     mask = f"{ones}01" if nodes[n].per_sample else f"{ones}11"
-                    arguments.append(Argument(f"O{k}", mask, output.ndim, written=True))
+                    kind = kinds[len(arrays) + k]
+                    arguments.append(Argument(f"O{k}", mask, output.ndim, written=True, layout=kind))
                 return samplewise_text(self.graph, arguments, dtype.name)
 
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        kernel(*whole, *scalars)
+        if self._kept is None:
+            self._kept = len(samplewise_loops.kept(self.graph))
+
+        def compute(arrays: Sequence[Any], width: int) -> None:
+            size = samplewise_loops.block(units, width)
+            kernel(*arrays, *[np.empty((units, size), dtype) for _ in range(self._kept or 0)], *scalars)
+
+        if threads == 1:
+            compute(whole, width)
+            return outputs
+        step = -(-width // threads)
+
+        def part(first: int) -> None:
+            cut = slice(first, min(first + step, width))
+            compute([_cut(array, cut, width) for array in whole], cut.stop - first)
+
+        run_all([functools.partial(part, first) for first in range(0, width, step)], threads)
         return outputs
 
     def _scalars(
@@ -202,9 +243,14 @@ class Loops:
         return kernel
 
 
+def _threads(size: int) -> int:
+    """How many threads share arrays of `size` bytes; the bits are the same."""
+    return available() if size >= host.THREAD_BYTES else 1
+
+
 def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> None:
-    """Runs the kernel, on several threads if the arrays are large; the bits are the same."""
-    threads = available() if whole.nbytes >= host.THREAD_BYTES else 1
+    """Runs the kernel, on several threads if the arrays are large."""
+    threads = _threads(whole.nbytes)
     if threads == 1:
         kernel(*arrays, *numbers)
         return
@@ -216,15 +262,35 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
     run_all([functools.partial(compute, block) for block in blocks], threads)
 
 
-def _sound(arrays: list[Any]) -> list[Any]:
-    """The arrays as loops read them: `arrays` itself if all are contiguous, else with copies of some."""
+def _sound(arrays: list[Any]) -> tuple[list[Any], str]:
+    """The arrays as loops read them, with copies of what is not aligned, and how each lies in memory.
+
+    "" is for all contiguous; else a letter for each, as `Argument.layout` says.
+    """
     common = _SOUND
     for array in arrays:
         common &= array.flags.num if type(array) is _ARRAY else 0
     if common == _SOUND:
-        return arrays
+        return arrays, ""
     plain = [np.asarray(array) for array in arrays]
-    return [array if array.flags.num & _SOUND == _SOUND else array.copy("C") for array in plain]
+    plain = [array if array.flags.aligned else array.copy() for array in plain]
+    return plain, "".join(map(_layout, plain))
+
+
+def _layout(array: Any) -> str:
+    if array.flags.c_contiguous:
+        return "C"
+    return "R" if array.strides[-1] == array.itemsize else "S"
+
+
+def _cut_layout(layout: str, count: int) -> str:
+    """The layout of parts along the last axis of as many arrays."""
+    return layout.replace("C", "R") or "R" * count
+
+
+def _cut(array: Any, cut: slice, length: int) -> Any:
+    """A part along the last axis, where that is of such a length and not broadcast."""
+    return array[..., cut] if array.ndim and array.shape[-1] == length else array
 
 
 _CONTIGUOUS, _ALIGNED = 0x1, 0x100  # of NumPy's C interface

@@ -180,10 +180,11 @@ _HEAD = """import math
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 T, I = np.{dtype}, np.{integer}
-INLINE = dict(forceinline=True, nogil=True, error_model="numpy")
+INLINE = dict(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from .axes import Argument, Axes, parameters
 from .functions import called, text
 from .graph import Graph, Node
 from .operations import OPERATIONS
@@ -22,106 +24,24 @@ LANES = 256  # partial sums, each of every 256th number; a power of 2
 
 _APART = """
 @intrinsic
-def apart(context):  # the data of the arrays lie apart
+def apart(context):  # what the pointers point to lies apart
     def generate(context, builder, signature, values):
         for argument in builder.function.args:
-            if argument.name.endswith(".4") and isinstance(argument.type, ir.PointerType):
+            if isinstance(argument.type, ir.PointerType):
                 argument.add_attribute("noalias")
         return context.get_dummy_value()
     return types.void(), generate
 """
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An array that a loop reads or writes.
-
-    Attributes:
-        name: `A0` of the first array, `O0` of the first output, `U3` of the array that node 3 is.
-        mask: for each axis of the whole "1", or "0" where it is broadcast.
-        ndim: its own number of axes.
-        double: whether it is of float64 whatever the others are.
-    """
-
-    name: str
-    mask: str
-    ndim: int
-    written: bool = False
-    double: bool = False
-
-    @property
-    def own(self) -> list[int]:
-        """Its own axes, among those of the whole: the last; of results the sums over an axis lack that."""
-        shared = [axis for axis, bit in enumerate(self.mask) if bit == "1"]
-        return shared if len(shared) == self.ndim else [*range(len(self.mask))][-self.ndim :]
-
-
-class Axes:
-    """The loops over the axes of the whole, and how each argument is indexed in them.
-
-    Arguments are contiguous, so axes that each of them has, or lacks, together are one loop; the last
-    `apart` stay alone.
-    """
-
-    def __init__(self, arguments: Sequence[Argument], apart: int = 0) -> None:
-        self.arguments = {own.name: own for own in arguments}
-        self.groups: list[list[int]] = []
-        ndim = len(arguments[0].mask)
-        for axis in range(ndim):
-            alike = all(own.mask[axis - 1 : axis] == own.mask[axis] for own in arguments)
-            if self.groups and alike and axis < ndim - apart:
-                self.groups[-1].append(axis)
-            else:
-                self.groups.append([axis])
-        # an argument is seen with one axis for each of its loops, under another name
-        self._seen = {
-            name: f"seen{name}"
-            for name, own in self.arguments.items()
-            if own.ndim and own.ndim != len(self._groups(own))
-        }
-
-    def signature(self, dtype: str, numbers: int) -> str:
-        arrays = [
-            f"types.Array(types.{'float64' if own.double else dtype}, {own.ndim}, "
-            f"'C', readonly={not own.written})"
-            for own in self.arguments.values()
-        ]
-        return f"types.void({', '.join(arrays + ['types.float64'] * numbers)})"
-
-    def prologue(self) -> list[str]:
-        """The lines that make those."""
-        lines: list[str] = []
-        for name, seen in self._seen.items():
-            own = self.arguments[name]
-            lengths = [self._length(own, group) for group in self._groups(own)]
-            lines.append(f"{seen} = {name}.reshape(({', '.join(lengths) or '1'},))")
-        return lines
-
-    def _groups(self, own: Argument) -> list[list[int]]:
-        return [group for group in self.groups if own.mask[group[0]] == "1"]
-
-    def _length(self, own: Argument, group: list[int]) -> str:
-        return " * ".join(f"{own.name}.shape[{own.own.index(axis)}]" for axis in group)
-
-    def length(self, loop: int) -> str:
-        """How often a loop goes round."""
-        group = self.groups[loop]
-        for own in self.arguments.values():
-            if group[0] in own.own and own.mask[group[0]] == "1":
-                return self._length(own, group)
-        return "1"
-
-    def index(self, name: str, **places: str) -> str:
-        """The element of an argument, where loop `k` is at `ik`, or at `places["ik"]`."""
-        own = self.arguments[name]
-        parts = [f"i{k}" for k, group in enumerate(self.groups) if own.mask[group[0]] == "1"]
-        parts = parts or (["0"] if own.ndim else ["()"])
-        return f"{self._seen.get(name, name)}[{', '.join(places.get(part, part) for part in parts)}]"
-
-    def depth(self, name: str) -> int:
-        """How many of the loops must be open before its element is known."""
-        used = [k for k, group in enumerate(self.groups) if self.arguments[name].mask[group[0]] == "1"]
-        return used[-1] + 1 if used else 0
+_ROOM = """
+@intrinsic
+def room(context, count, kind):  # for numbers that live as long as the call
+    def generate(context, builder, signature, values):
+        size = ir.Constant(ir.IntType(64), count.literal_value)
+        own = context.get_value_type(kind.dtype)
+        return cgutils.alloca_once(builder, own, size=size)
+    if isinstance(count, types.IntegerLiteral):
+        return types.CPointer(kind.dtype)(count, kind), generate
+"""
 
 
 class Writer:
@@ -185,18 +105,23 @@ class Writer:
                 lines.append(f"d{number} = {own}")
         return lines + [f"t{n} = d{n}" if nodes[n].boolean else f"t{n} = T(d{n})" for n in self.uniforms]
 
-    def source(self, axes: Axes, dtype: str, extra: Sequence[str], lines: Sequence[str]) -> str:
-        """The module of a kernel with these lines, which takes the arguments, then numbers."""
-        numbers = [*self.numbers, *extra]
-        head = [f"def kernel({', '.join([*axes.arguments, *numbers])}):", "    apart()"]
-        made = [*self.prologue(), *lines]
-        options = "nogil=True, error_model='numpy', cache=CACHE"
+    def source(
+        self, axes: Axes, dtype: str, extra: Sequence[str], lines: Sequence[str], kept: Iterable[int] = ()
+    ) -> str:
+        """The module of a kernel with these lines, which takes the arguments, then numbers.
+
+        Between them are arrays to work in, for the nodes `kept`.
+        """
+        numbers, rooms = [*self.numbers, *extra], [f"K{n}" for n in kept]
+        made = [*axes.prologue(), *self.prologue(), *lines]
         return (
             text(dtype, called(made))
             + _APART
-            + "D = np.float64\n"
-            + f"\n@njit([{axes.signature(dtype, len(numbers))}], {options})\n"
-            + "\n".join([*head, *indented(made)])
+            + (_ROOM if "room(" in "".join(made) else "")
+            + f"D, SIZE = np.float64, {np.dtype(dtype).itemsize}\n"
+            + f"ARRAYS, NUMBERS = {axes.dtypes(dtype) + [dtype] * len(rooms)}, {len(numbers)}\n"
+            + f"\ndef kernel({', '.join([*parameters(axes.arguments), *parameters(rooms), *numbers])}):\n    apart()\n"
+            + "\n".join(indented(made))
             + "\n"
         )
 
@@ -244,7 +169,7 @@ def elementwise_text(
     """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`."""
     writer = Writer(graph, places, given)
     axes = Axes(arguments)
-    lines = [f"n{k} = {axes.length(k)}" for k in range(len(axes.groups))] + axes.prologue()
+    lines = list[str]()
     read = [own.name for own in arguments if own.name in places or own.name[0] == "U"]
     last = len(axes.groups)
     for depth in range(last + 1):
@@ -274,11 +199,9 @@ def sum_text(
     last = len(axes.groups) - 1
     read = [own.name for own in arguments if own.name != "total"]
     along = [name for name in read if axes.arguments[name].mask[-1] == "1"]
-    lines = [f"n{k} = {axes.length(k)}" for k in range(last + 1)] + axes.prologue()
-    lines.append(f"lanes = np.empty({LANES})")
+    lines = [f"lanes = room({LANES}, D)"]
     for depth in range(last):
         lines += indented([f"for i{depth} in range(n{depth}):"], depth)
-    place = {f"i{last}": "first : first + n"}
     body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
     inner = [
         f"for j in range({LANES}):",
@@ -286,16 +209,13 @@ def sum_text(
         *[writer.load(name, axes.index(name)) for name in read if name not in along],
         f"for first in range(0, n{last}, {LANES}):",
         f"    n = min({LANES}, n{last} - first)",
-        *[f"    p{name} = {axes.index(name, **place)}" for name in along],
+        *[f"    p{name} = {axes.place(name, **{f'i{last}': 'first'})}" for name in along],
         "    for j in range(n):",
-        *indented([writer.load(name, f"p{name}[j]") for name in along], 2),
+        *indented([writer.load(name, axes.along(name, f"p{name}")) for name in along], 2),
         *indented([*body, f"lanes[j] += np.float64({writer.name(graph.outputs[0])})"], 2),
-        f"half = {LANES // 2}",
-        "while half:",
-        "    low, high = lanes[:half], lanes[half : 2 * half]",
-        "    for j in range(half):",
-        "        low[j] += high[j]",
-        "    half //= 2",
-        f"{axes.index('total')} = lanes[0] * factor",
     ]
+    half = LANES
+    while half := half // 2:
+        inner += [f"for j in range({half}):", f"    lanes[j] += lanes[{half} + j]"]
+    inner.append(f"{axes.index('total')} = lanes[0] * factor")
     return writer.source(axes, dtype, ("factor",), lines + indented(inner, last))

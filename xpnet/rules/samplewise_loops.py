@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from .axes import Argument, Axes
 from .functions import FUNCTIONS
 from .graph import Graph, Node
-from .loops import Argument, Axes, Writer, indented
+from .loops import Writer, indented
 from .operations import OPERATIONS, REDUCTIONS
 
-_BLOCK = 512  # the samples that are taken at a time
+_BLOCK = 512  # the samples that are taken at a time, at most
+
+
+def block(units: int, samples: int) -> int:
+    """The samples that are taken at a time."""
+    return min(samples, _BLOCK, max(64, 16 * _BLOCK // max(1, units)))
+
+
+def kept(graph: Graph) -> list[int]:
+    """The nodes whose values are kept for a block: a kernel wants an array `(units, block)` for each."""
+    return [*_plan(graph).kept]
 
 
 def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> str:
     """The module whose kernel writes the results of a samplewise rule into the arguments `O0`, `O1`, ...
 
     A block of samples at a time, and over it loops over the units with the samples inside. Reductions that
-    wait for no other share a loop; what is dear and needed in a later loop again is kept for the block.
+    wait for no other share a loop; what is dear and needed in a later loop again is kept for the block, in
+    the arguments `K3` for node 3, and so on.
     """
     writer, nodes = Writer(graph, [f"A{k}" for k in range(len(graph.arrays))], None), graph.nodes
     axes = Axes(arguments, apart=2)
     lead = len(axes.groups) - 2
-    stage: list[int] = []  # how many loops must be over before a node can be computed
-    for node in nodes:
-        before = max((stage[argument] for argument in node.arguments), default=0)
-        stage.append(before + (node.operation in REDUCTIONS))
-    rounds = max(stage, default=0) + 1
-    reductions = [n for n, node in enumerate(nodes) if node.operation in REDUCTIONS]
-    results = {k: n for k, n in enumerate(graph.outputs) if not nodes[n].per_sample}
-    needed: dict[int, set[int]] = {}  # by loop: the nodes of a unit
-    for round_ in range(1, rounds + 1):
-        wanted = [nodes[n].arguments[0] for n in reductions if stage[n] == round_]
-        needed[round_] = _of_units(nodes, wanted if round_ < rounds else [*results.values()])
-    kept = {
-        number: next(r for r in needed if number in needed[r])
-        for number in range(len(nodes))
-        if writer.computed(number)
-        and _is_dear(nodes[number])
-        and sum(number in own for own in needed.values()) > 1
-    }
+    stage, rounds, reductions, results, kept = _plan(graph)
 
     def loop(round_: int, ends: list[str]) -> list[str]:
         wanted = [nodes[n].arguments[0] for n in reductions if stage[n] == round_]
@@ -51,23 +47,23 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
                 argument = f"A{node.value}"
                 if axes.arguments[argument].mask[-1] == "1":
                     outer.append(f"p{number} = {_row(axes, argument, lead)}")
-                    inner.append(f"{name} = p{number}[j]")
+                    inner.append(f"{name} = {axes.along(argument, f'p{number}')}")
                 else:
                     outer.append(f"{name} = {axes.index(argument)}")
             elif node.per_sample:
                 inner.append(f"{name} = S{number}[j]")
             elif number in kept and kept[number] < round_:
-                outer.append(f"k{number} = K{number}[i{lead}]")
-                inner.append(f"{name} = k{number}[j]")
+                outer.append(f"k{number} = i{lead} * size")
+                inner.append(f"{name} = K{number}[k{number} + j]")
             elif writer.computed(number):
                 inner.append(writer.line(number))
                 if number in kept:
-                    outer.append(f"k{number} = K{number}[i{lead}]")
-                    inner.append(f"k{number}[j] = {name}")
+                    outer.append(f"k{number} = i{lead} * size")
+                    inner.append(f"K{number}[k{number} + j] = {name}")
         if round_ == rounds:
             outer += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in results]
         return [
-            f"for i{lead} in range(units):",
+            f"for i{lead} in range(n{lead}):",
             *indented(outer),
             "    for j in range(n):",
             *indented(inner + ends, 2),
@@ -91,19 +87,55 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
             body += ["for j in range(n):", *[f"    t{n} = S{n}[j]" for n in read]]
             body += [f"    {part}" for n in made for part in (writer.line(n), f"S{n}[j] = t{n}")]
     if results:
-        body += loop(rounds, [f"o{k}[j] = {writer.name(n)}" for k, n in results.items()])
+        body += loop(
+            rounds, [f"{axes.along(f'O{k}', f'o{k}')} = {writer.name(n)}" for k, n in results.items()]
+        )
     single = {k: n for k, n in enumerate(graph.outputs) if nodes[n].per_sample}
     body += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in single]
-    body += ["for j in range(n):", *[f"    o{k}[j] = S{n}[j]" for k, n in single.items()]] if single else []
-    lines = [f"n{k} = {axes.length(k)}" for k in range(lead)]
-    lines += [f"units, width = {axes.length(lead)}, {axes.length(lead + 1)}", *axes.prologue()]
-    lines += [f"size = min(width, {_BLOCK}, max(64, 16 * {_BLOCK} // max(1, units)))"]
-    lines += [f"S{n} = np.empty(size, T)" for n, node in enumerate(nodes) if node.per_sample]
-    lines += [f"K{n} = np.empty((units, size), T)" for n in kept]
+    body += (
+        [
+            "for j in range(n):",
+            *[f"    {axes.along(f'O{k}', f'o{k}')} = S{n}[j]" for k, n in single.items()],
+        ]
+        if single
+        else []
+    )
+    lines = [f"width = n{lead + 1}"]
+    lines.append(f"size = min(width, {_BLOCK}, max(64, {16 * _BLOCK} // max(1, n{lead})))")
+    lines += [f"S{n} = room({_BLOCK}, T)" for n, node in enumerate(nodes) if node.per_sample]
     for depth in range(lead):
         lines += indented([f"for i{depth} in range(n{depth}):"], depth)
     block = ["for first in range(0, width, size):", "    n = min(size, width - first)", *indented(body)]
-    return writer.source(axes, dtype, (), lines + indented(block, lead))
+    return writer.source(axes, dtype, (), lines + indented(block, lead), kept)
+
+
+class _Plan(NamedTuple):
+    stage: list[int]  # of each node, how many loops must be over before it can be computed
+    rounds: int
+    reductions: list[int]
+    results: dict[int, int]  # output, node; those of a unit
+    kept: dict[int, int]  # node, the loop that computes it
+
+
+def _plan(graph: Graph) -> _Plan:
+    """Which loops there are."""
+    nodes, stage = graph.nodes, list[int]()
+    for node in nodes:
+        before = max((stage[argument] for argument in node.arguments), default=0)
+        stage.append(before + (node.operation in REDUCTIONS))
+    rounds = max(stage, default=0) + 1
+    reductions = [n for n, node in enumerate(nodes) if node.operation in REDUCTIONS]
+    results = {k: n for k, n in enumerate(graph.outputs) if not nodes[n].per_sample}
+    needed: dict[int, set[int]] = {}  # by loop: the nodes of a unit
+    for round_ in range(1, rounds + 1):
+        wanted = [nodes[n].arguments[0] for n in reductions if stage[n] == round_]
+        needed[round_] = _of_units(nodes, wanted if round_ < rounds else [*results.values()])
+    kept = {
+        number: next(r for r in needed if number in needed[r])
+        for number, node in enumerate(nodes)
+        if not node.uniform and _is_dear(node) and sum(number in own for own in needed.values()) > 1
+    }
+    return _Plan(stage, rounds, reductions, results, kept)
 
 
 _START = {"sum": "0", "prod": "1", "max": "-np.inf", "min": "np.inf"}
@@ -117,11 +149,8 @@ _STEP = {
 
 
 def _row(axes: Axes, name: str, lead: int) -> str:
-    """The samples of a block, of one unit: cut out before a loop, whose index is then a plain counter.
-
-    A compiler does not make vectors where, for all it knows, an index might be negative.
-    """
-    return axes.index(name, **{f"i{lead + 1}": "first : first + n"})
+    """Where the samples of a block, of one unit, begin in an argument."""
+    return axes.place(name, **{f"i{lead + 1}": "first"})
 
 
 def _of_units(nodes: Sequence[Node], wanted: Sequence[int], kept: set[int] | None = None) -> set[int]:
