@@ -114,13 +114,14 @@ class Writer:
         """
         numbers, rooms = [*self.numbers, *extra], [f"K{n}" for n in kept]
         made = [*axes.prologue(), *self.prologue(), *lines]
+        taken = [*parameters(axes.arguments), *parameters(rooms), *numbers]
         return (
             text(dtype, called(made))
             + _APART
             + (_ROOM if "room(" in "".join(made) else "")
             + f"D, SIZE = np.float64, {np.dtype(dtype).itemsize}\n"
             + f"ARRAYS, NUMBERS = {axes.dtypes(dtype) + [dtype] * len(rooms)}, {len(numbers)}\n"
-            + f"\ndef kernel({', '.join([*parameters(axes.arguments), *parameters(rooms), *numbers])}):\n    apart()\n"
+            + f"\ndef kernel({', '.join(taken)}):\n    apart()\n"
             + "\n".join(indented(made))
             + "\n"
         )

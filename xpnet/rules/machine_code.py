@@ -2,8 +2,8 @@
 
 A text defines `kernel`, a function of pointers and numbers: for each array its data, lengths and strides
 (in bytes), then the numbers in double precision. Two functions are put around it. `entry` takes arrays as
-NumPy's objects, and reads the pointers where NumPy's C interface has them; `call` is what Python calls, with
-arrays and floats, and runs without the interpreter lock. A call costs half of one of Numba's, and to load
+NumPy's objects, and reads the pointers where NumPy's C interface has them; `call` is what Python calls,
+with arrays and floats, and runs without the interpreter lock. A call costs half of one of Numba's; to load
 the code takes milliseconds, where Numba's own start takes a third of a second.
 """
 

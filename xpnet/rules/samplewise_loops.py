@@ -86,20 +86,13 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
             read = sorted({a for n in made for a in nodes[n].arguments if nodes[a].per_sample} - {*made})
             body += ["for j in range(n):", *[f"    t{n} = S{n}[j]" for n in read]]
             body += [f"    {part}" for n in made for part in (writer.line(n), f"S{n}[j] = t{n}")]
+    written = {k: axes.along(f"O{k}", f"o{k}") for k in range(len(graph.outputs))}
     if results:
-        body += loop(
-            rounds, [f"{axes.along(f'O{k}', f'o{k}')} = {writer.name(n)}" for k, n in results.items()]
-        )
+        body += loop(rounds, [f"{written[k]} = {writer.name(n)}" for k, n in results.items()])
     single = {k: n for k, n in enumerate(graph.outputs) if nodes[n].per_sample}
     body += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in single]
-    body += (
-        [
-            "for j in range(n):",
-            *[f"    {axes.along(f'O{k}', f'o{k}')} = S{n}[j]" for k, n in single.items()],
-        ]
-        if single
-        else []
-    )
+    if single:
+        body += ["for j in range(n):", *[f"    {written[k]} = S{n}[j]" for k, n in single.items()]]
     lines = [f"width = n{lead + 1}"]
     lines.append(f"size = min(width, {_BLOCK}, max(64, {16 * _BLOCK} // max(1, n{lead})))")
     lines += [f"S{n} = room({_BLOCK}, T)" for n, node in enumerate(nodes) if node.per_sample]
