@@ -189,32 +189,20 @@ INLINE = dict(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no
 
 
 @functools.cache
-def text(dtype: str, names: frozenset[str]) -> str:
-    """The start of a module in which the functions `names` can be called, for "float32" or "float64"."""
-    wanted, todo = set[str](), [*names]
-    while todo:
-        name = todo.pop()
-        if name not in wanted:
-            wanted.add(name)
-            todo += [word for word in _words(_TEXTS[name]) if word in _TEXTS]
-            todo += ["fma"] if _words(_TEXTS[name]) & _POLYNOMIALS[dtype].keys() else []
-    body = "".join(own for name, own in _TEXTS.items() if name in wanted)
+def text(dtype: str) -> str:
+    """The start of a module in which the functions can be called, for "float32" or "float64"."""
+    body = "".join(_TEXTS.values())
     for name, coefficients in _POLYNOMIALS[dtype].items():
         body = re.sub(rf"\b{name}\((\w)\)", lambda match, c=coefficients: _horner(c, match[1]), body)
-    used = _words(body)
     head = _HEAD.format(dtype=dtype, integer=dtype.replace("float", "int"))
-    numbers = [f"{name} = T({value!r})\n" for name, value in _NUMBERS[dtype].items() if name in used]
-    integers = [f"{name} = I({value})\n" for name, value in _INTEGERS[dtype].items() if name in used]
+    numbers = [f"{name} = T({value!r})\n" for name, value in _NUMBERS[dtype].items()]
+    integers = [f"{name} = I({value})\n" for name, value in _INTEGERS[dtype].items()]
     return head + "".join(numbers + integers) + body
 
 
 def called(lines: Sequence[str]) -> frozenset[str]:
     """Which of the functions here some lines call."""
     return frozenset(re.findall(r"(?<![\w.])(\w+)\(", "\n".join(lines))) & frozenset(_TEXTS)
-
-
-def _words(body: str) -> set[str]:
-    return set(re.findall(r"\b[A-Za-z]\w*", body))
 
 
 def _horner(coefficients: Sequence[float], x: str) -> str:

@@ -17,21 +17,12 @@ import numpy as np
 from .axes import Argument, Axes, parameters
 from .functions import called, text
 from .graph import Graph, Node
+from .machine_code import KERNEL
 from .operations import OPERATIONS
 from .program import wanted_uniforms
 
 LANES = 256  # partial sums, each of every 256th number; a power of 2
 
-_APART = """
-@intrinsic
-def apart(context):  # what the pointers point to lies apart
-    def generate(context, builder, signature, values):
-        for argument in builder.function.args:
-            if isinstance(argument.type, ir.PointerType):
-                argument.add_attribute("noalias")
-        return context.get_dummy_value()
-    return types.void(), generate
-"""
 _ROOM = """
 @intrinsic
 def room(context, count, kind):  # for numbers that live as long as the call
@@ -116,12 +107,11 @@ class Writer:
         made = [*axes.prologue(), *self.prologue(), *lines]
         taken = [*parameters(axes.arguments), *parameters(rooms), *numbers]
         return (
-            text(dtype, called(made))
-            + _APART
-            + (_ROOM if "room(" in "".join(made) else "")
+            text(dtype)
+            + _ROOM
             + f"D, SIZE = np.float64, {np.dtype(dtype).itemsize}\n"
-            + f"ARRAYS, NUMBERS = {axes.dtypes(dtype) + [dtype] * len(rooms)}, {len(numbers)}\n"
-            + f"\ndef kernel({', '.join(taken)}):\n    apart()\n"
+            + f"{KERNEL}{axes.dtypes(dtype) + [dtype] * len(rooms)}, {len(numbers)}\n"
+            + f"\ndef kernel({', '.join(taken)}):\n"
             + "\n".join(indented(made))
             + "\n"
         )

@@ -19,6 +19,9 @@ from typing import Any
 
 import numpy as np
 
+KERNEL = "\nARRAYS, NUMBERS = "
+"""Where in a text its own part begins, after what many begin with: its arrays' dtypes, how many numbers."""
+
 _HEAD = object.__basicsize__  # of every object; NumPy's arrays go on with data, ndim, lengths, strides
 _PLACES = {"data": 0, "lengths": 16, "strides": 24}
 
@@ -51,8 +54,9 @@ def made(digest: str, text: str, processor: str, features: str) -> bytes:
     target: Any = importlib.import_module("numba.core.registry").cpu_target
     kinds: Any = importlib.import_module("numba").types
     binding: Any = importlib.import_module("llvmlite.binding")
-    names: dict[str, Any] = {"__name__": f"xpnet_kernel_{digest}"}
-    exec(compile(text, "<xpnet kernel>", "exec"), names)
+    head, mark, rest = text.partition(KERNEL)
+    names: dict[str, Any] = _head(head) | {"__name__": f"xpnet_kernel_{digest}"}
+    exec(compile(mark + rest, "<xpnet kernel>", "exec"), names)
     arrays, numbers = names["ARRAYS"], names["NUMBERS"]
     signature = [
         kinds.CPointer(kind) for dtype in arrays for kind in (getattr(kinds, dtype), kinds.intp, kinds.intp)
@@ -62,6 +66,8 @@ def made(digest: str, text: str, processor: str, features: str) -> bytes:
     flags.nrt = flags.enable_pyobject = False
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
+    flags.noalias = True  # arrays lie apart; where one may overlap with another, there are no vectors
+    flags.no_compile = True  # to machine code; that is done here
     target.typing_context.refresh()
     target.target_context.refresh()
     result = compiler.compile_extra(
@@ -75,6 +81,8 @@ def made(digest: str, text: str, processor: str, features: str) -> bytes:
     )
     inner = result.fndesc.llvm_func_name
     ours = _around(inner, digest, len(arrays), numbers)
+    with importlib.import_module("numba.core.compiler_lock").global_compiler_lock:
+        result.library.finalize()
     module = binding.parse_assembly(result.library.get_llvm_str())
     machine = _machine(binding, processor, features)
     module.link_in(binding.parse_assembly(f'target triple = "{module.triple}"\n{ours}'))
@@ -88,6 +96,14 @@ def made(digest: str, text: str, processor: str, features: str) -> bytes:
         if variable.linkage == binding.Linkage.common:
             variable.linkage = "internal"
     return machine.emit_object(module)
+
+
+@functools.cache
+def _head(text: str) -> dict[str, Any]:
+    """What the start of a text defines: what it calls need not be compiled for each kernel again."""
+    names: dict[str, Any] = {"__name__": "xpnet_kernel_head"}
+    exec(compile(text, "<xpnet kernel>", "exec"), names)
+    return names
 
 
 def _around(inner: str, digest: str, arrays: int, numbers: int) -> str:
