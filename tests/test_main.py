@@ -38,8 +38,8 @@ def test_it_runs_as_a_module_and_can_do_without_the_check():
         ("check_training", "A short training run lowers the risk. AssertionError: tilted"),
     ],
 )
-def test_a_failed_check_is_named_and_an_error(name, said, numpy_backend, monkeypatch, capsys):
-    monkeypatch.setattr(command, "backends", lambda: [numpy_backend])
+def test_a_failed_check_is_named_and_an_error(name, said, monkeypatch, capsys):
+    monkeypatch.setattr(command, "backends", lambda: [xpnet.backend("numpy", kernels="numpy")])
 
     def fails(place):
         raise AssertionError("tilted")

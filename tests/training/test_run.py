@@ -6,10 +6,13 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 from conftest import assert_array_equal
 from oracles import Bowl
 
+import xpnet
 from xpnet import GradientDescent, after, minimize, value_below
+from xpnet.device import select
 
 
 def test_a_look_is_read_by_its_names():
@@ -26,6 +29,25 @@ def test_words_are_few():
     assert "500 looks" in repr(run.history)
     assert len(repr(run)) < 500
     assert "budget spent" in repr(run)
+
+
+@pytest.mark.parametrize("optimizer", ["nesterov", "adam", "lbfgs", "levenberg-marquardt"])
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_the_kernels_are_those_of_the_objective(kernels, optimizer, monkeypatch):
+    if kernels == "numba":
+        pytest.importorskip("numba", reason="Numba is not installed")
+    monkeypatch.setenv("XPNET_KERNELS", "numpy")
+    place = xpnet.backend("numpy", kernels=kernels)
+    monkeypatch.setattr(select, "_kernels", None)  # nobody asks the environment any more
+    risk = xpnet.LeastSquares(lambda xp, w: xp.tanh(w) - 0.5, backend=place)
+    run = minimize(risk, optimizer, np.ones(2), stop=after(3))
+    assert run.kernels == kernels
+    assert kernels in repr(run)
+    for step in xpnet.iterate(risk, xpnet.Adam(), np.ones(2)):
+        if step.step == 2:
+            break
+    state = xpnet.Adam().initialize(risk, w := np.ones(2))
+    xpnet.Adam().step(risk, w, state)
 
 
 def test_a_run_can_be_kept():

@@ -34,8 +34,8 @@ def backend(
         kernels: what runs rules on NumPy: "numba" (one compiled loop each), "numpy", or "auto": "numba"
             if it is installed; by default what `XPNET_KERNELS` says, else "auto". On CuPy they are CUDA's.
 
-    A risk computes with the kernels of the backend that it is given; an optimizer, which finds its backend
-    by the point, with those of the environment.
+    A risk computes with the kernels of the backend that it is given, and so does an optimizer of it. What
+    finds its backend by an array, such as `network.predict`, has those of the environment.
 
     Raises:
         BackendError: unknown name or kernels, package or driver missing, no such device.
@@ -86,12 +86,16 @@ def backends() -> list[Backend]:
     return found
 
 
-def backend_of(array: Any, *, name: str = "w") -> Backend:
-    """The backend, device included, that `array` lives on, with the kernels of the environment.
+def backend_of(array: Any, own: Backend | None = None, *, name: str = "w") -> Backend:
+    """The backend, device included, that `array` lives on: `own` if it does there.
+
+    Otherwise its kernels are those of the environment.
 
     Raises:
         TypeError: `array` is not an array.
     """
+    if own is not None and own.owns(array):
+        return own
     if _numpy_backend("numpy").owns(array):
         return _numpy_backend(_kernels(None))
     if compat.is_numpy_array(array) or not compat.is_array_api_obj(array):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
@@ -24,10 +25,12 @@ class Objective(ABC):
     Attributes:
         samples: how many there are to choose a `subset` from; 0 if none.
         lacks: methods that its class has, and this one has not, as it was made.
+        backend: where it computes, and with which kernels, if it knows that; an optimizer does likewise.
     """
 
     samples: int = 0
     lacks: Offers = Offers.NOTHING
+    backend: Any = None
 
     @property
     def offers(self) -> Offers:
@@ -49,7 +52,7 @@ class Objective(ABC):
             NotImplementedError: the objective has neither such products nor a Hessian.
         """
         self._require(Offers.HESSIAN_PRODUCT)
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         check_direction(backend, w, v)
         with backend.working():
             matrix = self.hessian(w)
@@ -64,7 +67,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.HESSIAN)
-        return dense(point_backend(w), "Hessian", self.hessian_product, w)
+        return dense(point_backend(w, self.backend), "Hessian", self.hessian_product, w)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v`: `J` the Jacobian of the outputs, `H_L` the Hessian of the divergence in them.
@@ -73,7 +76,7 @@ class Objective(ABC):
             NotImplementedError: the objective has no such product, and no residuals.
         """
         self._require(Offers.GAUSS_NEWTON_PRODUCT)
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         check_direction(backend, w, v)
         with backend.working():
             if Offers.RESIDUALS | Offers.JACOBIAN in self.offers:
@@ -91,7 +94,7 @@ class Objective(ABC):
             MemoryError: it would not fit; the message gives its size.
         """
         self._require(Offers.GAUSS_NEWTON)
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         if Offers.NORMAL_EQUATIONS in self.offers:
             matrix = self.normal_equations(w)[2]
             self._check_matrix(backend, "normal_equations", matrix, w)
@@ -123,7 +126,7 @@ class Objective(ABC):
             MemoryError: `J'J` would not fit; the message gives its size.
         """
         self._require(Offers.NORMAL_EQUATIONS)
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         require_memory(backend, "matrix J'J", w, w.shape[-1], w.shape[-1])
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
@@ -221,14 +224,14 @@ class SumOfSquares(Objective):
 
     def value(self, w: Vector) -> Scalar:
         """`1/2 r'r` at `w`: 0-d, or `(R,)`."""
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         with backend.working():
             r = self._checked_residuals(backend, w)
             return 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         """The value at `w`, and `J'r`."""
-        backend = point_backend(w)
+        backend = point_backend(w, self.backend)
         with backend.working():
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)

@@ -42,6 +42,8 @@ class LeastSquares(Objective):
     [3.0, 1.5]
     """
 
+    backend: Backend
+
     def __init__(
         self,
         function: Callable[[Any, Any], Any],

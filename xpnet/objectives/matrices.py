@@ -65,9 +65,13 @@ def symmetric(backend: Backend, matrix: Matrix, w: Vector) -> Matrix:
     return 0.5 * (matrix + matrix.mT)
 
 
-def point_backend(w: Any) -> Backend:
-    """Where `w` lives; raises unless it is an array, `(P,)` or `(R, P)`, in single or double precision."""
-    backend = backend_of(w)
+def point_backend(w: Any, own: Backend | None = None) -> Backend:
+    """Where `w` lives, `own` if it is there.
+
+    Raises:
+        TypeError, ValueError: `w` is no array, `(P,)` or `(R, P)`, in single or double precision.
+    """
+    backend = backend_of(w, own)
     if w.dtype not in (backend.xp.float32, backend.xp.float64):
         raise TypeError(f"w must be float32 or float64, got {w.dtype}")
     check_point(backend, w, w.dtype)

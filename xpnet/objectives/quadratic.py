@@ -38,6 +38,8 @@ class Quadratic(Objective):
     (1.5, [-2.0, 1.0])
     """
 
+    backend: Backend
+
     def __init__(
         self,
         A: Any,

@@ -35,6 +35,8 @@ class ThresholdUnit(Objective):
     'step 18: every sample is on its own side'
     """
 
+    backend: Backend
+
     def __init__(
         self,
         X: Samples,

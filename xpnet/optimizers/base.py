@@ -47,7 +47,8 @@ class Record:
 class Optimizer(ABC):
     """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum.
 
-    A subclass defines `begin` and `advance`, which are handed the backend that `w` lives on.
+    A subclass defines `begin` and `advance`, which are handed the backend that `w` lives on:
+    the objective's, where that is known.
 
     Attributes:
         waits: whether a step reads the device, so that looking at it once more costs little.
@@ -58,12 +59,12 @@ class Optimizer(ABC):
     def initialize(self, objective: Objective, w: Vector) -> State:
         """The state before the first step: numbers and arrays by name, to be kept by the caller."""
         checks.instance("objective", objective, Objective, "an Objective")
-        return self.begin(point_backend(w), objective, w)
+        return self.begin(point_backend(w, objective.backend), objective, w)
 
     def step(self, objective: Objective, w: Vector, state: State) -> Record:
         """Takes one step: moves `w` and updates `state`, both in place."""
-        backend = backend_of(w)
         checks.instance("objective", objective, Objective, "an Objective")
+        backend = backend_of(w, objective.backend)
         checks.writeable("w", w)
         if not isinstance(state, dict) or "step" not in state:
             raise TypeError(f"state must be what initialize has returned, got {checks.shown(state)}")

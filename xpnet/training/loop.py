@@ -52,7 +52,7 @@ class Loop:
         if isinstance(optimizer, str):
             optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
         checks.instance("optimizer", optimizer, Optimizer, "an Optimizer such as Nesterov()")
-        self.backend = point_backend(w)
+        self.backend = point_backend(w, objective.backend)
         xp = self.backend.xp
         if in_place:
             checks.writeable("w", w)

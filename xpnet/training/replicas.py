@@ -34,6 +34,8 @@ class Selected(Objective):
         active: which are evaluated, truth values `(R,)` of the host, at least one.
     """
 
+    backend: Backend
+
     def __init__(self, backend: Backend, objective: Objective, active: Any) -> None:
         self.backend, self.active = backend, active
         self.rows = [r for r, going in enumerate(active) if going]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..device.arrays import Array, Namespace, Vector
+from ..device.backend import Kernels
 from ..optimizers import Outcome
 from ..optimizers.base import State
 
@@ -103,6 +104,7 @@ class Run:
         evaluations: how often the objective was evaluated: {"value": ..., "gradient": ..., "product": ...}
             (products with second derivatives; those of all replicas at once count once).
         state: what the optimizer remembers, for `minimize(..., run.w, state=run.state)` to go on.
+        kernels: what ran the rules: "numpy", "numba" or "cuda"; the same give the same bits.
     """
 
     w: Vector
@@ -117,11 +119,12 @@ class Run:
     seconds: float
     evaluations: dict[str, int]
     state: State
+    kernels: Kernels
 
     def __repr__(self) -> str:
         outcomes = self.outcome if isinstance(self.outcome, tuple) else (self.outcome,)
         words = ", ".join(dict.fromkeys(outcome.value for outcome in outcomes))
         return (
             f"Run({words}, reason={self.reason!r}, value={self.value}, best_value={self.best_value}, "
-            f"steps={self.steps}, seconds={self.seconds:.3g})"
+            f"steps={self.steps}, seconds={self.seconds:.3g}, kernels={self.kernels!r})"
         )

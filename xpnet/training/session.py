@@ -292,6 +292,7 @@ class Session:
             seconds=time.perf_counter() - self.start,
             evaluations=dict(watch.counts),
             state=loop.state,
+            kernels=loop.backend.kernels,
         )
 
     def fail(self, reason: str) -> None:

@@ -40,6 +40,8 @@ class Watch(Objective):
         fresh: whether nothing has been evaluated since the step began, so that `w` has not moved.
     """
 
+    backend: Backend
+
     def __init__(self, objective: Objective, backend: Backend, w: Vector) -> None:
         self.objective, self.original, self.backend = objective, objective, backend
         self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
@@ -250,7 +252,7 @@ class Part(Objective):
     """Some samples of a watched objective, or another draw; its values do not say which point is best."""
 
     def __init__(self, watch: Watch, objective: Objective) -> None:
-        self.watch, self.objective = watch, objective
+        self.watch, self.objective, self.backend = watch, objective, watch.backend
         self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
 
     def value(self, w: Vector) -> Scalar:

@@ -80,6 +80,8 @@ class EmpiricalRisk(Objective):
     (22,)
     """
 
+    backend: Backend
+
     def __init__(
         self,
         network: Network,
