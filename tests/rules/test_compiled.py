@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import pickle
@@ -329,6 +330,68 @@ def test_samples_do_not_depend_on_their_chunk(own):
             assert got.tobytes() == np.ascontiguousarray(want[..., first:]).tobytes()
 
 
+def layouts_of_samples(array):
+    """Arrays of samples as they come: of the usual order, turned round, and with gaps."""
+    return [array, np.ascontiguousarray(array.swapaxes(-1, -2)).swapaxes(-1, -2), *layouts(array)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(5, 1300), (3, 4, 600)], ids=str)
+def test_samples_and_sums_depend_on_no_number_of_threads_or_layout(shape, dtype, own, monkeypatch):
+    (a, b), options = arguments(three_loops, shape, dtype)
+    samples, total = three_loops(own, a, b, **options), everything_sum.sum(own, a, a, dtype=np.float64)
+    monkeypatch.setattr(compiled, "SEGMENT", 256)
+    segments = everything_sum.sum(own, a, a, dtype=np.float64, factor=0.5)
+    np.testing.assert_allclose(2 * segments, total, rtol=1e-12)
+    for count in (1, 2, 3, 7):
+        monkeypatch.setattr(host, "THREAD_BYTES", 0 if count > 1 else 2**22)
+        monkeypatch.setattr(compiled, "available", lambda count=count: count)
+        for other in layouts_of_samples(a):
+            got = everything_sum.sum(own, other, other, dtype=np.float64, factor=0.5)
+            assert got.tobytes() == segments.tobytes()
+            for ours, theirs in zip(three_loops(own, other, b, **options), samples, strict=True):
+                assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_written_may_lie_anywhere(dtype, own, compiled_only):
+    random = np.random.default_rng(3)
+    a, b = (random.standard_normal((6, 50)).astype(dtype) for _ in range(2))
+    want = spread.compute(own, a, b, p=0.25)
+    for into in layouts_of_samples(a)[1:]:
+        if into.flags.writeable:
+            spread.write(own, (into,), into, b, p=0.25)
+            np.testing.assert_array_equal(into, want)
+    whole = np.zeros((12, 150), dtype)
+    spread.write(own, (whole[::2, ::3],), a, b, p=0.25)
+    np.testing.assert_array_equal(whole[::2, ::3], want)
+    assert np.count_nonzero(whole) == np.count_nonzero(want)
+
+
+@pytest.mark.parametrize("name", ["adam", "irprop_plus", "quickprop", "adadelta"])
+def test_an_update_is_the_same_in_any_chunks(name, own):
+    rule, random = rules()[name], np.random.default_rng(4)
+    arrays = [np.abs(random.standard_normal(1000)).astype("float32") for _ in rule.arrays]
+    want = as_tuple(rule.compute(own, *arrays, **scalars_of(rule)))
+    for cuts in ([0, 1, 3, 17, 999, 1000], [0, 500, 1000]):
+        parts = [
+            as_tuple(rule.compute(own, *[array[i:j] for array in arrays], **scalars_of(rule)))
+            for i, j in itertools.pairwise(cuts)
+        ]
+        for k, whole in enumerate(want):
+            assert np.concatenate([part[k] for part in parts]).tobytes() == whole.tobytes()
+
+
+@needs_numba
+def test_code_that_only_numba_can_resolve_is_refused():
+    rule = elementwise(lambda xp, a: xp.tanh(a))
+    rule.compute(xpnet.backend("numpy", kernels="numba").xp, np.ones(3))
+    text = "import random\n" + machine_code.KERNEL + "['float64'], 0\n"
+    text += "def kernel(a, n, s):\n    a[0] = random.random()\n"
+    with pytest.raises(RuntimeError, match="no function of C"):
+        machine_code.made("0" * 24, text, "", "")
+
+
 @pytest.mark.parametrize("shape", [(4000,), (7, 500), (2, 3, 600)], ids=str)
 def test_bits_depend_on_no_number_of_threads(shape, own, monkeypatch):
     random = np.random.default_rng(0)
@@ -339,7 +402,7 @@ def test_bits_depend_on_no_number_of_threads(shape, own, monkeypatch):
     for count in (1, 2, 3, 7):
         for size in (128, 1000):
             monkeypatch.setattr(compiled, "available", lambda count=count: count)
-            monkeypatch.setattr(host, "SHARED_BLOCK_BYTES", size)
+            monkeypatch.setattr(compiled, "BLOCK_BYTES", size)
             got = everything.compute(own, a, b, p=0.25, q=0.75)
             for ours, theirs in zip(got, want, strict=True):
                 assert ours.tobytes() == theirs.tobytes()
@@ -511,6 +574,25 @@ def test_importing_and_asking_import_no_numba():
         print("numba" in sys.modules, place.kernels)
     """)
     assert said == ["False", "numba"]
+
+
+@needs_numba
+def test_a_later_process_does_without_numba(monkeypatch, tmp_path):
+    monkeypatch.setenv("XPNET_CACHE", str(tmp_path))
+    said = [
+        run_program(
+            """
+            import sys, numpy as np, xpnet
+            place = xpnet.backend("numpy", kernels="numba")
+            f = xpnet.Quadratic(np.eye(3), backend=place)
+            run = xpnet.minimize(f, "adam", np.ones(3), stop=xpnet.after(5))
+            print("numba" in sys.modules, run.kernels, run.w.tobytes().hex())
+            """
+        )
+        for _ in range(2)
+    ]
+    assert [first for first, *_ in said] == ["True", "False"]
+    assert said[0][1:] == said[1][1:]
 
 
 # the choice

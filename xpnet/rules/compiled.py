@@ -27,10 +27,11 @@ from .samplewise_loops import samplewise_text
 
 logger = logging.getLogger("xpnet")
 
+BLOCK_BYTES = 2**22  # of one array, that a thread takes at a time
 _MOST = 2048  # patterns of a rule that are remembered
 _ARRAY: Any = np.ndarray
 _ALL = "C" * 64  # all contiguous
-_SEGMENT = 2**17  # numbers that are added at a time
+SEGMENT = 2**17  # numbers that are added at a time
 _UNKNOWN: Any = object()  # not tried yet; None is what cannot be compiled
 
 
@@ -99,7 +100,7 @@ class Loops:
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
         length = shape[-1]
-        parts = max(1, math.ceil(length / _SEGMENT))
+        parts = max(1, math.ceil(length / SEGMENT))
         total = np.empty((parts, *shape[:-1]) if parts > 1 else shape[:-1])
         whole, layout = _sound([*arrays, *spread])
         if parts > 1:
@@ -128,7 +129,7 @@ class Loops:
             return total[()]
 
         def add(part: int) -> None:
-            cut = slice(part * _SEGMENT, (part + 1) * _SEGMENT)
+            cut = slice(part * SEGMENT, (part + 1) * SEGMENT)
             kernel(*[_cut(array, cut, length) for array in whole[:-1]], total[part, ...], *numbers, 1.0)
 
         run_all([functools.partial(add, part) for part in range(parts)], _threads(length * dtype.itemsize))
@@ -254,7 +255,7 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
     if threads == 1:
         kernel(*arrays, *numbers)
         return
-    blocks = host.blocks_of(whole.shape, host.SHARED_BLOCK_BYTES // whole.itemsize)
+    blocks = host.blocks_of(whole.shape, min(BLOCK_BYTES, whole.nbytes // threads + 1) // whole.itemsize)
 
     def compute(block: tuple[slice, ...]) -> None:
         kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
