@@ -114,7 +114,7 @@ def test_defaults_that_are_pytorch_s_and_that_are_not(torch):
     assert defaults(optim.Adagrad)["eps"] == Adagrad().epsilon == 1e-10
     assert defaults(optim.Adam)["betas"] == (Adam().beta1, Adam().beta2) == (0.9, 0.999)
     assert defaults(optim.Adam)["eps"] == Adam().epsilon == 1e-8
-    assert defaults(optim.AdamW)["weight_decay"] == xpnet.optimizers.NAMES["adamw"].rho == 0.01
+    assert defaults(optim.AdamW)["weight_decay"] == xpnet.optimizers.NAMES["adamw"].weight_decay == 0.01
     assert defaults(optim.Adadelta)["rho"] == Adadelta().rho == 0.9
     assert defaults(optim.Adadelta)["eps"] == Adadelta().epsilon == 1e-6
     assert defaults(optim.Rprop)["etas"] == (Rprop().down, Rprop().up) == (0.5, 1.2)
