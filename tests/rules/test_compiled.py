@@ -392,6 +392,16 @@ def test_code_that_only_numba_can_resolve_is_refused():
         machine_code.made("0" * 24, text, "", "")
 
 
+@needs_numba
+def test_a_kernel_refuses_another_number_of_arguments(own):
+    a = np.ones(3)
+    spread.compute(own, a, a, p=0.5)
+    kernel = next(kernel for kernel in spread._loops._known.values() if kernel)
+    for wrong in ((), (a,), (a, a, a, a, 0.5, 0.5)):
+        with pytest.raises(TypeError):
+            kernel(*wrong)
+
+
 @pytest.mark.parametrize("shape", [(4000,), (7, 500), (2, 3, 600)], ids=str)
 def test_bits_depend_on_no_number_of_threads(shape, own, monkeypatch):
     random = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import inspect
 import logging
 import os
 import sys
@@ -65,6 +66,7 @@ def _place() -> _Place | None:
         versions = (
             *(metadata.version(package) for package in ("numba", "llvmlite")),
             *(binding.llvm_version_info, np.__version__, sys.version),
+            inspect.getsource(machine_code),  # which is in every kernel
         )
     except Exception as error:  # of a broken installation, or one too old or new
         _refuse(error)

@@ -22,6 +22,7 @@ from .arguments import Aliases
 from .axes import Argument
 from .cache import STORE, Kernel
 from .graph import Graph
+from .layouts import broadcast_mask, part_along, parts_layout, sound
 from .program import wanted_uniforms
 from .samplewise_loops import samplewise_text
 
@@ -59,7 +60,7 @@ class Loops:
         passed = [arrays[k] for k in read]
         passed += spread
         passed += [outputs[k] for k in own]
-        whole, layout = _sound(passed)
+        whole, layout = sound(passed)
         first = outputs[0]
         key = (aliases, given, first.dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
@@ -70,7 +71,11 @@ class Loops:
                 written = [f"A{group[0]}" if group else f"O{k}" for k, group in enumerate(aliases)]
                 arguments = [
                     Argument(
-                        name, _mask(array.shape, first.shape), array.ndim, name in written, layout=kind
+                        name,
+                        broadcast_mask(array.shape, first.shape),
+                        array.ndim,
+                        name in written,
+                        layout=kind,
                     )
                     for name, array, kind in zip(names, whole, layout or _ALL, strict=False)
                 ]
@@ -100,12 +105,12 @@ class Loops:
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
         length = shape[-1]
-        parts = max(1, math.ceil(length / SEGMENT))
-        total = np.empty((parts, *shape[:-1]) if parts > 1 else shape[:-1])
-        whole, layout = _sound([*arrays, *spread])
-        if parts > 1:
-            layout = _cut_layout(layout, len(whole))
-        whole = [*whole, total[0, ...] if parts > 1 else total]
+        count = max(1, math.ceil(length / SEGMENT))
+        total = np.empty((count, *shape[:-1]) if count > 1 else shape[:-1])
+        whole, layout = sound([*arrays, *spread])
+        if count > 1:
+            layout = parts_layout(layout, len(whole))
+        whole = [*whole, total[0, ...] if count > 1 else total]
         key = ("sum", given, dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
@@ -114,7 +119,7 @@ class Loops:
                 names = [f"A{k}" for k in range(len(arrays))]
                 uniforms = self._spread_names(given)
                 arguments = [
-                    Argument(name, _mask(array.shape, shape), array.ndim, layout=kind)
+                    Argument(name, broadcast_mask(array.shape, shape), array.ndim, layout=kind)
                     for name, array, kind in zip((*names, *uniforms), whole, layout or _ALL, strict=False)
                 ]
                 lead = len(shape) - 1
@@ -124,15 +129,17 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        if parts == 1:
+        if count == 1:
             kernel(*whole, *numbers, factor)
             return total[()]
 
         def add(part: int) -> None:
             cut = slice(part * SEGMENT, (part + 1) * SEGMENT)
-            kernel(*[_cut(array, cut, length) for array in whole[:-1]], total[part, ...], *numbers, 1.0)
+            kernel(
+                *[part_along(array, cut, length) for array in whole[:-1]], total[part, ...], *numbers, 1.0
+            )
 
-        run_all([functools.partial(add, part) for part in range(parts)], _threads(length * dtype.itemsize))
+        run_all([functools.partial(add, part) for part in range(count)], _threads(length * dtype.itemsize))
         return factor * np.sum(total, axis=0)
 
     def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
@@ -148,11 +155,11 @@ class Loops:
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
         outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
-        whole, layout = _sound([*arrays, *outputs])
+        whole, layout = sound([*arrays, *outputs])
         units, width = shape[-2:]
         threads = _threads(outputs[0].nbytes)
         if threads > 1:
-            layout = _cut_layout(layout, len(whole))
+            layout = parts_layout(layout, len(whole))
         key = (dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
@@ -160,7 +167,7 @@ class Loops:
             def text() -> str:
                 kinds = layout or _ALL
                 arguments = [
-                    Argument(f"A{k}", _mask(array.shape, shape), array.ndim, layout=kinds[k])
+                    Argument(f"A{k}", broadcast_mask(array.shape, shape), array.ndim, layout=kinds[k])
                     for k, array in enumerate(whole[: len(arrays)])
                 ]
                 ones = "1" * (len(shape) - 2)
@@ -173,24 +180,31 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        if self._kept is None:
-            self._kept = len(samplewise_loops.kept(self.graph))
-
-        def compute(arrays: Sequence[Any], width: int) -> None:
-            size = samplewise_loops.block(units, width)
-            kernel(*arrays, *[np.empty((units, size), dtype) for _ in range(self._kept or 0)], *scalars)
-
         if threads == 1:
-            compute(whole, width)
-            return outputs
+            kernel(*whole, *self._rooms(units, width, dtype), *scalars)
+        else:
+            self._share(kernel, whole, scalars, units, width, threads)
+        return outputs
+
+    def _rooms(self, units: int, width: int, dtype: Any) -> list[Any]:
+        """Arrays for a samplewise kernel to work in."""
+        count = self._kept
+        if count is None:
+            count = self._kept = len(samplewise_loops.kept(self.graph))
+        return [np.empty((units, samplewise_loops.block(units, width)), dtype) for _ in range(count)]
+
+    def _share(
+        self, kernel: Kernel, arrays: list[Any], scalars: list[float], units: int, width: int, threads: int
+    ) -> None:
+        """Runs a samplewise kernel on as many threads, each for some of the samples, `width` in all."""
         step = -(-width // threads)
 
         def part(first: int) -> None:
             cut = slice(first, min(first + step, width))
-            compute([_cut(array, cut, width) for array in whole], cut.stop - first)
+            parts = [part_along(array, cut, width) for array in arrays]
+            kernel(*parts, *self._rooms(units, cut.stop - first, parts[0].dtype), *scalars)
 
         run_all([functools.partial(part, first) for first in range(0, width, step)], threads)
-        return outputs
 
     def _scalars(
         self, scalars: dict[str, Any], dtype: np.dtype[Any]
@@ -261,43 +275,3 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
         kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
 
     run_all([functools.partial(compute, block) for block in blocks], threads)
-
-
-def _sound(arrays: list[Any]) -> tuple[list[Any], str]:
-    """The arrays as loops read them, with copies of what is not aligned, and how each lies in memory.
-
-    "" is for all contiguous; else a letter for each, as `Argument.layout` says.
-    """
-    common = _SOUND
-    for array in arrays:
-        common &= array.flags.num if type(array) is _ARRAY else 0
-    if common == _SOUND:
-        return arrays, ""
-    plain = [np.asarray(array) for array in arrays]
-    plain = [array if array.flags.aligned else array.copy() for array in plain]
-    return plain, "".join(map(_layout, plain))
-
-
-def _layout(array: Any) -> str:
-    if array.flags.c_contiguous:
-        return "C"
-    return "R" if array.strides[-1] == array.itemsize else "S"
-
-
-def _cut_layout(layout: str, count: int) -> str:
-    """The layout of parts along the last axis of as many arrays."""
-    return layout.replace("C", "R") or "R" * count
-
-
-def _cut(array: Any, cut: slice, length: int) -> Any:
-    """A part along the last axis, where that is of such a length and not broadcast."""
-    return array[..., cut] if array.ndim and array.shape[-1] == length else array
-
-
-_CONTIGUOUS, _ALIGNED = 0x1, 0x100  # of NumPy's C interface
-_SOUND = _CONTIGUOUS | _ALIGNED
-
-
-def _mask(own: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    padded = (*[None] * (len(shape) - len(own)), *own)
-    return "".join("1" if a == b else "0" for a, b in zip(padded, shape, strict=True))

@@ -19,6 +19,10 @@ from typing import Any
 
 import numpy as np
 
+_PYTHON = (
+    *("PyFloat_AsDouble", "PyErr_BadArgument", "Py_IncRef"),
+    *("PyEval_SaveThread", "PyEval_RestoreThread"),
+)
 KERNEL = "\nARRAYS, NUMBERS = "
 """Where in a text its own part begins, after what many begin with: its arrays' dtypes, how many numbers."""
 
@@ -134,12 +138,19 @@ def _around(inner: str, digest: str, arrays: int, numbers: int) -> str:
             "declare ptr @PyEval_SaveThread()",
             "declare void @PyEval_RestoreThread(ptr)",
             "declare void @Py_IncRef(ptr)",
+            "declare i32 @PyErr_BadArgument()",
             f"define void @xpnet_entry_{digest}(ptr %arrays, ptr %numbers) {{",
             *lines,
             f"call i32 @{inner}({', '.join(given)})",
             "ret void",
             "}",
             f"define ptr @xpnet_call_{digest}(ptr %none, ptr %arguments, i64 %count) {{",
+            f"%right = icmp eq i64 %count, {arrays + numbers}",
+            "br i1 %right, label %go, label %refuse",
+            "refuse:",
+            "call i32 @PyErr_BadArgument()",
+            "ret ptr null",
+            "go:",
             f"%numbers = alloca double, i64 {max(1, numbers)}",
             *converted,
             "%state = call ptr @PyEval_SaveThread()",
@@ -155,7 +166,8 @@ def _around(inner: str, digest: str, arrays: int, numbers: int) -> str:
 def load(digest: str, code: bytes) -> tuple[Callable[..., None], int]:
     """The kernel as a function of arrays and floats, and the address of its `entry`.
 
-    It checks nothing: arrays of another dtype or size than its text means are read as if they were of it.
+    It checks the number of arguments, and nothing else: arrays of another dtype or size than its text means
+    are read as if they were of it.
     """
     engine = _engine()
     binding: Any = importlib.import_module("llvmlite.binding")
@@ -195,7 +207,7 @@ def _machine(binding: Any, processor: str = "", features: str = "") -> Any:
 def _engine() -> Any:
     """What holds loaded code, as long as the process lives."""
     binding: Any = importlib.import_module("llvmlite.binding")
-    for name in ("PyFloat_AsDouble", "PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef"):
+    for name in _PYTHON:
         function: Any = getattr(ctypes.pythonapi, name)
         binding.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
     return binding.create_mcjit_compiler(binding.parse_assembly(""), _machine(binding))
