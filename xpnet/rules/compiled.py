@@ -22,6 +22,7 @@ from .cache import STORE, Kernel
 from .graph import Graph
 from .loops import Argument
 from .program import wanted_uniforms
+from .rule import Call
 from .samplewise_loops import samplewise_text
 
 logger = logging.getLogger("xpnet")
@@ -30,11 +31,20 @@ _MOST = 2048  # patterns of a rule that are remembered
 _ARRAY: Any = np.ndarray
 _UNKNOWN: Any = object()  # not tried yet; None is what cannot be compiled
 
+Launch = Callable[[Call], Any]
+Empty = Callable[[tuple[int, ...], Any], Any]
+
+
+def now(call: Call) -> None:
+    """Makes a call at once; who wants to make it later takes it instead."""
+    call[0](*call[1])
+
 
 class Loops:
     """The compiled loops of one rule.
 
-    Every method that runs one returns whether there is one, or what it computed or None.
+    Every method that runs one returns whether there is one, or what it computed or None. `launch` makes the
+    call of the kernel, and `empty` the arrays that it writes to.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -46,7 +56,12 @@ class Loops:
         self._failed = False
 
     def write(
-        self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
+        self,
+        arrays: Sequence[Any],
+        outputs: Sequence[Any],
+        scalars: dict[str, Any],
+        aliases: Aliases,
+        launch: Launch = now,
     ) -> bool:
         """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`."""
         given, numbers, spread = self._scalars(scalars, outputs[0].dtype)
@@ -76,7 +91,7 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return False
-        _spread(kernel, whole, numbers, first)
+        launch(_call(kernel, whole, numbers, first))
         if whole is not passed:  # a copy may have been written to
             for k, output in enumerate(outputs):
                 place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
@@ -85,14 +100,20 @@ class Loops:
         return True
 
     def total(
-        self, arrays: Sequence[Any], scalars: dict[str, Any], shape: tuple[int, ...], factor: float
+        self,
+        arrays: Sequence[Any],
+        scalars: dict[str, Any],
+        shape: tuple[int, ...],
+        factor: float,
+        launch: Launch = now,
+        empty: Empty = np.empty,
     ) -> Any:
         """`factor` times the sum over the last axis of the result of an elementwise rule, in float64."""
         if not shape or len(self.graph.outputs) != 1:
             return None
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
-        total = np.empty(shape[:-1])
+        total = empty(shape[:-1], np.float64)
         whole = _sound([*arrays, *spread, total])
         key = ("sum", given, dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
@@ -112,10 +133,17 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        kernel(*whole, *numbers, factor)
+        launch((kernel, (*whole, *numbers, factor)))
         return total[()]
 
-    def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    def samplewise(
+        self,
+        arrays: Sequence[Any],
+        numbers: dict[str, Any],
+        shape: tuple[int, ...],
+        launch: Launch = now,
+        empty: Empty = np.empty,
+    ) -> Any:
         """The results of a samplewise rule of arrays that broadcast to `shape`."""
         scalars = [numbers[name] for name in self.graph.scalars]
         if (
@@ -127,7 +155,7 @@ class Loops:
             return None
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
-        outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
+        outputs = [empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
         whole = _sound([*arrays, *outputs])
         key = (dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
@@ -147,7 +175,7 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return None
-        kernel(*whole, *scalars)
+        launch((kernel, (*whole, *scalars)))
         return outputs
 
     def _scalars(
@@ -202,18 +230,21 @@ class Loops:
         return kernel
 
 
+def _call(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> Call:
+    """The call of the kernel, on several threads if the arrays are large; the bits are the same."""
+    if whole.nbytes < host.THREAD_BYTES or available() == 1:
+        return kernel, (*arrays, *numbers)
+    return _spread, (kernel, arrays, numbers, whole)
+
+
 def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> None:
-    """Runs the kernel, on several threads if the arrays are large; the bits are the same."""
-    threads = available() if whole.nbytes >= host.THREAD_BYTES else 1
-    if threads == 1:
-        kernel(*arrays, *numbers)
-        return
+    """Runs the kernel on several threads."""
     blocks = host.blocks_of(whole.shape, host.SHARED_BLOCK_BYTES // whole.itemsize)
 
     def compute(block: tuple[slice, ...]) -> None:
         kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
 
-    run_all([functools.partial(compute, block) for block in blocks], threads)
+    run_all([functools.partial(compute, block) for block in blocks], available())
 
 
 def _sound(arrays: list[Any]) -> list[Any]:
