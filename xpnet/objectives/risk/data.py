@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ... import checks
@@ -115,6 +115,15 @@ class Data:
         stream = self.backend.stream(self.streamed, parts, self.dtype)
         for part, arrays in zip(parts, stream, strict=True):
             yield self._part(part, dict(zip(self.streamed, arrays, strict=True)))
+
+    def seen(self, through: Callable[[Array], Any]) -> Data:
+        """The same data, all resident, with `through(array)` for each of its arrays."""
+        part = copy.copy(self)
+        part.inputs, part.targets = through(self.inputs), through(self.targets)
+        part.classes = through(self.classes)
+        part.weights = None if self.weights is None else through(self.weights)
+        part.numbers = None if self.numbers is None else through(self.numbers)
+        return part
 
     def subset(self, samples: Any) -> Data:
         """The samples of these numbers, or of this mask, all resident.

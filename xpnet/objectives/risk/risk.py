@@ -7,6 +7,7 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -25,6 +26,7 @@ from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes
 from .penalties import Penalties, Penalty
+from .recorded import Kind, Replays, function
 from .squares import Squares, lacking
 from .terms import Terms
 from .trial import check_parts
@@ -162,21 +164,43 @@ class EmpiricalRisk(Objective):
             with backend.quiet():
                 ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
         self._passes = Passes(backend, passes.network, passes.terms, data, ones, passes.draw)
+        self._replays = Replays()
 
     def value(self, w: Vector) -> Scalar:
-        parameters = self._parameters(w)
-        with self.backend.working():
-            kind = ("value", tuple(w.shape))
-            (value,) = self._chunks.sum(kind, self._passes.value, parameters)
-            return self.penalties.with_value(value, w)
+        return self._evaluate("value", w)[0]
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
-        parameters, shape = self._parameters(w), tuple(w.shape)
+        value, gradient = self._evaluate("gradient", w)
+        return value, gradient
+
+    def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
+        """The value, and the gradient if that is wanted: recorded, or as the passes go."""
+        check_point(self.backend, w, self.dtype)
+        self.network.layout.check(w)
+        shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
+
+        def work(chunk: int) -> tuple[Any, ...]:
+            if self._may_record:
+                key = (kind, shape, chunk)
+                make = functools.partial(function, kind, self._passes, self.penalties, chunks, key)
+                found = self._replays.evaluate(key, make, w, chunks.threads)
+                if found is not None:
+                    return found
+            parameters = self._network.parameters(w, xp)
+            if kind == "value":
+                (value,) = chunks.total(chunk, self._passes.value, parameters)
+                return (self.penalties.with_value(xp, value, w),)
+            value, gradient = chunks.total(chunk, self._passes.gradient, parameters, shape)
+            self.penalties.add_gradient(xp, gradient, w)
+            return self.penalties.with_value(xp, value, w), gradient
+
         with self.backend.working():
-            kind = ("gradient", shape)
-            value, gradient = self._chunks.sum(kind, self._passes.gradient, parameters, shape)
-            self.penalties.add_gradient(gradient, w)
-            return self.penalties.with_value(value, w), gradient
+            return chunks.in_memory((kind, shape), work, chunks.chunk)
+
+    @property
+    def _may_record(self) -> bool:
+        """On the host, all samples where they are."""
+        return self.backend.name == "numpy" and not self.data.streamed
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
@@ -254,6 +278,7 @@ class EmpiricalRisk(Objective):
         other, own = copy.copy(self), self._passes
         draw = checks.count("draw", draw, 0)
         other._passes = Passes(self.backend, own.network, own.terms, own.data, own.ones, draw)
+        other._replays = Replays()
         return other
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:

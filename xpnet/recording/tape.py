@@ -1,0 +1,56 @@
+"""A flat list of calls, each a function and its arguments, on arrays that stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..rules.rule import Call
+from .memory import Buffer, Memory
+
+
+class Tape:
+    """Makes calls, and keeps them in their order to make them again.
+
+    Attributes:
+        memory: of the arrays.
+        calls: functions and arguments.
+        open: whether more may come.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.calls: list[Call] = []
+        self.open = True
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Buffer]:
+        return self.memory.empty(shape, dtype)
+
+    def call(self, call: Call) -> None:
+        """Makes a call, and keeps it."""
+        function, arguments = call
+        function(*arguments)
+        self.calls.append(self.memory.kept(call))
+
+    def run(self) -> None:
+        """Makes all calls again."""
+        for function, arguments in self.calls:
+            function(*arguments)
+
+
+def assign(
+    function: Callable[..., Any], out: Any, values: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    """`function(*values, **options)`, in `out`."""
+    out[...] = function(*values, **options)
+
+
+def product(left: Any, right: Any, out: Any) -> Call:
+    """The call that writes `left @ right` into `out`."""
+    plain = (
+        left.ndim == right.ndim == 2 and out.flags.c_contiguous and left.dtype == right.dtype == out.dtype
+    )
+    long = plain and min(*left.shape, *right.shape) > 1
+    return np.dot if long else np.matmul, (left, right, out)  # the same numbers; the first in less time
