@@ -47,7 +47,7 @@ class Memory:
         self._free.append(raw)
 
     def kept(self, call: Call) -> Call:
-        """`call`, or an equal one that is kept already, so that what is done again and again is kept once."""
+        """`call`, or an equal one that is kept already: what is done again and again is kept once."""
         values, key = list[Any](), list[Any]([call[0]])
         for value in call[1]:
             if type(value) is np.ndarray:

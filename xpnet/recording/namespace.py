@@ -13,7 +13,7 @@ from ..rules import arguments
 from ..rules.operations import CONSTANTS, OPERATIONS
 from ..rules.rule import Carrier
 from .recorded import NotRecordable, Recorded
-from .tape import Tape, assign, product
+from .tape import Tape, assign, elementwise, product
 
 # beside the operations of rules, what makes one array, of a shape that no number of an array changes
 _FUNCTIONS = frozenset(
@@ -130,9 +130,9 @@ class Recording(Carrier, Places):
                 array = value.array if isinstance(value, Recorded) else value
                 if isinstance(array, np.ndarray) and np.may_share_memory(result, array):
                     return Recorded(self, result, value.owner if isinstance(value, Recorded) else array)
-        made = self.empty(result.shape, dtype=result.dtype)
+        made = self._like(result)
         if isinstance(function, np.ufunc) and not named:
-            self.tape.call((function, (*plain, made.array)))
+            self.tape.call(elementwise(function, plain, made.array))
         else:
             self.tape.call((assign, (function, made.array, plain, named)))
         return made
@@ -156,30 +156,31 @@ class Recording(Carrier, Places):
         return out
 
     def compute(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
-        made: list[Recorded] = []
-        rule.computed(
-            self.xp, np.ndarray, self._made(made), self._sound(arrays), _numbers(scalars), self.tape.call
-        )
+        made, sound = list[Recorded](), self._sound(arrays)
+        plain, numbers = self._plain(sound), _numbers(scalars)
+        rule.computed(self.xp, np.ndarray, self._made(made), plain, numbers, self.tape.call)
         return tuple(made) if len(made) > 1 else made[0]
 
     def write(
         self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
     ) -> None:
-        places, numbers = self._plain(into), _numbers(scalars)
+        places = self._plain(into)
         if self._loops and not all(place.flags.c_contiguous for place in places):
             made = self.compute(rule, arrays, scalars)
             for target, own in zip(into, made if isinstance(made, tuple) else (made,), strict=True):
                 target[...] = own
             return
-        rule.written(self.xp, np.ndarray, places, self._sound(arrays), numbers, self.tape.call)
+        sound = self._sound(arrays)
+        plain, numbers = self._plain(sound), _numbers(scalars)
+        rule.written(self.xp, np.ndarray, places, plain, numbers, self.tape.call)
 
     def total(
         self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any], factor: float, dtype: Any
     ) -> Any:
         if not self._loops:
             return None
-        made: list[Recorded] = []
-        plain = self._sound(arrays)
+        made, sound = list[Recorded](), self._sound(arrays)
+        plain = self._plain(sound)
         numbers = arguments.checked(rule, np.ndarray, plain, _numbers(scalars))
         found = rule.summed(plain, numbers, factor, dtype, self._made(made), self.tape.call)
         return None if found is None else made[0]
@@ -187,10 +188,29 @@ class Recording(Carrier, Places):
     def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
         if not self._loops:
             return None
-        made: list[Recorded] = []
-        plain = self._sound(arrays)
-        found = rule.computed(plain, _numbers(numbers), self._made(made), self.tape.call)
+        made, sound = list[Recorded](), self._sound(arrays)
+        found = rule.computed(self._plain(sound), _numbers(numbers), self._made(made), self.tape.call)
         return None if found is None else made
+
+    def _sound(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arrays as loops read them, contiguous; to be kept until they have been read."""
+        sound: list[Any] = []
+        for array in arrays:
+            plain = self._plain(array)
+            if self._loops and not plain.flags.c_contiguous:
+                place = self.empty(plain.shape, dtype=plain.dtype)
+                self.tape.call((np.copyto, (place.array, plain)))
+                array = place
+            sound.append(array)
+        return tuple(sound)
+
+    def _like(self, array: Any) -> Recorded:
+        """A new array with its axes in memory in the same order, on which the order of sums depends."""
+        order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        if order == sorted(order):
+            return self.empty(array.shape, dtype=array.dtype)
+        made = self.empty([array.shape[axis] for axis in order], dtype=array.dtype)
+        return Recorded(self, made.array.transpose(np.argsort(order)), made.owner)
 
     def _made(self, made: list[Recorded]) -> Callable[..., Any]:
         """What makes arrays for a rule, and keeps them in `made`."""
@@ -200,16 +220,6 @@ class Recording(Carrier, Places):
             return made[-1].array
 
         return empty
-
-    def _sound(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arrays of NumPy, as loops read them: contiguous."""
-        plain = list(self._plain(arrays))
-        for k, array in enumerate(plain if self._loops else ()):
-            if not array.flags.c_contiguous:
-                place = self.empty(array.shape, dtype=array.dtype)
-                self.tape.call((np.copyto, (place.array, array)))
-                plain[k] = place.array
-        return tuple(plain)
 
     def _plain(self, value: Any) -> Any:
         """`value` with arrays of NumPy for those of this tape, in tuples and lists too."""

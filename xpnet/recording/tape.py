@@ -47,10 +47,19 @@ def assign(
     out[...] = function(*values, **options)
 
 
+def elementwise(function: np.ufunc, values: tuple[Any, ...], out: Any) -> Call:
+    """The call that writes `function(*values)` into `out`."""
+    if function in (np.maximum, np.minimum):  # whose third argument is to be named
+        return _extreme, (function, *values, out)
+    return function, (*values, out)
+
+
+def _extreme(function: Any, first: Any, second: Any, out: Any) -> None:
+    function(first, second, out=out)
+
+
 def product(left: Any, right: Any, out: Any) -> Call:
     """The call that writes `left @ right` into `out`."""
-    plain = (
-        left.ndim == right.ndim == 2 and out.flags.c_contiguous and left.dtype == right.dtype == out.dtype
-    )
-    long = plain and min(*left.shape, *right.shape) > 1
-    return np.dot if long else np.matmul, (left, right, out)  # the same numbers; the first in less time
+    plain = left.ndim == right.ndim == 2 and left.dtype == right.dtype == out.dtype
+    long = plain and out.flags.c_contiguous and min(*left.shape, *right.shape) > 1
+    return np.dot if long else np.matmul, (left, right, out)  # the same numbers, the first in less time

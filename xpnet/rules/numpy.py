@@ -62,7 +62,7 @@ def call(
     outputs: Sequence[np.ndarray[Any, Any]],
     uniforms: Mapping[int, Any],
 ) -> Call:
-    """What runs `program` on `arrays`, into `outputs`, all of one dtype, with the values of uniform nodes."""
+    """What runs `program` on `arrays`, into `outputs`, all of one dtype; with uniform nodes' values."""
     first = outputs[0]
     # NumPy takes an array of no dimension in half the time that it needs for a Python number
     numbers = [
