@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -83,6 +83,7 @@ _AS_THEY_ARE = frozenset(
         "kernels",
     ]
 ) | frozenset(CONSTANTS)
+_ARRAYS: Any = (np.ndarray, np.generic)
 
 
 class Recording(Carrier, Places):
@@ -123,13 +124,12 @@ class Recording(Carrier, Places):
         """The new array, or the view, that a function makes."""
         plain, named = self._plain(values), {name: self._plain(value) for name, value in options.items()}
         result = function(*plain, **named)
-        if not isinstance(result, np.ndarray | np.generic):
+        if not isinstance(result, _ARRAYS):
             raise NotRecordable(f"{getattr(function, '__name__', function)}, which makes no array")
-        if isinstance(result, np.ndarray):
-            for value in values:
-                array = value.array if isinstance(value, Recorded) else value
-                if isinstance(array, np.ndarray) and np.may_share_memory(result, array):
-                    return Recorded(self, result, value.owner if isinstance(value, Recorded) else array)
+        for value in values:
+            array = value.array if isinstance(value, Recorded) else value
+            if isinstance(array, _ARRAYS) and np.may_share_memory(result, array):
+                return Recorded(self, result, value.owner if isinstance(value, Recorded) else array)
         made = self._like(result)
         if isinstance(function, np.ufunc) and not named:
             self.tape.call(elementwise(function, plain, made.array))
@@ -141,7 +141,7 @@ class Recording(Carrier, Places):
         """A function that writes to one of its arguments."""
         self.tape.call((function, self._plain(values)))
 
-    def matmul(self, left: Any, right: Any, /, *, out: Any = None) -> Recorded:
+    def matmul(self, left: Any, right: Any, /, *, out: Any = None) -> Any:
         a, b = self._plain((left, right))
         if out is None:
             like = np.matmul(a, b)
@@ -149,25 +149,29 @@ class Recording(Carrier, Places):
         self.tape.call(product(a, b, *self._plain((out,))))
         return out
 
-    def multiply(self, left: Any, right: Any, /, *, out: Any = None) -> Recorded:
+    def multiply(self, left: Any, right: Any, /, *, out: Any = None) -> Any:
         if out is None:
             return self.apply(np.multiply, left, right)
         self.change(np.multiply, left, right, out)
         return out
 
     def compute(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
+        made = self._computed(rule, arrays, scalars)
+        return tuple(made) if len(made) > 1 else made[0]
+
+    def _computed(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> list[Recorded]:
         made, sound = list[Recorded](), self._sound(arrays)
         plain, numbers = self._plain(sound), _numbers(scalars)
         rule.computed(self.xp, np.ndarray, self._made(made), plain, numbers, self.tape.call)
-        return tuple(made) if len(made) > 1 else made[0]
+        return made
 
     def write(
         self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
     ) -> None:
         places = self._plain(into)
         if self._loops and not all(place.flags.c_contiguous for place in places):
-            made = self.compute(rule, arrays, scalars)
-            for target, own in zip(into, made if isinstance(made, tuple) else (made,), strict=True):
+            made = self._computed(rule, arrays, scalars)
+            for target, own in zip(into, made, strict=True):
                 target[...] = own
             return
         sound = self._sound(arrays)
@@ -228,7 +232,8 @@ class Recording(Carrier, Places):
                 raise NotRecordable("an array of another evaluation")
             return value.array
         if isinstance(value, tuple | list):
-            return type(value)([self._plain(part) for part in value])
+            parts = [self._plain(part) for part in cast("list[Any]", value)]
+            return tuple(parts) if isinstance(value, tuple) else parts
         return value
 
 

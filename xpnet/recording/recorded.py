@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 import numpy as np
 
@@ -16,9 +16,17 @@ class NotRecordable(TypeError):
 class Recorder(Protocol):
     """What keeps the operations of arrays."""
 
-    def apply(self, function: Callable[..., Any], *values: Any, **options: Any) -> Any: ...
-    def change(self, function: Callable[..., Any], array: Any, *values: Any) -> None: ...
-    def matmul(self, left: Any, right: Any, /) -> Any: ...
+    def apply(self, function: Callable[..., Any], *values: Any, **options: Any) -> Any:
+        """The new array, or the view, that a function makes."""
+        ...
+
+    def change(self, function: Callable[..., Any], *values: Any) -> None:
+        """A function that writes to one of its arguments."""
+        ...
+
+    def matmul(self, left: Any, right: Any, /, *, out: Any = None) -> Any:
+        """A product of matrices."""
+        ...
 
 
 class Recorded:
@@ -77,7 +85,7 @@ class Recorded:
     def __getitem__(self, key: Any) -> Any:
         if not _is_view(key):
             return self.recorder.apply(operator.getitem, self, _static(key))
-        keys: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+        keys = _parts(key)
         keys = keys if any(part is ... for part in keys) else (*keys, ...)  # never a number
         return Recorded(self.recorder, self.array[keys], self.owner)
 
@@ -110,14 +118,17 @@ class Recorded:
         return f"<recorded array of shape {self.shape}, {self.dtype}>"
 
 
+def _parts(key: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", key) if isinstance(key, tuple) else (key,)
+
+
 def _is_view(key: Any) -> bool:
-    keys = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is ... or type(part) in (int, slice) for part in keys)
+    return all(part is None or part is ... or type(part) in (int, slice) for part in _parts(key))
 
 
 def _static(key: Any) -> Any:
     """`key`, unless what it chooses depends on numbers that are recorded."""
-    for part in key if isinstance(key, tuple) else (key,):
+    for part in _parts(key):
         if isinstance(part, Recorded) and part.dtype == np.bool:
             raise NotRecordable("indexing by a condition; use xp.where")
     return key
@@ -147,7 +158,7 @@ _OF_TWO: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "truediv": (np.divide, np.divide),
     "floordiv": (np.floor_divide, np.floor_divide),
     "mod": (np.remainder, np.remainder),
-    "pow": (operator.pow, operator.ipow),  # which takes a square for what it is
+    "pow": (cast("Any", operator).pow, cast("Any", operator).ipow),  # which know a square
     "and": (np.bitwise_and, np.bitwise_and),
     "or": (np.bitwise_or, np.bitwise_or),
     "xor": (np.bitwise_xor, np.bitwise_xor),

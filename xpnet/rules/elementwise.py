@@ -165,7 +165,8 @@ class Elementwise(Rule):
                 total = self.summed(arrays, scalars, factor, dtype, np.empty, now)
             if total is not None:
                 return total
-            return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
+            values = self.function(xp, *arrays, **scalars)
+            return factor * cast("Any", xp).sum(values, axis=-1, dtype=dtype)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
 
     def summed(

@@ -108,10 +108,11 @@ class Passes:
         self, shape: tuple[int, ...], total: Vector | None = None
     ) -> tuple[Vector, list[Accumulator]]:
         """A flat array, and for each layer what adds to its parts; the first time it sets them."""
-        if total is None:
-            total = self.backend.xp.empty(shape, dtype=self.data.dtype, device=self.backend.device)
-        views = self.network.parameters(total, self.backend.xp)
-        return total, [Accumulator(self.backend, own, self.ones) for own in views]
+        given: Any = total
+        if given is None:
+            given = self.backend.xp.empty(shape, dtype=self.data.dtype, device=self.backend.device)
+        views = self.network.parameters(given, self.backend.xp)
+        return given, [Accumulator(self.backend, own, self.ones) for own in views]
 
     def _terms(self, xp: Namespace, outputs: Any, chunk: Chunk) -> tuple[Any, Any]:
         """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""

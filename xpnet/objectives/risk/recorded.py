@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from ...recording import Differs, Function, Recording, Replay
 from .chunks import Chunks, added
@@ -120,5 +120,5 @@ def _whole(penalties: Penalties, xp: Any, w: Any, parts: list[list[Any]]) -> tup
 
 def _is_settled(part: Any) -> bool:
     """Whether nothing can be assigned to it that would change what it computes."""
-    parameters = getattr(type(part), "__dataclass_params__", None)
-    return parameters.frozen if parameters is not None else not vars(part)
+    parameters: Any = getattr(cast("Any", type(part)), "__dataclass_params__", None)
+    return bool(parameters.frozen) if parameters is not None else not vars(part)
