@@ -77,10 +77,10 @@ class Replay:
 
 
 class _Recorded:
-    """A tape, and what must be known of it until it is trusted."""
+    """What runs a tape, and what must be known of it until it is trusted."""
 
-    def __init__(self, tape: Tape, point: Any, results: tuple[Any, ...] = ()) -> None:
-        self.tape, self.point, self.results = tape, point, results
+    def __init__(self, tape: Tape, point: Any) -> None:
+        self.calls, self.run, self.point = tape.calls, tape.close(), point
 
     def settle(self, w: Any) -> None:
         """Notes that what it does at `w` is right."""
@@ -94,12 +94,12 @@ class _Session:
     def __init__(self, function: Function, shape: tuple[int, ...], dtype: Any) -> None:
         self.function = function
         self.own = Memory()
-        # a view of everything is kept, so nothing of it is used again
-        self.w, self._w = self.own.empty(shape, dtype)
+        self.w, self._owner = self.own.empty(shape, dtype)
         self.places = [self._places() for _ in function.parts]
         self.sets: list[_Set] = []
         self.free: list[_Set] = []
-        self.whole: _Recorded | None = None
+        self.whole: list[_Recorded] = []  # one, when it has been recorded
+        self.results: list[Any] = []
         self.at_once: Callable[[], None] | None = None
 
     def evaluate(self, w: Any, threads: int) -> tuple[Any, ...]:
@@ -112,26 +112,23 @@ class _Session:
             self._whole()
             if len(self.sets) == 1 and self.trusted == len(self.function.parts) + 1:
                 self.at_once = self._joined()
-        return tuple([part[()] if part.ndim == 0 else part.copy() for part in self.whole.results])  # type: ignore[union-attr]
+        return tuple([part[()] if part.ndim == 0 else part.copy() for part in self.results])
 
     @property
     def trusted(self) -> int:
         found = [tape for own in self.sets for tape in own.tapes.values()]
-        found += [self.whole] if self.whole else []
-        return sum(tape.point is None for tape in found)
+        return sum(tape.point is None for tape in (*found, *self.whole))
 
     @property
     def bytes(self) -> int:
         return self.own.bytes + sum(own.memory.bytes for own in self.sets)
 
-    def _joined(self) -> Callable[[], None]:
+    def _joined(self) -> Callable[[], Any]:
         """All that has been recorded, as one tape."""
-        tape = Tape(self.own)
-        tapes = self.sets[0].tapes
-        for k in range(len(self.function.parts)):
-            tape.calls += tapes[k].tape.calls
-        tape.calls += self.whole.tape.calls  # type: ignore[union-attr]
-        return tape.run
+        tape, tapes = Tape(self.own), self.sets[0].tapes
+        for own in (*map(tapes.__getitem__, range(len(self.function.parts))), *self.whole):
+            tape.calls += own.calls
+        return tape.close()
 
     def _quietly(self, k: int) -> None:
         with np.errstate(all="ignore"):  # of this thread
@@ -149,10 +146,9 @@ class _Session:
             xp = Recording(self.function.xp, tape)
             places = [xp.place(place) for place in self.places[k]]
             self.function.parts[k](xp, xp.given(self.w), places)
-            tape.open = False
             found = own.tapes[k] = _Recorded(tape, self.w.copy())
         else:
-            found.tape.run()
+            found.run()
         if found.point is not None:
             self._compare(k)
             found.settle(self.w)
@@ -168,25 +164,24 @@ class _Session:
             np.copyto(place, right)
 
     def _whole(self) -> None:
-        found = self.whole
-        if found is not None and found.point is None:
-            found.tape.run()
+        """Makes the results of those of the parts."""
+        if self.whole and self.whole[0].point is None:
+            self.whole[0].run()
             return
         plain = [[place.copy() for place in own] for own in self.places]
         right = self.function.whole(self.function.xp, _read_only(self.w), plain)
-        if found is None:
+        if self.whole:
+            self.whole[0].run()
+        else:
             tape = Tape(self.own)
             xp = Recording(self.function.xp, tape)
             places = [[xp.place(place) for place in own] for own in self.places]
-            results = self.function.whole(xp, xp.given(self.w), places)
-            tape.open = False
-            found = self.whole = _Recorded(tape, self.w.copy(), tuple(own.array for own in results))
-            self._results = results  # whose memory is not used again
-        else:
-            found.tape.run()
-        if not all(map(_same, found.results, map(np.asarray, right))):
+            made = self.function.whole(xp, xp.given(self.w), places)
+            self.whole.append(_Recorded(tape, self.w.copy()))
+            self.results, self._owners = [own.array for own in made], [own.owner for own in made]
+        if not all(map(_same, self.results, map(np.asarray, right))):
             raise Differs
-        found.settle(self.w)
+        self.whole[0].settle(self.w)
 
     def _places(self) -> list[Any]:
         return [np.empty(*like) for like in self.function.places]

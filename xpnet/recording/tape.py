@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,15 @@ class Tape:
         function(*arguments)
         self.calls.append(self.memory.kept(call))
 
-    def run(self) -> None:
-        """Makes all calls again."""
-        for function, arguments in self.calls:
-            function(*arguments)
+    def close(self) -> Callable[[], Any]:
+        """What makes all calls again; no more may come."""
+        self.open = False
+        return functools.partial(_in_turn, self.calls)
+
+
+def _in_turn(calls: Sequence[Call]) -> None:
+    for function, arguments in calls:
+        function(*arguments)
 
 
 def assign(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 from ...recording import Differs, Function, Recording, Replay
@@ -22,6 +22,7 @@ Kind: TypeAlias = Literal["value", "gradient"]
 Key: TypeAlias = tuple[Kind, tuple[int, ...], int]  # with the shape of `w`, and the samples in a chunk
 
 _MOST = 4  # evaluations of different kinds that are remembered
+_UNKNOWN: Any = object()
 
 
 class Replays:
@@ -41,29 +42,16 @@ class Replays:
         return Replays, ()
 
     def evaluate(
-        self, key: Key, make: Callable[[], Function | str], w: Any, threads: int
+        self, key: Key, passes: Passes, penalties: Penalties, chunks: Chunks, w: Any
     ) -> tuple[Any, ...] | None:
-        """The results of the function that `make` gives at `w`; None where it must be evaluated plainly.
-
-        It may say instead why there is none.
-        """
-        replay = self.found.get(key, self)
-        if replay is self:
-            if key not in self._met:
-                self._met = [key, *self._met[: 2 * _MOST]]
-                return None
-            function = make()
-            if isinstance(function, str):
-                self._refuse(key, function)
-                return None
-            replay = Replay(function, tuple(w.shape), w.dtype)
-            while len(self.found) >= _MOST:
-                self.found.pop(next(iter(self.found)), None)
-            self.found[key] = replay
-        if not isinstance(replay, Replay):
+        """The value at `w`, and the gradient if that is wanted; None where it must be evaluated plainly."""
+        replay = self.found.get(key, _UNKNOWN)
+        if replay is _UNKNOWN:
+            replay = self._made(key, passes, penalties, chunks, w)
+        if replay is None:
             return None
         try:
-            return replay(w, threads)
+            return replay(w, chunks.threads)
         except Differs:
             self._refuse(key, "a replay is not the same, so a layer or divergence does more than it says")
         except MemoryError:
@@ -73,6 +61,25 @@ class Replays:
                 key, f"it takes {error}" if type(error).__name__ == "NotRecordable" else str(error)
             )
         return None
+
+    def _made(
+        self, key: Key, passes: Passes, penalties: Penalties, chunks: Chunks, w: Any
+    ) -> Replay | None:
+        """What is to record evaluations of this kind, if they are met again and can be recorded."""
+        if key not in self._met:
+            self._met = [key, *self._met[: 2 * _MOST]]
+            return None
+        if passes.backend.name != "numpy" or passes.data.streamed:
+            return None
+        for part in (*passes.network.layers, passes.terms.divergence, *penalties.items):
+            if not _is_settled(part):
+                kind = type(part).__name__
+                self._refuse(key, f"the settings of {kind} may change, as it is no frozen dataclass")
+                return None
+        while len(self.found) >= _MOST:
+            self.found.pop(next(iter(self.found)), None)
+        made = self.found[key] = Replay(_function(key, passes, penalties, chunks), w.shape, w.dtype)
+        return made
 
     def _refuse(self, key: Key, reason: str) -> None:
         self.found[key] = None
@@ -85,12 +92,9 @@ def _say(kind: Kind, reason: str) -> None:
     logger.warning("the risk's %s is not recorded, and takes longer: %s", kind, reason)
 
 
-def function(kind: Kind, passes: Passes, penalties: Penalties, chunks: Chunks, key: Key) -> Function | str:
-    """The evaluation as a function that can be recorded, or why there is none."""
-    for part in (*passes.network.layers, passes.terms.divergence, *penalties.items):
-        if not _is_settled(part):
-            return f"the settings of {type(part).__name__} may change, as it is no frozen dataclass"
-    _, shape, chunk = key
+def _function(key: Key, passes: Passes, penalties: Penalties, chunks: Chunks) -> Function:
+    """The evaluation as a function that can be recorded."""
+    kind, shape, chunk = key
     places: list[tuple[tuple[int, ...], Any]] = [(shape[:-1], passes.backend.accumulator)]
     if kind == "gradient":
         places.append((shape, passes.data.dtype))

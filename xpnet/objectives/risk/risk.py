@@ -7,7 +7,6 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -26,7 +25,7 @@ from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes
 from .penalties import Penalties, Penalty
-from .recorded import Kind, Replays, function
+from .recorded import Kind, Replays
 from .squares import Squares, lacking
 from .terms import Terms
 from .trial import check_parts
@@ -180,12 +179,10 @@ class EmpiricalRisk(Objective):
         shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
 
         def work(chunk: int) -> tuple[Any, ...]:
-            if self._may_record:
-                key = (kind, shape, chunk)
-                make = functools.partial(function, kind, self._passes, self.penalties, chunks, key)
-                found = self._replays.evaluate(key, make, w, chunks.threads)
-                if found is not None:
-                    return found
+            key = kind, shape, chunk
+            found = self._replays.evaluate(key, self._passes, self.penalties, chunks, w)
+            if found is not None:
+                return found
             parameters = self._network.parameters(w, xp)
             if kind == "value":
                 (value,) = chunks.total(chunk, self._passes.value, parameters)
@@ -196,11 +193,6 @@ class EmpiricalRisk(Objective):
 
         with self.backend.working():
             return chunks.in_memory((kind, shape), work, chunks.chunk)
-
-    @property
-    def _may_record(self) -> bool:
-        """On the host, all samples where they are."""
-        return self.backend.name == "numpy" and not self.data.streamed
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
