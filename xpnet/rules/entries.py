@@ -49,7 +49,8 @@ def kernel(functions, blocks):
 def rule_text(module: str, arguments: Sequence[Any]) -> str:
     """Calls the kernel of a module; `arguments` are the types of its arguments, as Numba has them.
 
-    The block has for each array its address and its lengths, for each number its bits.
+    The block has for each array its address, its lengths and, unless it is contiguous, its strides, and for
+    each number its bits.
     """
     place, passed = 0, list[str]()
     for kind in arguments:
@@ -58,11 +59,18 @@ def rule_text(module: str, arguments: Sequence[Any]) -> str:
             place += 1
         else:
             lengths = "".join(f"p[{place + 1 + k}], " for k in range(kind.ndim))
-            passed.append(f"carray(pointer(p[{place}]), ({lengths}), np.{kind.dtype.name})")
+            dense = kind.layout == "C"
+            array = f"carray(pointer(p[{place}]), ({lengths if dense else '1,'}), np.{kind.dtype.name})"
             place += 1 + kind.ndim
+            if not dense:
+                strides = "".join(f"p[{place + k}], " for k in range(kind.ndim))
+                array = f"as_strided({array}, ({lengths}), ({strides}))"
+                place += kind.ndim
+            passed.append(array)
     return (
         _HEAD
         + f"""
+from numpy.lib.stride_tricks import as_strided
 from {module} import kernel as rule
 
 

@@ -97,7 +97,11 @@ def _steps(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Step]
     for kind, value in zip(kinds, arguments, strict=True):
         if entries.is_number(kind):
             words.append(float(value))
-        elif value.flags.c_contiguous and value.flags.aligned and value.dtype.name == kind.dtype.name:
+        elif not value.flags.aligned or value.dtype.name != kind.dtype.name or value.ndim != kind.ndim:
+            return None
+        elif kind.layout != "C":
+            words += (address(value), *value.shape, *value.strides)
+        elif value.flags.c_contiguous:
             words += (address(value), *value.shape)
         else:
             return None
