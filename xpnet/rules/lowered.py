@@ -24,6 +24,12 @@ logger = logging.getLogger("xpnet")
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
+class _Run(functools.partial[Any]):
+    """A call, and what has to live as long, as compiled code knows it by its address only."""
+
+    kept: Any
+
+
 class Lowered:
     """A list of calls on fixed arrays, which are kept alive. One thread at a time may run it.
 
@@ -56,13 +62,14 @@ class Lowered:
         self._functions = np.array([function for function, _ in steps], np.int64)
         self._blocks = address(self._words) + 8 * (np.cumsum(lengths) - lengths)
         made = [self._part(*part) for part in parts]
-        self.run: Callable[[], Any] = made[0] if len(made) == 1 else functools.partial(_in_turn, made)
+        self.run = made[0] if len(made) == 1 else _Run(_in_turn, made)
+        self.run.kept = self._words, self._calls
 
-    def _part(self, first: Any, last: Any) -> Callable[[], Any]:
+    def _part(self, first: Any, last: Any) -> _Run:
         if isinstance(last, tuple):
-            return functools.partial(first, *last)
+            return _Run(first, *last)
         runner: Any = STORE.kernel("run", entries.RUN)
-        return functools.partial(runner, self._functions[first:last], self._blocks[first:last])
+        return _Run(runner, self._functions[first:last], self._blocks[first:last])
 
     @property
     def numbers(self) -> list[float]:
