@@ -58,11 +58,20 @@ def _environment() -> str:
         logger.warning("rules run on NumPy, as NUMBA_DISABLE_JIT is set")
         return ""
     name = config.CPU_NAME or binding.get_host_cpu_name()
-    features = config.CPU_FEATURES
-    if features is None:
-        features = "" if config.CPU_NAME else binding.get_host_cpu_features().flatten()
     versions = (numba.__version__, binding.llvm_version_info, np.__version__, sys.version)
-    return f"{versions} {config.OPT} {name} {features}"
+    return f"{versions} {config.OPT} {name} {features()}"
+
+
+def features() -> str:
+    """What of the processor Numba makes use of, such as "+avx2,-avx512f".
+
+    With another processor named by `NUMBA_CPU_NAME` they are still those of this one; `NUMBA_CPU_FEATURES`
+    takes them away.
+    """
+    asked: str | None = importlib.import_module("numba").config.CPU_FEATURES
+    if asked is not None:
+        return asked
+    return importlib.import_module("llvmlite.binding").get_host_cpu_features().flatten()
 
 
 class Store:
