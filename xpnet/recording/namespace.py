@@ -11,6 +11,7 @@ import numpy as np
 from ..device.products import Places
 from ..rules import arguments
 from ..rules.operations import CONSTANTS, OPERATIONS
+from ..rules.products import multiplied
 from ..rules.rule import Carrier
 from .recorded import NotRecordable, Recorded
 from .tape import Tape, assign, elementwise, product
@@ -148,6 +149,14 @@ class Recording(Carrier, Places):
             out = self.empty(like.shape, dtype=like.dtype)
         self.tape.call(product(a, b, *self._plain((out,))))
         return out
+
+    def product(self, left: Any, right: Any, into: Any = None) -> Any:
+        if self._loops:
+            made: list[Recorded] = []
+            a, b, place = self._plain((left, right, into))
+            if multiplied(a, b, place, self._made(made), self.tape.call) is not None:
+                return into if into is not None else made[0]
+        return self.matmul(left, right, out=into)
 
     def multiply(self, left: Any, right: Any, /, *, out: Any = None) -> Any:
         if out is None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..device.threads import run_all
+from ..rules.arguments import wants_loops
 from .memory import Memory
 from .namespace import Recording
 from .tape import Tape
@@ -125,7 +126,7 @@ class _Session:
 
     def _joined(self) -> Callable[[], Any]:
         """All that has been recorded, as one tape."""
-        tape, tapes = Tape(self.own), self.sets[0].tapes
+        tape, tapes = Tape(self.own, loops=wants_loops(self.function.xp)), self.sets[0].tapes
         for own in (*map(tapes.__getitem__, range(len(self.function.parts))), *self.whole):
             tape.calls += own.calls
         return tape.close()
@@ -142,7 +143,7 @@ class _Session:
             self.sets.append(own)
         found = own.tapes.get(k)
         if found is None:
-            tape = Tape(own.memory)
+            tape = Tape(own.memory, loops=wants_loops(self.function.xp))
             xp = Recording(self.function.xp, tape)
             places = [xp.place(place) for place in self.places[k]]
             self.function.parts[k](xp, xp.given(self.w), places)
@@ -173,7 +174,7 @@ class _Session:
         if self.whole:
             self.whole[0].run()
         else:
-            tape = Tape(self.own)
+            tape = Tape(self.own, loops=wants_loops(self.function.xp))
             xp = Recording(self.function.xp, tape)
             places = [[xp.place(place) for place in own] for own in self.places]
             made = self.function.whole(xp, xp.given(self.w), places)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..rules.lowered import lower
 from ..rules.rule import Call
 from .memory import Buffer, Memory
 
@@ -19,10 +20,11 @@ class Tape:
         memory: of the arrays.
         calls: functions and arguments.
         open: whether more may come.
+        loops: whether they are run without the interpreter, as far as they can be.
     """
 
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
+    def __init__(self, memory: Memory, *, loops: bool = False) -> None:
+        self.memory, self._loops = memory, loops
         self.calls: list[Call] = []
         self.open = True
 
@@ -38,7 +40,8 @@ class Tape:
     def close(self) -> Callable[[], Any]:
         """What makes all calls again; no more may come."""
         self.open = False
-        return functools.partial(_in_turn, self.calls)
+        lowered = lower(self.calls) if self._loops else None
+        return functools.partial(_in_turn, self.calls) if lowered is None else lowered.run
 
 
 def _in_turn(calls: Sequence[Call]) -> None:

@@ -18,10 +18,9 @@ import numpy as np
 from . import entries
 from .cache import STORE
 from .lowered_numpy import Step, address, numpy_steps
+from .rule import Call
 
 logger = logging.getLogger("xpnet")
-
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class _Run(functools.partial[Any]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from ..device import products
 from ..device.arrays import Array, Namespace
 from .arguments import wants_loops
 from .cache import STORE, Kernel, features
+from .compiled import Empty, Launch, now
 from .product_loops import ROWS, SUMS, product_text
+from .rule import Carrier
 
 logger = logging.getLogger("xpnet")
 
@@ -27,16 +29,31 @@ MOST, LEAST = 32, 64
 
 def matmul(xp: Namespace, left: Array, right: Array, into: Array | None = None) -> Array:
     """`left @ right`; written into `into`, which is returned, if that is given."""
-    if wants_loops(xp) and left.ndim > 1 and left.shape[-2] <= MOST:
-        out: Any = into
-        if out is None and right.shape[-1] and right.ndim <= left.ndim:
-            lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-            out = np.empty((*lead, left.shape[-2], *right.shape[-1:][: right.ndim - 1]), left.dtype)
-        call = None if out is None else tiny_product(left, right, out)
-        if call is not None:
-            call[0](*call[1])
-            return cast(Array, out)
+    if isinstance(xp, Carrier):
+        return xp.product(left, right, into)
+    if wants_loops(xp):
+        found = multiplied(left, right, into, np.empty, now)
+        if found is not None:
+            return found
     return products.matmul(xp, left, right, into)
+
+
+def multiplied(left: Any, right: Any, into: Any, empty: Empty, launch: Launch) -> Any:
+    """The product by a compiled loop; None where BLAS is to do it.
+
+    `empty(shape, dtype)` makes the result, if `into` is None; `launch` makes the call, or keeps it.
+    """
+    if left.ndim < 2 or left.shape[-2] > MOST:
+        return None
+    out: Any = into
+    if out is None and right.shape[-1] and right.ndim <= left.ndim:
+        lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        out = empty((*lead, left.shape[-2], *right.shape[-1:][: right.ndim - 1]), left.dtype)
+    call = None if out is None else tiny_product(left, right, out)
+    if call is None:
+        return None
+    launch(call)
+    return out
 
 
 def tiny_product(left: Any, right: Any, out: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:

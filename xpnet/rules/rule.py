@@ -35,6 +35,10 @@ class Carrier(ABC):
         """`rule.sum` of an elementwise rule."""
 
     @abstractmethod
+    def product(self, left: Any, right: Any, into: Any = None) -> Any:
+        """`matmul` of `products.py`."""
+
+    @abstractmethod
     def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
         """A call of a samplewise rule."""
 

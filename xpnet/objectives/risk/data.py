@@ -123,6 +123,7 @@ class Data:
         part = copy.copy(self)
         part.inputs, part.targets = through(self.inputs), through(self.targets)
         part.classes = through(self.classes)
+        part._turned = None if self._turned is None else through(self._turned)
         part.weights = None if self.weights is None else through(self.weights)
         part.numbers = None if self.numbers is None else through(self.numbers)
         return part
