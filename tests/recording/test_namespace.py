@@ -6,7 +6,6 @@ import operator
 
 import numpy as np
 import pytest
-from conftest import assert_array_equal
 
 import xpnet
 from xpnet.device import products
@@ -242,51 +241,3 @@ def test_arrays_of_other_recordings_are_refused():
     with pytest.raises(NotRecordable, match="another evaluation"):
         first + 1.0
     assert len(tape.calls) == 1
-
-
-def test_memory_is_used_again_as_lifetimes_end():
-    def function(xp, x):
-        for _ in range(50):
-            x = xp.exp(x * 0.1) - 1.0
-        return x
-
-    tape, _, _ = recorded(function, A)
-    assert len(tape.calls) == 150
-    assert tape.memory.bytes <= 4 * A.nbytes
-
-
-def test_what_lives_is_not_overwritten():
-    def function(xp, x):
-        kept = [x + float(k) for k in range(5)]
-        views = [one[0, :] for one in kept]
-        del kept
-        for _ in range(5):
-            x = x * 2.0
-        return (x, *[view * 1.0 for view in views])
-
-    check(function, A)
-
-
-def test_the_same_again_is_kept_once():
-    memory, xp = Memory(), namespace()
-    tapes = []
-    for _ in range(3):
-        tape = Tape(memory)
-        recording = Recording(xp, tape)
-        x = recording.given(A)
-        y = recording.exp(x) * 2.0
-        y = recording.sum(y @ y.mT, axis=0)
-        del x, y
-        tapes.append(tape)
-    assert memory.bytes <= 3 * A.nbytes + 3 * 3 * 8
-    for calls in zip(*[tape.calls[:-1] for tape in tapes], strict=True):
-        assert all(call is calls[0] for call in calls)
-
-
-def test_buffers_lie_on_lines_of_the_cache():
-    memory = Memory()
-    for count in (1, 3, 100):
-        array, owner = memory.empty((count,), np.float32)
-        assert array.ctypes.data % 64 == 0
-        del owner
-    assert_array_equal(memory.empty((0, 3), np.float64)[0], np.empty((0, 3)))

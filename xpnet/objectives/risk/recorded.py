@@ -71,7 +71,9 @@ class Replays:
             return None
         if passes.backend.name != "numpy" or passes.data.streamed:
             return None
-        for part in (*passes.network.layers, passes.terms.divergence, *penalties.items):
+        layers = passes.network.layers
+        activations = [layer.activation for layer in layers if layer.activation is not None]
+        for part in (*layers, *activations, passes.terms.divergence, *penalties.items):
             if not _is_settled(part):
                 kind = type(part).__name__
                 self._refuse(key, f"the settings of {kind} may change, as it is no frozen dataclass")
@@ -125,4 +127,4 @@ def _whole(penalties: Penalties, xp: Any, w: Any, parts: list[list[Any]]) -> tup
 def _is_settled(part: Any) -> bool:
     """Whether nothing can be assigned to it that would change what it computes."""
     parameters: Any = getattr(cast("Any", type(part)), "__dataclass_params__", None)
-    return bool(parameters.frozen) if parameters is not None else not vars(part)
+    return bool(parameters.frozen) if parameters is not None else not getattr(part, "__dict__", True)

@@ -61,6 +61,11 @@ class EmpiricalRisk(Objective):
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
+    On NumPy, values and gradients that are evaluated again are recorded, and replayed from then on as a
+    list of calls, with the same bits. So layers, divergences and penalties must be frozen, and look at no
+    number of an array; where they do not keep to that the log says so, and evaluations take longer. While
+    the risk lives, a recording holds what a chunk needs, for each thread, and each group's gradient.
+
     `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
     evaluation it is begun again with chunks half as large, which the log says; so are the next of its kind,
     until the whole chunk is tried again.
