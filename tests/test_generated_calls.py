@@ -54,6 +54,7 @@ INNER = {
     *("Backend.quiet", "Backend.working", "Backend.stream", "Backend.require_room"),
     *("Network.forward", "Network.backward", "Network.with_draws"),
     *("Elementwise.source", "checked_schedule", "dot", "norm"),
+    *("Elementwise.computed", "Elementwise.written", "Elementwise.summed", "Samplewise.computed"),
 }
 INNER_METHODS = {
     *(

@@ -17,12 +17,12 @@ from xpnet.training.rule import Rule
 
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
-HOST_CODE = ("device/", "rules/")  # the rooms that may name an array library
+HOST_CODE = ("device/", "rules/", "recording/")  # the rooms that may name an array library
 
 # What each room may import beside itself: imports point one way.
 BASE = {"checks", "device"}
 LAYERS = BASE | {"rules", "dual", "parameters"}
-OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear"}
+OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear", "recording"}
 OPTIMIZERS = OBJECTIVES | {"objectives"}
 TRAINING = OPTIMIZERS | {"optimizers"}
 ROOMS = {
@@ -32,6 +32,7 @@ ROOMS = {
     "dual": BASE | {"rules"},
     "parameters": BASE,
     "linear": BASE,
+    "recording": BASE | {"rules"},
     "layers": LAYERS,
     "divergences": LAYERS | {"layers"},
     "network": LAYERS | {"layers"},

@@ -56,7 +56,7 @@ def compiled_only(monkeypatch):
     def fail(*arguments):
         raise AssertionError("a rule ran on NumPy")
 
-    monkeypatch.setattr(host, "run", fail)
+    monkeypatch.setattr(host, "call", fail)
 
 
 def scalars_of(rule):

@@ -6,8 +6,21 @@ The array API standard knows no place to write to; NumPy and CuPy take one.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 
 from .arrays import Array, Namespace, compat
+
+
+class Places(ABC):
+    """A namespace of ours whose products take a place to write to."""
+
+    @abstractmethod
+    def matmul(self, left: Array, right: Array, /, *, out: Array | None = None) -> Array:
+        """`left @ right`, in `out` if that is given."""
+
+    @abstractmethod
+    def multiply(self, left: Array, right: Array, /, *, out: Array | None = None) -> Array:
+        """`left * right`, likewise."""
 
 
 def matmul(xp: Namespace, left: Array, right: Array, into: Array | None = None) -> Array:
@@ -30,6 +43,10 @@ def multiply(xp: Namespace, left: Array, right: Array, into: Array | None = None
     return into
 
 
-@functools.lru_cache(maxsize=16)
 def _writes(xp: Namespace) -> bool:
+    return isinstance(xp, Places) or _library_writes(xp)
+
+
+@functools.lru_cache(maxsize=16)
+def _library_writes(xp: Namespace) -> bool:
     return bool(compat.is_numpy_namespace(xp) or compat.is_cupy_namespace(xp))

@@ -9,6 +9,7 @@ from typing import Any
 from .. import checks
 from ..device.arrays import Array, Namespace, Units
 from ..parameters import INITIALIZERS, Initializer, InitializerName
+from ..rules.products import matmul
 from .activation import Activation
 from .activations import ACTIVATIONS, ActivationName
 from .base import Accumulate, Layer
@@ -67,7 +68,7 @@ class Dense(Layer):
         return {"weights": self.initializer.draw(random, (self.units, inputs))}
 
     def forward(self, xp: Namespace, parameters: Mapping[str, Array], inputs: Units) -> tuple[Units, Any]:
-        z = parameters["weights"] @ inputs
+        z = matmul(xp, parameters["weights"], inputs)
         bias = parameters["bias"][..., None] if self.bias else None
         outputs, cache = self.activation.forward(xp, z, bias)
         return outputs, (inputs, cache)
@@ -90,4 +91,6 @@ class Dense(Layer):
         if not input_gradient:
             return None
         weights = parameters["weights"].mT
-        return weights * dz if self.units == 1 else weights @ dz  # outer products are slow in BLAS
+        return (
+            weights * dz if self.units == 1 else matmul(xp, weights, dz)
+        )  # outer products are slow in BLAS

@@ -105,8 +105,7 @@ class Store:
         with self._lock:
             kernel = self._kernels.get(text)
             if kernel is None:
-                if not self._looked:
-                    self._place, self._looked = _place(), True
+                self._look()
                 if self._place is None:
                     return None
                 digest = hashlib.sha256(f"{text}\n{self._place}".encode()).hexdigest()[:24]
@@ -120,12 +119,22 @@ class Store:
                 self._kernels[text], self._entries[kernel] = kernel, entry
             return kernel
 
-    def entry(self, kernel: Kernel) -> int:
-        """The address of a kernel as `void entry(PyObject **arrays, double *numbers)`.
+    def entry(self, function: Callable[..., Any]) -> int | None:
+        """The address of a kernel as `void entry(PyObject **arrays, double *numbers)`; None of another.
 
         The arrays and the numbers are those that the kernel takes; it needs no interpreter lock.
         """
-        return self._entries[kernel]
+        return self._entries.get(function)
+
+    def features(self) -> str:
+        """What of the processor kernels make use of, such as "+avx2,-avx512f"; "" where there are none."""
+        with self._lock:
+            self._look()
+            return self._place.features if self._place else ""
+
+    def _look(self) -> None:
+        if not self._looked:
+            self._place, self._looked = _place(), True
 
     def _code(self, name: str, text: str, place: _Place) -> bytes:
         """The machine code, kept or made."""

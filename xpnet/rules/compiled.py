@@ -24,6 +24,7 @@ from .cache import STORE, Kernel
 from .graph import Graph
 from .layouts import broadcast_mask, part_along, parts_layout, sound
 from .program import wanted_uniforms
+from .rule import Call, Empty, Launch, now
 from .samplewise_loops import samplewise_text
 
 logger = logging.getLogger("xpnet")
@@ -52,7 +53,12 @@ class Loops:
         self._kept: int | None = None
 
     def write(
-        self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
+        self,
+        arrays: Sequence[Any],
+        outputs: Sequence[Any],
+        scalars: dict[str, Any],
+        aliases: Aliases,
+        launch: Launch = now,
     ) -> bool:
         """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`."""
         given, numbers, spread = self._scalars(scalars, outputs[0].dtype)
@@ -88,7 +94,7 @@ class Loops:
             kernel = self._compile(key, text)
         if kernel is None:
             return False
-        _spread(kernel, whole, numbers, first)
+        launch(_call(kernel, whole, numbers, first))
         if layout:
             for k, output in enumerate(outputs):  # a copy may have been written to
                 place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
@@ -97,7 +103,13 @@ class Loops:
         return True
 
     def total(
-        self, arrays: Sequence[Any], scalars: dict[str, Any], shape: tuple[int, ...], factor: float
+        self,
+        arrays: Sequence[Any],
+        scalars: dict[str, Any],
+        shape: tuple[int, ...],
+        factor: float,
+        launch: Launch = now,
+        empty: Empty = np.empty,
     ) -> Any:
         """`factor` times the sum over the last axis of the result of an elementwise rule, in float64."""
         if not shape or len(self.graph.outputs) != 1:
@@ -106,12 +118,11 @@ class Loops:
         given, numbers, spread = self._scalars(scalars, dtype)
         length = shape[-1]
         count = max(1, math.ceil(length / SEGMENT))
-        total = np.empty((count, *shape[:-1]) if count > 1 else shape[:-1])
+        total = empty(shape[:-1], np.float64)
         whole, layout = sound([*arrays, *spread])
         if count > 1:
             layout = parts_layout(layout, len(whole))
-        whole = [*whole, total[0, ...] if count > 1 else total]
-        key = ("sum", given, dtype.char, layout, *[array.shape for array in whole])
+        key = ("sum", given, dtype.char, layout, shape, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -130,19 +141,19 @@ class Loops:
         if kernel is None:
             return None
         if count == 1:
-            kernel(*whole, *numbers, factor)
-            return total[()]
+            launch((kernel, (*whole, total, *numbers, factor)))
+        else:
+            launch((_add, (kernel, whole, total, numbers, factor, length)))
+        return total[()]
 
-        def add(part: int) -> None:
-            cut = slice(part * SEGMENT, (part + 1) * SEGMENT)
-            kernel(
-                *[part_along(array, cut, length) for array in whole[:-1]], total[part, ...], *numbers, 1.0
-            )
-
-        run_all([functools.partial(add, part) for part in range(count)], _threads(length * dtype.itemsize))
-        return factor * np.sum(total, axis=0)
-
-    def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    def samplewise(
+        self,
+        arrays: Sequence[Any],
+        numbers: dict[str, Any],
+        shape: tuple[int, ...],
+        launch: Launch = now,
+        empty: Empty = np.empty,
+    ) -> Any:
         """The results of a samplewise rule of arrays that broadcast to `shape`."""
         scalars = [numbers[name] for name in self.graph.scalars]
         if (
@@ -154,7 +165,7 @@ class Loops:
             return None
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
-        outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
+        outputs = [empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
         whole, layout = sound([*arrays, *outputs])
         units, width = shape[-2:]
         threads = _threads(outputs[0].nbytes)
@@ -181,17 +192,17 @@ class Loops:
         if kernel is None:
             return None
         if threads == 1:
-            kernel(*whole, *self._rooms(units, width, dtype), *scalars)
+            launch((kernel, (*whole, *self._rooms(units, width, dtype, empty), *scalars)))
         else:
-            self._share(kernel, whole, scalars, units, width, threads)
+            launch((self._share, (kernel, whole, scalars, units, width, threads)))
         return outputs
 
-    def _rooms(self, units: int, width: int, dtype: Any) -> list[Any]:
+    def _rooms(self, units: int, width: int, dtype: Any, empty: Empty = np.empty) -> list[Any]:
         """Arrays for a samplewise kernel to work in."""
         count = self._kept
         if count is None:
             count = self._kept = len(samplewise_loops.kept(self.graph))
-        return [np.empty((units, samplewise_loops.block(units, width)), dtype) for _ in range(count)]
+        return [empty((units, samplewise_loops.block(units, width)), dtype) for _ in range(count)]
 
     def _share(
         self, kernel: Kernel, arrays: list[Any], scalars: list[float], units: int, width: int, threads: int
@@ -263,12 +274,33 @@ def _threads(size: int) -> int:
     return available() if size >= host.THREAD_BYTES else 1
 
 
+def _add(
+    kernel: Kernel, arrays: list[Any], total: Any, numbers: list[float], factor: float, length: int
+) -> None:
+    """Adds segments of `length` numbers on several threads, and then what came of them."""
+    count = math.ceil(length / SEGMENT)
+    parts = np.empty((count, *total.shape))
+
+    def add(part: int) -> None:
+        cut = slice(part * SEGMENT, (part + 1) * SEGMENT)
+        kernel(*[part_along(array, cut, length) for array in arrays], parts[part, ...], *numbers, 1.0)
+
+    run_all(
+        [functools.partial(add, part) for part in range(count)], _threads(arrays[0].dtype.itemsize * length)
+    )
+    total[...] = factor * np.sum(parts, axis=0)
+
+
+def _call(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> Call:
+    """The call of the kernel, on several threads if the arrays are large."""
+    if _threads(whole.nbytes) == 1:
+        return kernel, (*arrays, *numbers)
+    return _spread, (kernel, arrays, numbers, whole)
+
+
 def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> None:
-    """Runs the kernel, on several threads if the arrays are large."""
+    """Runs the kernel on several threads."""
     threads = _threads(whole.nbytes)
-    if threads == 1:
-        kernel(*arrays, *numbers)
-        return
     blocks = host.blocks_of(whole.shape, min(BLOCK_BYTES, whole.nbytes // threads + 1) // whole.itemsize)
 
     def compute(block: tuple[slice, ...]) -> None:

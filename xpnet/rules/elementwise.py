@@ -22,7 +22,7 @@ from .arguments import Aliases
 from .compiled import Loops
 from .graph import Graph
 from .program import Program, compile_program, wanted_uniforms, without_idle
-from .rule import Rule
+from .rule import Carrier, Empty, Launch, Rule, now
 from .trace import trace
 
 
@@ -78,13 +78,31 @@ class Elementwise(Rule):
         """
         kind = arguments.array_type(xp)
         if kind is None:
+            if isinstance(xp, Carrier):
+                return xp.compute(self, arrays, scalars)
             return self._reference(xp, arrays, scalars)
+        outputs = self.computed(xp, kind, xp.empty, arrays, scalars, now)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def computed(
+        self,
+        xp: Any,
+        kind: type,
+        empty: Any,
+        arrays: tuple[Any, ...],
+        scalars: dict[str, Any],
+        launch: Launch,
+    ) -> tuple[Any, ...]:
+        """`compute` for arrays of this kind, into what `empty(shape, dtype=...)` makes.
+
+        `launch` makes each call that it takes, or keeps it.
+        """
         scalars = arguments.checked(self, kind, arrays, scalars)
         shape = arguments.broadcast(self, arrays, scalars)
         dtype = arrays[0].dtype
-        outputs = tuple([xp.empty(shape, dtype=dtype) for _ in self.graph.outputs])
-        self._run(xp, arrays, outputs, scalars, ((),) * len(outputs))
-        return outputs[0] if len(outputs) == 1 else outputs
+        outputs = tuple([empty(shape, dtype=dtype) for _ in self.graph.outputs])
+        self._run(xp, arrays, outputs, scalars, ((),) * len(outputs), launch)
+        return outputs
 
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
@@ -96,17 +114,31 @@ class Elementwise(Rule):
             ValueError: as `compute`; wrong number or shape of `into`, or they overlap, or are read-only.
         """
         kind = arguments.array_type(xp)
-        if kind is None:
+        if kind is not None:
+            self.written(xp, kind, into, arrays, scalars, now)
+        elif isinstance(xp, Carrier):
+            xp.write(self, into, arrays, scalars)
+        else:
             self._write_reference(xp, into, arrays, scalars)
-            return
+
+    def written(
+        self,
+        xp: Any,
+        kind: type,
+        into: tuple[Any, ...],
+        arrays: tuple[Any, ...],
+        scalars: dict[str, Any],
+        launch: Launch,
+    ) -> None:
+        """`write` for arrays of this kind; `launch` as for `computed`."""
         scalars = arguments.checked(self, kind, arrays, scalars)
         shape = arguments.broadcast(self, arrays, scalars)
         aliases = arguments.aliases(self, xp, kind, into, arrays, shape, len(self.graph.outputs))
-        self._run(xp, arrays, into, scalars, aliases)
+        self._run(xp, arrays, into, scalars, aliases, launch)
 
     def reuse(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         """As `compute` for a rule of one result, which may overwrite the first of `arrays`."""
-        if arguments.array_type(xp) is None:
+        if arguments.array_type(xp) is None and not isinstance(xp, Carrier):
             return self._reference(xp, arrays, scalars)
         self.write(xp, arrays[:1], *arrays, **scalars)
         return arrays[0]
@@ -126,13 +158,31 @@ class Elementwise(Rule):
             if len(arrays) > 1:
                 arguments.broadcast(self, arrays, scalars)
         if kind is None or kind is np.ndarray:
-            if arguments.wants_loops(xp) and dtype == np.float64:
-                shape = arguments.broadcast(self, arrays, scalars)
-                total = self._loops.total(arrays, scalars, shape, factor)
-                if total is not None:
-                    return total
-            return factor * xp.sum(self.function(xp, *arrays, **scalars), axis=-1, dtype=dtype)
+            total = None
+            if isinstance(xp, Carrier):
+                total = xp.total(self, arrays, scalars, factor, dtype)
+            elif arguments.wants_loops(xp):
+                total = self.summed(arrays, scalars, factor, dtype, np.empty, now)
+            if total is not None:
+                return total
+            values = self.function(xp, *arrays, **scalars)
+            return factor * cast("Any", xp).sum(values, axis=-1, dtype=dtype)
         return cuda.run_sum(self.graph, self.source(), arrays, scalars, factor)
+
+    def summed(
+        self,
+        arrays: tuple[Any, ...],
+        scalars: dict[str, Any],
+        factor: float,
+        dtype: Any,
+        empty: Empty,
+        launch: Launch,
+    ) -> Any:
+        """`sum` by a compiled loop; None where there is none. `empty` and `launch` as for `computed`."""
+        if dtype != np.float64:
+            return None
+        shape = arguments.broadcast(self, arrays, scalars)
+        return self._loops.total(arrays, scalars, shape, factor, launch, empty)
 
     def _reference(self, xp: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
         """The plain function, which never sees a scalar of another dtype."""
@@ -169,15 +219,16 @@ class Elementwise(Rule):
         outputs: Sequence[Any],
         scalars: dict[str, Any],
         aliases: Aliases,
+        launch: Launch,
     ) -> None:
         first: Any = outputs[0]
-        if arguments.wants_loops(xp) and self._loops.write(arrays, outputs, scalars, aliases):
+        if arguments.wants_loops(xp) and self._loops.write(arrays, outputs, scalars, aliases, launch):
             return
         if isinstance(first, np.ndarray):
             wanted, dtype = self._uniforms, cast("Any", first).dtype
             values = host.uniform_values(self.graph, wanted, scalars, dtype) if wanted else []
             uniforms = dict(zip(wanted, values, strict=True))
-            host.run(self._program(aliases, uniforms), arrays, outputs, uniforms)
+            launch(host.call(self._program(aliases, uniforms), arrays, outputs, uniforms))
             return
         on_device = frozenset(n for n, value in scalars.items() if not isinstance(value, float))
         cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars)

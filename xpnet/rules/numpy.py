@@ -18,6 +18,7 @@ from ..device.threads import run_all
 from .graph import Graph
 from .operations import OPERATIONS
 from .program import Program
+from .rule import Call
 
 # Bytes of one array in a block, measured at 1e7 parameters. Threads take turns at the interpreter lock, so
 # where they share the blocks a call must be long; they do so only for arrays of THREAD_BYTES or more.
@@ -55,23 +56,27 @@ def uniform_values(
     ]
 
 
-def run(
+def call(
     program: Program,
     arrays: Sequence[np.ndarray[Any, Any]],
     outputs: Sequence[np.ndarray[Any, Any]],
     uniforms: Mapping[int, Any],
-) -> None:
-    """Runs `program` on `arrays`, into `outputs`, all of one dtype, with the values of uniform nodes."""
+) -> Call:
+    """What runs `program` on `arrays`, into `outputs`, all of one dtype; with uniform nodes' values."""
     first = outputs[0]
     # NumPy takes an array of no dimension in half the time that it needs for a Python number
     numbers = [
         np.array(value, first.dtype) if type(value) is float else value
         for value in [uniforms[number] for number in program.uniforms]
     ]
+    values = (*arrays, *outputs, *numbers)
     if first.nbytes <= BLOCK_BYTES:
-        program.run(*arrays, *outputs, *numbers)
-        return
-    values, state = [*arrays, *outputs, *numbers], np.geterr()
+        return program.run, values
+    return _run_blocks, (program, values, first)
+
+
+def _run_blocks(program: Program, values: Sequence[Any], first: Any) -> None:
+    state = np.geterr()
 
     def compute(block: tuple[slice, ...]) -> None:
         with np.errstate(**state):  # those of this thread

@@ -5,10 +5,49 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from .. import checks
+
+Call: TypeAlias = "tuple[Callable[..., Any], tuple[Any, ...]]"
+"""A function and its arguments: what a rule does to arrays that stay where they are."""
+Launch: TypeAlias = "Callable[[Call], Any]"
+Empty: TypeAlias = "Callable[[tuple[int, ...], Any], Any]"
+
+
+def now(call: Call) -> None:
+    """Makes a call at once; who wants to make it later takes it instead."""
+    call[0](*call[1])
+
+
+class Carrier(ABC):
+    """A namespace of ours that takes rules as a whole, not by the functions that they call."""
+
+    @abstractmethod
+    def compute(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
+        """`rule.compute` of an elementwise rule."""
+
+    @abstractmethod
+    def write(
+        self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
+    ) -> None:
+        """`rule.write` of an elementwise rule."""
+
+    @abstractmethod
+    def total(
+        self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any], factor: float, dtype: Any
+    ) -> Any:
+        """`rule.sum` of an elementwise rule."""
+
+    @abstractmethod
+    def product(self, left: Any, right: Any, into: Any = None) -> Any:
+        """`matmul` of `products.py`."""
+
+    @abstractmethod
+    def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
+        """A call of a samplewise rule."""
 
 
 class Rule:

@@ -17,7 +17,7 @@ import numpy as np
 from . import arguments, cuda
 from .compiled import Loops
 from .graph import Graph
-from .rule import Rule
+from .rule import Carrier, Empty, Launch, Rule, now
 from .trace import TraceError, trace
 
 logger = logging.getLogger("xpnet")
@@ -60,12 +60,13 @@ class Samplewise(Rule):
 
     def __call__(self, xp: Any, *arrays: Any, **numbers: float) -> Any:
         kind = arguments.array_type(xp)
-        if arguments.wants_loops(xp) and self._loops is not None:
-            numbers = arguments.checked(self, np.ndarray, arrays, numbers)
-            shape = arguments.broadcast(self, arrays, {})
-            results = self._loops.samplewise(arrays, numbers, shape)
-            if results is not None:
-                return tuple(results) if len(results) > 1 else results[0]
+        results = None
+        if isinstance(xp, Carrier):
+            results = xp.samplewise(self, arrays, numbers)
+        elif arguments.wants_loops(xp):
+            results = self.computed(arrays, numbers, np.empty, now)
+        if results is not None:
+            return tuple(results) if len(results) > 1 else results[0]
         if kind is None or kind is np.ndarray or self.source is None:
             return self.function(xp, *arrays, **numbers)
         numbers = arguments.checked(self, kind, arrays, numbers)
@@ -74,6 +75,19 @@ class Samplewise(Rule):
             raise ValueError(f"{self.name}: arrays must be (..., units, samples), got shape {shape}")
         first, *rest = cuda.run_samplewise(self.graph, self.source, arrays, shape, numbers)
         return (first, *rest) if rest else first
+
+    def computed(
+        self, arrays: tuple[Any, ...], numbers: dict[str, Any], empty: Empty, launch: Launch
+    ) -> Any:
+        """The results by a compiled loop, in what `empty` makes; None where there is none.
+
+        `launch` makes the call that it takes, or keeps it.
+        """
+        if self._loops is None:
+            return None
+        numbers = arguments.checked(self, np.ndarray, arrays, numbers)
+        shape = arguments.broadcast(self, arrays, {})
+        return self._loops.samplewise(arrays, numbers, shape, launch, empty)
 
 
 def samplewise(function: Callable[..., Any]) -> Samplewise:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from ...device.arrays import Array
 from ...device.backend import Backend
-from ...device.products import matmul, multiply
+from ...device.products import multiply
 from ...dual import Dual
 from ...dual import matmul as dual_matmul
+from ...rules.products import matmul
 
 
 class Accumulator:
@@ -32,7 +33,7 @@ class Accumulator:
 
     def add_product(self, name: str, left: Array, right: Array) -> None:
         if name in self.begun:
-            self.add(name, left @ right)
+            self.add(name, matmul(self.backend.xp, left, right))
         else:
             self.begun.add(name)
             matmul(self.backend.xp, left, right, into=self.views[name])

@@ -68,11 +68,14 @@ class Chunks:
         """
 
         def work(chunk: int) -> list[Any]:
-            groups = self._groups if chunk == self._whole else self._grouped(chunk)
-            tasks = [functools.partial(function, *arguments, group) for group in groups]
-            return self.add(tasks, self.threads)
+            return self.total(chunk, function, *arguments)
 
         return self.in_memory(kind, work, self.chunk)
+
+    def total(self, chunk: int, function: Callable[..., tuple[Any, ...]], *arguments: Any) -> list[Any]:
+        """The same with so many samples in a chunk."""
+        tasks = [functools.partial(function, *arguments, group) for group in self.groups(chunk)]
+        return self.add(tasks, self.threads)
 
     def add(self, tasks: Sequence[Callable[[], tuple[Any, ...]]], threads: int) -> list[Any]:
         """The sums of the arrays that `tasks` return, in their order, on so many threads."""
@@ -105,6 +108,10 @@ class Chunks:
         if last < whole:
             self._halved[kind] = last, PATIENCE
         return result
+
+    def groups(self, chunk: int) -> list[list[slice]]:
+        """The chunks of so many samples, in groups."""
+        return self._groups if chunk == self._whole else self._grouped(chunk)
 
     def _grouped(self, chunk: int) -> list[list[slice]]:
         chunks = parts(chunk, 0, self.samples)

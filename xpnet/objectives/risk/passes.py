@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...device.arrays import Array, Namespace, Scalar, Vector
 from ...device.backend import Backend
 from ...dual import tangent_of, values_of
 from ...network import Network, Parameters
+from ...recording import Recording
 from .accumulate import Accumulator, TangentAccumulator
 from .chunks import added
 from .data import Chunk, Data
@@ -44,12 +45,16 @@ class Passes:
         return (added(values),)
 
     def gradient(
-        self, parameters: Parameters, shape: tuple[int, ...], group: Sequence[slice]
+        self,
+        parameters: Parameters,
+        shape: tuple[int, ...],
+        group: Sequence[slice],
+        total: Vector | None = None,
     ) -> tuple[Scalar, Vector]:
-        """Likewise with the gradient, of `shape`."""
+        """Likewise with the gradient, of `shape`, in `total` if that is given."""
         xp = self.backend.xp
         values: list[Scalar] = []
-        total, accumulators = self._accumulators(shape)
+        total, accumulators = self._accumulators(shape, total)
         for chunk in self.data.walk(group):
             outputs, caches = self.forward(xp, parameters, chunk)
             value, gradient = self._terms(xp, outputs, chunk)
@@ -94,11 +99,20 @@ class Passes:
             )
         return self.network.forward(xp, parameters, chunk.inputs)
 
-    def _accumulators(self, shape: tuple[int, ...]) -> tuple[Vector, list[Accumulator]]:
+    def recorded(self, xp: Recording) -> Passes:
+        """The same passes on what `xp` records."""
+        backend = Backend(self.backend.name, xp, self.backend.device)
+        return replace(self, backend=backend, data=self.data.seen(xp.given), ones=xp.given(self.ones))
+
+    def _accumulators(
+        self, shape: tuple[int, ...], total: Vector | None = None
+    ) -> tuple[Vector, list[Accumulator]]:
         """A flat array, and for each layer what adds to its parts; the first time it sets them."""
-        total = self.backend.xp.empty(shape, dtype=self.data.dtype, device=self.backend.device)
-        views = self.network.parameters(total, self.backend.xp)
-        return total, [Accumulator(self.backend, own, self.ones) for own in views]
+        given: Any = total
+        if given is None:
+            given = self.backend.xp.empty(shape, dtype=self.data.dtype, device=self.backend.device)
+        views = self.network.parameters(given, self.backend.xp)
+        return given, [Accumulator(self.backend, own, self.ones) for own in views]
 
     def _terms(self, xp: Namespace, outputs: Any, chunk: Chunk) -> tuple[Any, Any]:
         """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""

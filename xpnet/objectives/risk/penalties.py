@@ -121,16 +121,16 @@ class Penalties:
         self.backend, self.items = backend, tuple(items)
         self._masked = [(item, _mask(backend, layout, item, dtype)) for item in items]
 
-    def with_value(self, value: Scalar, w: Vector) -> Scalar:
-        """`value` and the penalties at `w`."""
+    def with_value(self, xp: Namespace, value: Scalar, w: Vector) -> Scalar:
+        """`value` and the penalties at `w`, by the functions of `xp`."""
         for penalty, mask in self._masked:
-            value = value + penalty.value(self.backend.xp, w, mask, self.backend.accumulator)
+            value = value + penalty.value(xp, w, mask, self.backend.accumulator)
         return value
 
-    def add_gradient(self, gradient: Vector, w: Vector) -> None:
+    def add_gradient(self, xp: Namespace, gradient: Vector, w: Vector) -> None:
         """Adds their gradients at `w` to `gradient`, in place."""
         for penalty, mask in self._masked:
-            penalty.add_gradient(self.backend.xp, gradient, w, mask)
+            penalty.add_gradient(xp, gradient, w, mask)
 
     def add_product(self, product: Vector, v: Vector) -> None:
         """Adds their Hessians' products with `v` to `product`, in place."""

@@ -25,6 +25,7 @@ from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes
 from .penalties import Penalties, Penalty
+from .recorded import Kind, Replays
 from .squares import Squares, lacking
 from .terms import Terms
 from .trial import check_parts
@@ -59,6 +60,11 @@ class EmpiricalRisk(Objective):
             arrays.
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
+
+    On NumPy, values and gradients that are evaluated again are recorded, and replayed from then on as a
+    list of calls, with the same bits. So layers, divergences and penalties must be frozen, and look at no
+    number of an array; where they do not keep to that the log says so, and evaluations take longer. While
+    the risk lives, a recording holds what a chunk needs, for each thread, and each group's gradient.
 
     `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
     evaluation it is begun again with chunks half as large, which the log says; so are the next of its kind,
@@ -164,21 +170,36 @@ class EmpiricalRisk(Objective):
             with backend.quiet():
                 ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
         self._passes = Passes(backend, passes.network, passes.terms, data, ones, passes.draw)
+        self._replays = Replays()
 
     def value(self, w: Vector) -> Scalar:
-        parameters = self._parameters(w)
-        with self.backend.working():
-            kind = ("value", tuple(w.shape))
-            (value,) = self._chunks.sum(kind, self._passes.value, parameters)
-            return self.penalties.with_value(value, w)
+        return self._evaluate("value", w)[0]
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
-        parameters, shape = self._parameters(w), tuple(w.shape)
+        value, gradient = self._evaluate("gradient", w)
+        return value, gradient
+
+    def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
+        """The value, and the gradient if that is wanted: recorded, or as the passes go."""
+        check_point(self.backend, w, self.dtype)
+        self.network.layout.check(w)
+        shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
+
+        def work(chunk: int) -> tuple[Any, ...]:
+            key = kind, shape, chunk
+            found = self._replays.evaluate(key, self._passes, self.penalties, chunks, w)
+            if found is not None:
+                return found
+            parameters = self._network.parameters(w, xp)
+            if kind == "value":
+                (value,) = chunks.total(chunk, self._passes.value, parameters)
+                return (self.penalties.with_value(xp, value, w),)
+            value, gradient = chunks.total(chunk, self._passes.gradient, parameters, shape)
+            self.penalties.add_gradient(xp, gradient, w)
+            return self.penalties.with_value(xp, value, w), gradient
+
         with self.backend.working():
-            kind = ("gradient", shape)
-            value, gradient = self._chunks.sum(kind, self._passes.gradient, parameters, shape)
-            self.penalties.add_gradient(gradient, w)
-            return self.penalties.with_value(value, w), gradient
+            return chunks.in_memory((kind, shape), work, chunks.chunk)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
@@ -256,6 +277,7 @@ class EmpiricalRisk(Objective):
         other, own = copy.copy(self), self._passes
         draw = checks.count("draw", draw, 0)
         other._passes = Passes(self.backend, own.network, own.terms, own.data, own.ones, draw)
+        other._replays = Replays()
         return other
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:

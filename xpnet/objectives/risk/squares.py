@@ -95,10 +95,10 @@ class Squares:
 
         kind = ("normal_equations", tuple(w.shape))
         value, gradient, matrix = chunks.in_memory(kind, work, self._block(w))
-        self.penalties.add_gradient(gradient, w)
+        self.penalties.add_gradient(passes.backend.xp, gradient, w)
         for part in self.penalties.diagonals():
             matrix += part * part
-        return self.penalties.with_value(value, w), gradient, matrix
+        return self.penalties.with_value(passes.backend.xp, value, w), gradient, matrix
 
     def _block(self, w: Vector) -> int:
         """Samples in a block of rows of the Jacobian."""

@@ -13,12 +13,14 @@ class Terms:
     """The rules of a divergence, made once for a risk and all of its subsets.
 
     Attributes:
+        divergence: theirs.
         value: the divergence of each sample.
         gradient: it, with its gradient times `scale` and the sample's weight; both as `divergence_rules`
             has them.
     """
 
     def __init__(self, divergence: Divergence, labels: bool, weighted: bool) -> None:
+        self.divergence = divergence
         self._settings = (divergence, labels, weighted)
         self.value, self.gradient = divergence_rules(divergence, labels=labels, weighted=weighted)
 
