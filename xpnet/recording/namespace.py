@@ -165,26 +165,16 @@ class Recording(Carrier, Places):
         return out
 
     def compute(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
-        made = self._computed(rule, arrays, scalars)
-        return tuple(made) if len(made) > 1 else made[0]
-
-    def _computed(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> list[Recorded]:
-        made, sound = list[Recorded](), self._sound(arrays)
-        plain, numbers = self._plain(sound), _numbers(scalars)
+        made = list[Recorded]()
+        plain, numbers = self._plain(arrays), _numbers(scalars)
         rule.computed(self.xp, np.ndarray, self._made(made), plain, numbers, self.tape.call)
-        return made
+        return tuple(made) if len(made) > 1 else made[0]
 
     def write(
         self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
     ) -> None:
         places = self._plain(into)
-        if self._loops and not all(place.flags.c_contiguous for place in places):
-            made = self._computed(rule, arrays, scalars)
-            for target, own in zip(into, made, strict=True):
-                target[...] = own
-            return
-        sound = self._sound(arrays)
-        plain, numbers = self._plain(sound), _numbers(scalars)
+        plain, numbers = self._plain(arrays), _numbers(scalars)
         rule.written(self.xp, np.ndarray, places, plain, numbers, self.tape.call)
 
     def total(
@@ -192,8 +182,8 @@ class Recording(Carrier, Places):
     ) -> Any:
         if not self._loops:
             return None
-        made, sound = list[Recorded](), self._sound(arrays)
-        plain = self._plain(sound)
+        made = list[Recorded]()
+        plain = self._plain(arrays)
         numbers = arguments.checked(rule, np.ndarray, plain, _numbers(scalars))
         found = rule.summed(plain, numbers, factor, dtype, self._made(made), self.tape.call)
         return None if found is None else made[0]
@@ -201,21 +191,9 @@ class Recording(Carrier, Places):
     def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
         if not self._loops:
             return None
-        made, sound = list[Recorded](), self._sound(arrays)
-        found = rule.computed(self._plain(sound), _numbers(numbers), self._made(made), self.tape.call)
-        return None if found is None else made
-
-    def _sound(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arrays as loops read them, contiguous; to be kept until they have been read."""
-        sound: list[Any] = []
-        for array in arrays:
-            plain = self._plain(array)
-            if self._loops and not plain.flags.c_contiguous:
-                place = self.empty(plain.shape, dtype=plain.dtype)
-                self.tape.call((np.copyto, (place.array, plain)))
-                array = place
-            sound.append(array)
-        return tuple(sound)
+        made = list[Recorded]()  # the results, and then what the loop works in
+        found = rule.computed(self._plain(arrays), _numbers(numbers), self._made(made), self.tape.call)
+        return None if found is None else made[: len(found)]
 
     def _like(self, array: Any) -> Recorded:
         """A new array with its axes in memory in the same order, on which the order of sums depends."""
