@@ -135,12 +135,12 @@ class FirstOrder(Optimizer, Settings):
             kept[...] = xp.where(still, kept, w)
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
-        schedule, step = checked_schedule(self.rate), state["step"]
+        step, rate = state["step"], self.rate
         value, gradient = objective.value_and_gradient(state.get("ahead", w))
-        schedule.observe(backend, value, state)
-        rate = schedule.rate(step, state)
-        if rate is not self.rate:  # which was checked before
-            rate = usable(backend, w, step, rate)
+        if type(rate) is not float:  # which was checked before
+            schedule = checked_schedule(rate)
+            schedule.observe(backend, value, state)
+            rate = usable(backend, w, step, schedule.rate(step, state))
         record = Record(step, value, gradient, rate)
         self.update(backend.xp, w, record, state)
         state["step"] = step + 1

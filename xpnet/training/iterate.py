@@ -50,7 +50,7 @@ def iterate(
     2 0.03125
     """
     loop = Loop(objective, optimizer, w, state, check_every, in_place=True)
-    loop.watch.keeps_best = False
+    loop.watch.keeps_best = loop.watch.measures = False
     return _records(loop)
 
 
@@ -65,8 +65,11 @@ def _records(loop: Loop) -> Iterator[Record]:
         loop.accept(watch.values)
 
     watch.judge = judge
+    backend = loop.backend
+    # methods of first order make no products but the objective's, which sees to its own
+    hold = backend.working if loop.optimizer.waits else backend.quiet
     while True:
-        with loop.backend.working():
+        with hold():
             record = loop.step(look=loop.steps % loop.check_every == 0)
         yield record
         if record.endings and all(record.endings):

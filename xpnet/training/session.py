@@ -60,6 +60,10 @@ class Session:
         self.tests = [(rule, check) for rule, check in started if not rule.spends()]
         leaves = list(stop.leaves())
         self.marks = {rule.steps for rule in leaves if isinstance(rule, stopping.after)}
+        # limits that are not of steps alone, which are met at their marks
+        self.timed = any(
+            not isinstance(leaf, stopping.after) for rule, _ in self.limits for leaf in rule.leaves()
+        )
         self.compares = any(isinstance(rule, stopping.change_below) for rule in leaves)
         self.selects = Offers.SELECT_REPLICAS in loop.objective.offers
 
@@ -95,19 +99,15 @@ class Session:
 
     def steps(self, bar: Bar | None) -> None:
         """Takes steps while any replica goes on."""
-        loop, ends = self.loop, self.ends
+        loop, ends, held_out = self.loop, self.ends, self.held_out
+        self.ask_limits()
         try:
-            while True:
+            while ends.going:
                 k = loop.steps
-                for rule, check in self.limits:
-                    if check(Progress(k, math.nan, math.nan, time.perf_counter() - self.start)):
-                        ends.end(True, str(rule), rule.ending())
-                if not ends.going:
-                    return
                 look = self.looks_at(k)
-                if self.held_out is not None and (k == 0 or (k + self.first) % self.held_out_every == 0):
+                if held_out is not None and (k == 0 or (k + self.first) % self.held_out_every == 0):
                     look = True
-                    self.evaluate_held_out(self.held_out)
+                    self.evaluate_held_out(held_out)
                 record = loop.step(look=look)
                 if look:
                     self.note(record.step, record.rate)
@@ -117,10 +117,19 @@ class Session:
                     self.finish(record, look)
                 if ends.points is not None and not self.selects:
                     loop.put(ends.points, ~self.watch.active)  # as they go on being evaluated
+                if self.timed or loop.steps in self.marks:
+                    self.ask_limits()
         except Stop:
             self.note_unfinished()
         except OutOfBudget:
             self.out_of_budget()
+
+    def ask_limits(self) -> None:
+        """Ends the run where a limit of steps or seconds is reached."""
+        for rule, check in self.limits:
+            seconds = time.perf_counter() - self.start
+            if check(Progress(self.loop.steps, math.nan, math.nan, seconds)):
+                self.ends.end(True, str(rule), rule.ending())
 
     def looks_at(self, k: int) -> bool:
         """Whether the device is to be read at step `k`."""
@@ -150,7 +159,7 @@ class Session:
         """Ends replicas where the step that is looked at begins; raises Stop if none is left."""
         loop, watch, ends, k = self.loop, self.watch, self.ends, self.loop.steps
         values, held, self.held = watch.values, self.held, None
-        made, seconds = sum(watch.counts.values()), time.perf_counter() - self.start
+        made = watch.made()
         self.seen = (watch.active, values, watch.norm, held, made)
         if self.score is not None:
             watch.keep_best(loop.begin, watch.read(self.score(loop.begin)))
@@ -175,6 +184,7 @@ class Session:
             ends.end(grown, self.growth(k), Outcome.DIVERGED, loop.begin, value)
         if self.tests:
             moved = differ(loop.backend, loop.begin, loop.last) if self.compares and k else True
+            seconds = time.perf_counter() - self.start
             progress = Progress(k, values, watch.norm, seconds, held, made, moved)
             for rule, check in self.tests:
                 found = check(progress)
@@ -203,17 +213,9 @@ class Session:
             )
         if getattr(rate, "ndim", 0):
             rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
-        self.looks.append(
-            Look(
-                step,
-                values,
-                norm,
-                rate if getattr(rate, "ndim", 0) else float(rate),
-                held,
-                time.perf_counter() - self.start,
-                made,
-            )
-        )
+        elif type(rate) is not float:
+            rate = float(rate)
+        self.looks.append(Look(step, values, norm, rate, held, time.perf_counter() - self.start, made))
 
     def note_unfinished(self) -> None:
         """The same, where the step has been broken off."""
