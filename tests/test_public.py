@@ -11,7 +11,7 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import layers, objectives, optimizers, schedules, training
+from xpnet import Saved, layers, objectives, optimizers, schedules, training
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -70,9 +70,10 @@ OBJECTS = [
     xpnet.minimize(Bowl(), xpnet.Momentum(RATES), np.ones((2, 3)), stop=A),
     xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,
     next(iter(xpnet.iterate(Bowl(), "bfgs", np.ones(3)))),
+    Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]
 # errors, rows of numbers, and what others see to
-NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "TraceError"}
+NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", "TraceError"}
 
 
 def copies(value):

@@ -4,6 +4,8 @@ The names below are the public interface; README.md shows them at work. Importin
 array-api-compat and the standard library only.
 """
 
+from typing import Any
+
 from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
 from .device.backend import Backend, BackendError
@@ -71,6 +73,7 @@ from .optimizers import (
 from .parameters import Initializer, Layout, uniform
 from .problems import PROBLEMS, Problem
 from .rules import Elementwise, Samplewise, TraceError, elementwise, samplewise
+from .storage import Saved, StorageError, load, save
 from .training import History, NonFiniteError, Run, iterate, minimize
 from .training.stopping import (
     after,
@@ -81,6 +84,7 @@ from .training.stopping import (
     time_limit,
     value_below,
 )
+from .version import version as _version
 
 __all__ = [
     "Accumulate",
@@ -130,6 +134,7 @@ __all__ = [
     "LevenbergMarquardt",
     "linear",
     "LineSearch",
+    "load",
     "Matrix",
     "Minibatch",
     "minimize",
@@ -161,11 +166,14 @@ __all__ = [
     "Samples",
     "Samplewise",
     "samplewise",
+    "save",
+    "Saved",
     "Scalar",
     "schedules",
     "Search",
     "SquaredError",
     "SteepestDescent",
+    "StorageError",
     "StrongWolfe",
     "SumOfSquares",
     "ThresholdUnit",
@@ -177,3 +185,9 @@ __all__ = [
     "value_below",
     "Vector",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # only looked up where it is asked for
+        return _version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
