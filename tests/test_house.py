@@ -25,6 +25,7 @@ LAYERS = BASE | {"rules", "dual", "parameters"}
 OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear"}
 OPTIMIZERS = OBJECTIVES | {"objectives"}
 TRAINING = OPTIMIZERS | {"optimizers"}
+ALL = TRAINING | {"run", "training"}
 ROOMS = {
     "checks": set(),
     "version": set(),
@@ -39,11 +40,12 @@ ROOMS = {
     "objectives": OBJECTIVES,
     "problems": OPTIMIZERS,
     "optimizers": OPTIMIZERS,
-    "training": TRAINING,
+    "run": TRAINING,
+    "training": TRAINING | {"run", "storage"},
     "testing": OPTIMIZERS,
-    "storage": TRAINING | {"training", "version"},
-    "analysis": TRAINING | {"training"},
-    "__main__": TRAINING | {"training", "testing", "analysis", "problems", "__init__"},
+    "storage": TRAINING | {"run", "version"},
+    "analysis": ALL,
+    "__main__": ALL | {"testing", "analysis", "problems", "__init__"},
 }
 
 

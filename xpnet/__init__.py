@@ -74,7 +74,19 @@ from .parameters import Initializer, Layout, uniform
 from .problems import PROBLEMS, Problem
 from .rules import Elementwise, Samplewise, TraceError, elementwise, samplewise
 from .storage import Saved, StorageError, load, save
-from .training import History, NonFiniteError, Run, iterate, minimize
+from .training import (
+    Begun,
+    Callback,
+    Checkpoint,
+    CSVLog,
+    History,
+    NonFiniteError,
+    Run,
+    Step,
+    Watcher,
+    iterate,
+    minimize,
+)
 from .training.stopping import (
     after,
     change_below,
@@ -99,10 +111,14 @@ __all__ = [
     "backend",
     "BackendError",
     "Backtracking",
+    "Begun",
     "BFGS",
     "BinaryCrossEntropy",
+    "Callback",
     "change_below",
+    "Checkpoint",
     "CrossEntropy",
+    "CSVLog",
     "Dense",
     "Descent",
     "difference_hessian",
@@ -174,6 +190,7 @@ __all__ = [
     "SquaredError",
     "SteepestDescent",
     "StorageError",
+    "Step",
     "StrongWolfe",
     "SumOfSquares",
     "ThresholdUnit",
@@ -184,6 +201,7 @@ __all__ = [
     "Units",
     "value_below",
     "Vector",
+    "Watcher",
 ]
 
 

@@ -19,7 +19,7 @@ from ..device.backend import Backend
 from ..network import Network
 from ..optimizers import Outcome
 from ..optimizers.settings import is_array
-from ..training import History, Run
+from ..run import History, Run
 from .containers import DTYPES, HostArray, Read, as_scalar, contiguous, is_scalar
 from .errors import CorruptError, StorageError
 from .kinds import CLASSES, MAKERS, NAMED, Parts, fields, made, named

@@ -16,7 +16,7 @@ from ..device.select import backend_of
 from ..network import Network
 from ..optimizers import NAMES, Optimizer, OptimizerName
 from ..optimizers.base import State
-from ..training import History, Run
+from ..run import History, Run
 from ..version import version
 from .codec import Reader, Writer
 from .containers import WRITERS, Read, reader

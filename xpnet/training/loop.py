@@ -12,6 +12,7 @@ from ..objectives import Objective
 from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, Optimizer, OptimizerName, Record
 from ..optimizers.base import State
+from ..run import Run
 from .replicas import copy_rows
 from .watch import Watch
 
@@ -85,6 +86,16 @@ class Loop:
         self.watch.looking = False
         self.optimizer.resume(self.backend, self.watch, self.w, self.state)
         self.watch.fresh = True
+
+    def restore(self, run: Run) -> None:
+        """Takes over what has been counted and kept by `run`, at whose point and state this stands."""
+        watch = self.watch
+        self.steps = run.steps
+        for kind, number in run.evaluations.items():
+            watch.counts[kind] += number
+        watch.best = self.backend.xp.asarray(run.best_w, copy=True)
+        best = self.backend.host.asarray(run.best_value)
+        watch.best_value = best if watch.rows else float(best)
 
     @property
     def point(self) -> Vector:

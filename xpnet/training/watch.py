@@ -247,7 +247,7 @@ class Watch(Objective):
         xp = self.backend.xp
         total = xp.sum(w, axis=-1) if other is None else xp.vecdot(w, other)
         # a sum is finite only if every term is, and a product only if both factors are
-        found = math.isfinite(total) if not self.rows else self._isfinite(self.read(total))
+        found: Any = math.isfinite(total) if not self.rows else self._isfinite(self.read(total))
         if found is True or (self.rows and found.all()):
             return found
         finite = xp.all(xp.isfinite(w if other is None else xp.stack([w, other])), axis=-1)
