@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
+import os
 import pickle
 
 import numpy as np
@@ -60,7 +62,19 @@ VALUES = [
     *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
     *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
     *(twice, total, optimizers.Ending("why")),
+    *(xpnet.CSVLog("run.csv"), xpnet.TensorBoard("runs", 2), xpnet.Checkpoint("run.npz", every=3)),
 ]
+TOLD = []  # what callbacks have been told
+
+
+@dataclasses.dataclass(frozen=True)
+class Telling(xpnet.Callback):
+    def start(self, begun):
+        TOLD.append(begun)
+        return xpnet.CSVLog(os.devnull).start(begun)
+
+
+xpnet.minimize(Bowl(), "adam", np.ones(3), stop=xpnet.after(1), callback=[Telling(), TOLD.append])
 # these are equal to nothing but themselves: what they hold is data
 OBJECTS = [
     seeded_risk(),
@@ -70,6 +84,7 @@ OBJECTS = [
     xpnet.minimize(Bowl(), xpnet.Momentum(RATES), np.ones((2, 3)), stop=A),
     xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,
     next(iter(xpnet.iterate(Bowl(), "bfgs", np.ones(3)))),
+    *TOLD,
     Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]
 # errors, rows of numbers, and what others see to

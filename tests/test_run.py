@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 
 import numpy as np
-from conftest import assert_array_equal
+import pytest
+from conftest import assert_array_equal, to_numpy
 from oracles import Bowl
 
 from xpnet import GradientDescent, after, minimize, value_below
+from xpnet.run import Look
 
 
 def test_a_look_is_read_by_its_names():
@@ -45,3 +48,85 @@ def test_each_replica_can_have_a_rate_of_its_own():
     assert np.isnan(run.history.rate[-1]).all()
     empty = minimize(Bowl(), GradientDescent(rates), np.ones((2, 2)), stop=after(1), check_every=1)
     assert empty.history.value.shape == (1, 2)
+
+
+def test_a_history_becomes_a_frame():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    run = minimize(
+        Bowl(), "adam", np.ones(2), stop=after(9), held_out=Bowl(), held_out_every=4, keep_path=True
+    )
+    frame = run.history.to_frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert [*frame] == [*Look._fields]
+    for name in frame:
+        np.testing.assert_array_equal(frame[name], getattr(run.history, name))
+    held = frame.dropna(subset="held_out")
+    np.testing.assert_array_equal(held["step"], [0, 4, 8])
+
+
+def test_a_frame_of_replicas_is_tidy():
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    rates = np.array([[0.1], [0.5]])
+    run = minimize(Bowl(), GradientDescent(rates), np.ones((2, 2)), stop=value_below(0.1) | after(90))
+    frame = run.history.to_frame()
+    assert [*frame][:2] == ["step", "replica"]
+    for r in range(2):
+        own = frame[frame["replica"] == r]
+        column = run.history.value[:, r]
+        length = len(column) - np.isnan(column).sum()
+        assert len(own) == length
+        np.testing.assert_array_equal(own["value"], column[:length])
+        np.testing.assert_array_equal(own["rate"], run.history.rate[:length, r])
+        np.testing.assert_array_equal(own["step"], np.arange(length))
+    whole = minimize(Bowl(), GradientDescent(np.array([0.1, 0.2, 0.3])), np.ones(3), stop=after(2))
+    assert "rate" not in whole.history.to_frame()
+
+
+def test_a_missing_pandas_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    run = minimize(Bowl(), "adam", np.ones(2), stop=after(2))
+    with pytest.raises(ImportError, match=r"pip install xpnet\[pandas\]"):
+        run.history.to_frame()
+
+
+@pytest.mark.parametrize("replicas", [(), (2,)])
+def test_held_out_values_without_gaps(replicas):
+    run = minimize(
+        Bowl(), "adam", np.ones((*replicas, 2)), stop=after(9), held_out=Bowl(), held_out_every=4
+    )
+    looks = run.history.held_out_looks()
+    assert looks.step.tolist() == [0, 4, 8]
+    assert np.isfinite(looks.held_out).all()
+    assert not len(minimize(Bowl(), "adam", np.ones(2), stop=after(2)).history.held_out_looks())
+
+
+@pytest.mark.parametrize("replicas", [(), (2,)])
+def test_points_are_kept_where_they_are_asked_for(replicas, device):
+    seen = []
+    run = minimize(
+        Bowl(),
+        "nesterov",
+        device.xp.ones((*replicas, 2)),
+        stop=after(6),
+        keep_path=True,
+        callback=lambda step: seen.append(to_numpy(step.w)),
+        check_every=2,
+    )
+    assert isinstance(run.history.path, np.ndarray)
+    np.testing.assert_array_equal(run.history.path, seen)
+    assert run.history[1].step == 2
+    assert minimize(Bowl(), "adam", np.ones(2), stop=after(2)).history.path is None
+
+
+def test_a_path_that_would_not_fit_is_refused_before_the_first_step():
+    bowl = Bowl()
+    with pytest.raises(MemoryError, match=r"keep_path must be False: 1,000,000,000,001 points of 3"):
+        minimize(bowl, "adam", np.ones(3), stop=after(10**12), keep_path=True)
+    assert bowl.calls == 0
+
+
+def test_a_run_of_many_replicas_has_few_words():
+    run = minimize(Bowl(), GradientDescent(0.1), np.ones((100, 2)), stop=after(5))
+    assert len(repr(run)) < 200
+    assert "100 replicas: 100 budget spent; least value" in repr(run)
+    assert "at 100 replicas" in repr(run.history)

@@ -184,7 +184,8 @@ def test_a_run_that_was_interrupted_or_has_failed_goes_on():
         return 0.1
 
     w, method = np.ones(3), Momentum(rate)
-    for error in (KeyboardInterrupt(), ValueError("wrong")):
+    for own in (KeyboardInterrupt(), ValueError("wrong")):
+        error = own
         calls.clear()
         try:
             first = minimize(Bowl(), method, w, stop=after(20))

@@ -35,6 +35,7 @@ class Record:
         rate: the learning rate of the step, or the length of the step along its direction, or the radius
             or damping that it was found with; a number or an array.
         endings: empty; or for each replica (one, where there are none) None or why it cannot go on.
+        held_out: the held-out risk there, on the host, where `iterate` has evaluated it; else None.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Record:
     gradient: Array
     rate: Any
     endings: Endings = ()
+    held_out: Any = None
 
 
 class Optimizer(ABC):

@@ -1,7 +1,7 @@
 """Training: `iterate` step by step, `minimize` to the end; when to stop, and what comes back."""
 
 from ..run import History, Look, Run
-from .callbacks import Begun, Callback, CSVLog, Step, Watcher
+from .callbacks import Begun, Callback, CSVLog, Step, TensorBoard, Watcher
 from .checkpoint import Checkpoint
 from .iterate import iterate
 from .loop import NonFiniteError
@@ -17,6 +17,7 @@ __all__ = [
     "NonFiniteError",
     "Run",
     "Step",
+    "TensorBoard",
     "Watcher",
     "iterate",
     "minimize",

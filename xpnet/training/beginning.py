@@ -12,7 +12,7 @@ from ..run import Run
 from ..storage import Saved, load
 from .loop import Loop
 from .rule import Rule
-from .stopping import after
+from .stopping import after, patience
 
 
 def held_out_risk(objective: Objective, held_out: Any) -> Objective:
@@ -41,6 +41,19 @@ def held_out_risk(objective: Objective, held_out: Any) -> Objective:
         dtype=objective.dtype,
         training=False if network.random else None,
     )
+
+
+def require_held_out(stop: Rule | None, held_out: Objective | None) -> None:
+    """Raises ValueError if a rule asks for a held-out risk, and none is given."""
+    leaves = stop.leaves() if stop is not None else ()
+    if held_out is None and any(isinstance(rule, patience) for rule in leaves):
+        raise ValueError("stop has a rule on the held-out risk, so held_out must be given")
+
+
+def require_held_out_state(loop: Loop, held_out: Objective | None) -> None:
+    """Raises ValueError if a schedule waits for a held-out risk, and none is given."""
+    if held_out is None and "held_out" in loop.state:
+        raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
 
 
 def resumed_run(objective: Objective, resume: Any, w: Any, state: Any, in_place: bool) -> Run:

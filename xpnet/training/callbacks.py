@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, cast
 
 from .. import checks
@@ -14,6 +16,26 @@ from ..device.arrays import Vector
 from ..objectives import Objective
 from ..optimizers import Optimizer
 from ..run import Look, Run
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A run that is there already, where a copy or a file cannot ask for it."""
+
+    run: Run
+
+    def __call__(self) -> Run:
+        return self.run
+
+
+def _kept(self: Any) -> tuple[Any, ...]:
+    """How what callbacks are told is copied and pickled: with the run as it is then."""
+    own = {field.name: getattr(self, field.name) for field in fields(self)}
+    return _made, (type(self), own | {"run": _Kept(self.run())})
+
+
+def _made(kind: type[Any], own: dict[str, Any]) -> Any:
+    return kind(**own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +62,8 @@ class Step:
     w: Vector
     run: Callable[[], Run] = field(repr=False)
 
+    __reduce__ = _kept
+
 
 @dataclass(frozen=True, eq=False)
 class Begun:
@@ -58,6 +82,8 @@ class Begun:
     step: int
     resumed: bool
     run: Callable[[], Run] = field(repr=False)
+
+    __reduce__ = _kept
 
 
 class Watcher(ABC):
@@ -112,7 +138,7 @@ def as_callbacks(given: Any) -> dict[str, Callback]:
         return {}
     alone = callable(given) or isinstance(given, Callback) or not isinstance(given, Iterable)
     found: dict[str, Callback] = {}
-    listed = [given] if alone else list(cast("Iterable[Any]", given))
+    listed = cast("list[Any]", [given] if alone else list(cast("Iterable[Any]", given)))
     for own in listed:
         if isinstance(own, Callback):
             name, kept = type(own).__name__, own
@@ -162,8 +188,8 @@ class CSVLog(Callback):
     >>> path, bowl = os.path.join(tempfile.mkdtemp(), "run.csv"), Quadratic(np.eye(2))
     >>> run = minimize(bowl, "adam", np.ones(2), stop=after(9), callback=CSVLog(path, every=3))
     >>> with open(path) as file:
-    ...     print([row.split(",")[:2] for row in file])
-    [['step', 'value'], ['0', '1.0'], ['3', '0.9940209895039665'], ['6', '0.9880637915653397']]
+    ...     print([row.split(",")[0] for row in file])
+    ['step', '0', '3', '6']
     """
 
     path: str | os.PathLike[str]
@@ -204,7 +230,67 @@ class _Rows(Watcher):
         self.file.close()
 
 
-def _of_replica(number: Any, r: int, replicas: int) -> Any:
+@dataclass(frozen=True)
+class TensorBoard(Callback):
+    """Writes value, gradient norm, rate and held-out risk for TensorBoard (extra `tensorboard`).
+
+    Where there are replicas, each has a run of its own in the directory, called `replica 0` and so on.
+    `tensorboard --logdir DIRECTORY` shows them.
+
+    Attributes:
+        directory: of the files; a new one is added by each run.
+        every: how many steps lie between two entries.
+
+    Raises:
+        TypeError, ValueError: settings of the wrong kind.
+        ImportError: tensorboard is not installed.
+    """
+
+    directory: str | os.PathLike[str]
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", path_text(self.directory, "directory"))
+        object.__setattr__(self, "every", checks.count("every", self.every))
+
+    def start(self, begun: Begun) -> Watcher:
+        return _Events(os.fspath(self.directory), self.every, begun)
+
+
+class _Events(Watcher):
+    def __init__(self, directory: str, every: int, begun: Begun) -> None:
+        try:
+            event = importlib.import_module("tensorboard.compat.proto.event_pb2")
+            summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
+            files = importlib.import_module("tensorboard.summary.writer.event_file_writer")
+        except ImportError as error:
+            raise ImportError(
+                "TensorBoard needs tensorboard: install it with 'pip install xpnet[tensorboard]'"
+            ) from error
+        self.every, self.replicas = Every(every), begun.replicas
+        self.event, self.summary = event.Event, summary.Summary
+        names = [directory]
+        if begun.replicas is not None:
+            names = [os.path.join(directory, f"replica {r}") for r in range(begun.replicas)]
+        self.writers: list[Any] = [files.EventFileWriter(name) for name in names]
+
+    def see(self, step: Step) -> None:
+        if not self.every.due(step.step):
+            return
+        for r, writer in enumerate(self.writers):
+            summary = self.summary()
+            for name in ("value", "gradient_norm", "rate", "held_out"):
+                own = _cell(_of_replica(getattr(step, name), r, self.replicas))
+                if own != "":
+                    summary.value.add(tag=name, simple_value=own)
+            writer.add_event(self.event(step=step.step, wall_time=time.time(), summary=summary))
+
+    def close(self, run: Run) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+def _of_replica(number: Any, r: int, replicas: int | None) -> Any:
     return number[r] if checks.shape_of(number) == (replicas,) else number
 
 
@@ -216,8 +302,8 @@ def _cell(number: Any) -> Any:
     return plain if plain == plain else ""
 
 
-def path_text(path: Any) -> str:
+def path_text(path: Any, name: str = "path") -> str:
     """`path` as text."""
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a path, got {checks.shown(path)}")
-    return checks.text("path", os.fspath(cast("Any", path)))
+        raise TypeError(f"{name} must be a path, got {checks.shown(path)}")
+    return checks.text(name, os.fspath(cast("Any", path)))

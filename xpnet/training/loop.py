@@ -13,7 +13,7 @@ from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, Optimizer, OptimizerName, Record
 from ..optimizers.base import State
 from ..run import Run
-from .replicas import copy_rows
+from .replicas import copy_rows, selected
 from .watch import Watch
 
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
@@ -101,6 +101,18 @@ class Loop:
     def point(self) -> Vector:
         """Where the next step takes its gradient."""
         return self.state.get("ahead", self.w)
+
+    def evaluate(self, held_out: Objective, *, tell: bool) -> Any:
+        """The held-out risk where the next step begins, on the host; with `tell` a schedule learns it."""
+        xp, watch, state = self.backend.xp, self.watch, self.state
+        held_out = selected(self.backend, held_out, watch.active)
+        value = watch.number(held_out.value(self.point), "held-out risk")
+        found = watch.read(value)
+        if self.steps == 0 and not self.backend.host.any(self.backend.host.isfinite(found)):
+            raise ValueError(f"held_out must be finite at w, got {found}")
+        if tell and "held_out" in state:
+            state["held_out"] = xp.reshape(xp.asarray(value), state["held_out"].shape)
+        return found
 
     def step(self, *, look: bool) -> Record:
         """Takes a step; with `look` its point is judged, before the step if it can be, else after it.

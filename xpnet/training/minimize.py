@@ -14,7 +14,13 @@ from ..optimizers.base import State
 from ..run import Run
 from ..storage import Saved
 from . import stopping
-from .beginning import held_out_risk, require_path, resumed_run
+from .beginning import (
+    held_out_risk,
+    require_held_out,
+    require_held_out_state,
+    require_path,
+    resumed_run,
+)
 from .callbacks import Callbacks, as_callbacks
 from .loop import Loop
 from .progress import ProgressBar
@@ -101,10 +107,8 @@ def minimize(
     keep_path = checks.flag("keep_path", keep_path)
     if stop is not None:
         checks.instance("stop", stop, Rule, "a stopping rule such as after(100)")
-    leaves = stop.leaves() if stop is not None else ()
-    if held_out is None and any(isinstance(rule, stopping.patience) for rule in leaves):
-        raise ValueError("stop has a rule on the held-out risk, so held_out must be given")
     risk = None if held_out is None else held_out_risk(objective, held_out)
+    require_held_out(stop, risk)
     held_out_every = checks.count("held_out_every", held_out_every)
     diverged_at = checks.number("diverged_at", diverged_at, 1.0, infinite=True)
     callbacks = as_callbacks(callback)
@@ -113,8 +117,7 @@ def minimize(
     if before is not None:
         point, state = before.w, before.state
     loop = Loop(objective, optimizer, point, state, check_every, in_place=in_place)
-    if risk is None and "held_out" in loop.state:
-        raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
+    require_held_out_state(loop, risk)
     stop = default_stop(loop.optimizer) if stop is None else stop
     if keep_path:
         require_path(loop, stop)

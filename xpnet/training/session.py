@@ -17,7 +17,7 @@ from .asking import Asking
 from .ends import Ends, some
 from .journal import Journal
 from .loop import Loop
-from .replicas import differ, selected
+from .replicas import differ
 from .rule import Progress, Rule
 from .telling import Audience
 from .watch import OutOfBudget
@@ -141,16 +141,10 @@ class Session:
 
     def evaluate_held_out(self, held_out: Objective) -> None:
         """Evaluates the held-out risk where the next step begins, and tells a schedule that waits."""
-        loop, watch, point = self.loop, self.watch, self.loop.point
-        held_out = selected(loop.backend, held_out, watch.active)
-        value = watch.number(held_out.value(point), "held-out risk")
-        self.held = watch.read(value)
-        if loop.steps == 0 and not some(self.host.isfinite(self.host.asarray(self.held))):
-            raise ValueError(f"held_out must be finite at w, got {self.held}")
-        watch.keep_best(point, self.held)
-        if "held_out" in loop.state and (loop.steps + self.journal.first) % self.held_out_every == 0:
-            xp, shape = loop.backend.xp, loop.state["held_out"].shape
-            loop.state["held_out"] = xp.reshape(xp.asarray(value), shape)
+        loop = self.loop
+        due = (loop.steps + self.journal.first) % self.held_out_every == 0
+        self.held = loop.evaluate(held_out, tell=due)
+        self.watch.keep_best(loop.point, self.held)
 
     def judge(self) -> None:
         """Ends replicas where the step that is looked at begins; raises Stop if none is left."""
