@@ -17,7 +17,7 @@ from xpnet.training.rule import Rule
 
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
-HOST_CODE = ("device/", "rules/", "storage/")  # the rooms that may name an array library
+HOST_CODE = ("device/", "rules/", "storage/", "export/")  # the rooms that may name an array library
 
 # What each room may import beside itself: imports point one way.
 BASE = {"checks", "device"}
@@ -42,6 +42,7 @@ ROOMS = {
     "training": TRAINING,
     "testing": OPTIMIZERS,
     "storage": TRAINING | {"training", "version"},
+    "export": OBJECTIVES | {"storage", "version"},
     "analysis": TRAINING | {"training"},
     "__main__": TRAINING | {"training", "testing", "analysis", "problems", "__init__"},
 }
