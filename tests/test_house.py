@@ -44,7 +44,7 @@ ROOMS = {
     "storage": TRAINING | {"training", "version"},
     "export": OBJECTIVES | {"storage", "version"},
     "analysis": TRAINING | {"training"},
-    "__main__": TRAINING | {"training", "testing", "analysis", "problems", "__init__"},
+    "__main__": TRAINING | {"training", "testing", "analysis", "problems", "version", "__init__"},
 }
 
 

@@ -249,7 +249,7 @@ def test_a_model_is_written_to_a_file(tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec("onnx") is not None, reason="ONNX is installed")
 def test_without_onnx_the_extra_is_named():
     network = NETWORKS["one"]
-    with pytest.raises(ImportError, match=r"pip install '\.\[onnx\]'.*checkout"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[onnx\]'.* checkout"):
         to_onnx(network, drawn(network, "float32"))
 
 

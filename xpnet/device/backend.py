@@ -302,7 +302,7 @@ def import_cupy() -> Any:
         import cupy
     except ImportError as error:
         raise BackendError(
-            "the cupy backend needs CuPy, which cannot be imported: install it with "
-            "'pip install xpnet[cuda13]' or 'pip install xpnet[cuda12]', for your CUDA version"
+            "the cupy backend needs CuPy, which cannot be imported: "
+            f"{checks.installing('cuda13')}, or cuda12, for your CUDA version"
         ) from error
     return cupy

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..device.arrays import DTypeLike, Vector
 from ..network import Network
 from ..storage.replacing import replacing
@@ -29,7 +30,7 @@ def to_onnx(
     """The network as an `onnx.ModelProto`, checked by `onnx.checker`; written to `path` if one is given.
 
     Its input "X" is `(samples, inputs)` and its output "outputs" `(samples, outputs)`, for any number of
-    samples. Needs ONNX: `pip install '.[onnx]'`, from a checkout.
+    samples. Needs ONNX: `pip install '.[onnx]'` in a checkout.
 
     Args:
         network: of dense, normalization and dropout layers; activations may be your own.
@@ -112,7 +113,5 @@ def import_onnx() -> Any:
         for part in ("checker", "helper", "numpy_helper"):
             importlib.import_module(f"onnx.{part}")
     except ImportError as error:
-        raise ImportError(
-            "to_onnx needs ONNX: install it with \"pip install '.[onnx]'\", from a checkout of xpnet"
-        ) from error
+        raise ImportError(f"to_onnx needs ONNX: {checks.installing('onnx')}") from error
     return onnx

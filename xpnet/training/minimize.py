@@ -52,7 +52,7 @@ def minimize(
             step, as those with a line search or second derivatives do, `gradient_below(1e-5)` too.
         held_out: a risk on other data, evaluated every `held_out_every` steps, where the gradient of the
             step is to be taken and before a schedule is asked for its rate.
-        progress: whether to show a progress bar (needs tqdm: `pip install xpnet[progress]`).
+        progress: whether to show a progress bar (needs tqdm: `pip install '.[progress]'` in a checkout).
         state: to go on from `Run.state`.
         in_place: move `w`, and `state` if one is given, themselves rather than copies.
         check_every: steps between looks at the device, at which history is kept, rules are checked and

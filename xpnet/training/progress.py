@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .. import checks
 from .rule import Rule
 from .run import Look
 from .stopping import after
@@ -21,9 +22,7 @@ class Bar:
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
-            raise ImportError(
-                "progress=True needs tqdm: install it with 'pip install xpnet[progress]'"
-            ) from error
+            raise ImportError(f"progress=True needs tqdm: {checks.installing('progress')}") from error
         steps = [rule.steps for rule in stop.parts() if isinstance(rule, after)]
         self._bar: Any = tqdm(total=min(steps, default=None), unit="step")
         self._held_out = ""
