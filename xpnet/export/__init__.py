@@ -6,6 +6,7 @@ their rules have been traced. So an activation of one's own is exported too, as 
 
 from .c import to_c
 from .onnx import to_onnx
+from .pipelines import register_skl2onnx
 from .source import to_numpy_source
 
-__all__ = ["to_c", "to_numpy_source", "to_onnx"]
+__all__ = ["register_skl2onnx", "to_c", "to_numpy_source", "to_onnx"]

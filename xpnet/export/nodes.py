@@ -23,10 +23,11 @@ class Nodes(ABC):
 
     Args:
         dtype: "float32" or "float64", of all numbers.
+        opset: the version of the operators.
     """
 
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: str, opset: int) -> None:
+        self.dtype, self.opset = dtype, opset
 
     @abstractmethod
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -35,6 +36,12 @@ class Nodes(ABC):
     @abstractmethod
     def tensor(self, values: HostArray) -> str:
         """The name of these numbers."""
+
+    def reduce(self, operator: str, x: str) -> str:
+        """The sum of `x` over the units, or the like."""
+        if self.opset < (13 if operator == "ReduceSum" else 18):
+            return self.node(operator, x, axes=[-1], keepdims=1)
+        return self.node(operator, x, self.tensor(np.array([-1], "int64")), keepdims=1)
 
     def number(self, value: float) -> str:
         """The name of a number."""
@@ -71,11 +78,8 @@ def _rule(nodes: Nodes, rule: Graph, arrays: list[str]) -> str:
     for number in wanted(rule, [end]):
         node = rule.nodes[number]
         given = [name(argument) for argument in node.arguments]
-        if node.operation == "sum":
-            axes = nodes.tensor(np.array([-1], "int64"))
-            names[number] = nodes.node("ReduceSum", *given, axes, keepdims=1)
-        elif node.operation in REDUCTIONS:
-            names[number] = nodes.node(f"Reduce{node.operation.title()}", *given, axes=[-1], keepdims=1)
+        if node.operation in REDUCTIONS:
+            names[number] = nodes.reduce(f"Reduce{node.operation.title()}", *given)
         else:
             operator = OPERATORS[node.operation]
             names[number] = (

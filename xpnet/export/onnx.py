@@ -85,7 +85,7 @@ class _Graph(Nodes):
     """The nodes and tensors of one model."""
 
     def __init__(self, onnx: Any, dtype: str) -> None:
-        super().__init__(dtype)
+        super().__init__(dtype, OPSET)
         self.onnx = onnx
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
