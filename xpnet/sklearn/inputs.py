@@ -72,7 +72,9 @@ class Standardized:
         self.shape, self.dtype = X.shape, X.dtype
 
     def __getitem__(self, part: slice) -> Any:
-        return (_dense(self.X[part]) - self.mean) / self.scale
+        values = _dense(self.X[part]) - self.mean
+        values /= self.scale
+        return values
 
 
 def standardized(X: Any, mean: Vector | None, scale: Vector | None) -> Any:
@@ -98,7 +100,7 @@ def moments(name: str, X: Any, weights: Any, home: Backend) -> tuple[Vector, Vec
         variance = _total(X, shares, home, mean, 2)
         checks.finite(xp, f"the variance of {name}", variance)
         scale = xp.sqrt(variance)
-        least = 10.0 * float(xp.finfo(X.dtype).eps) * xp.abs(mean)
+        least = X.shape[0] * float(xp.finfo(home.accumulator).eps) * xp.abs(mean)  # of rounding alone
         scale = xp.where(scale > least, scale, xp.ones_like(scale))
         dtype = getattr(xp, checks.dtype_name(X.dtype))
         return xp.astype(mean, dtype), xp.astype(scale, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,22 +34,21 @@ def hidden_layers(settings: Any) -> list[Layer]:
 
 
 def ending_for(divergence: Any, output: Any, usual: Sequence[ActivationName]) -> Activation:
-    """The last activation: `output`, or the first of the `usual` ones above which `divergence` can stand.
+    """The last activation: `output`; else that of the `usual` ones whose logits `divergence` takes, or the
+    first above which it can stand.
 
     Raises:
-        TypeError, ValueError: no divergence; one that cannot stand above it, or any of the usual.
+        TypeError, ValueError: no divergence; one that cannot stand above it, or above any of the usual.
     """
     checks.instance("divergence", divergence, Divergence, "a Divergence such as CrossEntropy()")
     endings = [Dense(1, name).activation for name in (usual if output is None else (output,))]
-    for number, ending in enumerate(endings):
-        try:
+    endings.sort(key=lambda ending: ending not in divergence.logits)
+    for ending in endings[:-1]:
+        with contextlib.suppress(ValueError):
             divergence.on(ending)
-        except ValueError:
-            if number + 1 == len(endings):
-                raise
-        else:
             return ending
-    raise ValueError("usual must not be empty")
+    divergence.on(endings[-1])
+    return endings[-1]
 
 
 def optimizer_for(settings: Any, seed: int) -> Optimizer:
