@@ -115,7 +115,7 @@ class Backend:
         """
         if host_data.on_host(values):
             host_data.require_kind(values, name)
-            return values
+            return host_data.by_rows(values)
         if self._is_own(values):
             self.check(name, values, values.dtype)
             return self.asarray(values, name=name)

@@ -33,10 +33,11 @@ def register_skl2onnx() -> None:
         register: Any = importlib.import_module("skl2onnx").update_registered_converter
     except ImportError as error:
         raise ImportError(f"register_skl2onnx needs skl2onnx: {checks.installing('onnx')}") from error
-    estimators: Any = importlib.import_module("..sklearn", __package__)
+    from ..sklearn import NetworkClassifier, NetworkRegressor
+
     kinds = (
-        (estimators.NetworkClassifier, _classifier_shapes, _convert_classifier, OPTIONS),
-        (estimators.NetworkRegressor, _regressor_shapes, _convert_regressor, None),
+        (NetworkClassifier, _classifier_shapes, _convert_classifier, OPTIONS),
+        (NetworkRegressor, _regressor_shapes, _convert_regressor, None),
     )
     for kind, shapes, convert, options in kinds:
         register(kind, f"Xpnet{kind.__name__}", shapes, convert, options=options)
