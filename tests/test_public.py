@@ -168,3 +168,10 @@ def test_an_error_takes_its_run_along():
     assert str(again) == str(caught.value)
     assert again.run.value == caught.value.run.value
     assert again.run.steps == 4
+
+
+def test_what_is_looked_up_where_it_is_asked_for():
+    assert xpnet.__version__.split(".")[0].isdigit()
+    assert xpnet.export.to_c.__module__ == "xpnet.export.c"
+    with pytest.raises(AttributeError, match="module 'xpnet' has no attribute 'nothing'"):
+        xpnet.nothing  # noqa: B018

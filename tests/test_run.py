@@ -85,7 +85,7 @@ def test_a_frame_of_replicas_is_tidy():
 def test_a_missing_pandas_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     run = minimize(Bowl(), "adam", np.ones(2), stop=after(2))
-    with pytest.raises(ImportError, match=r"pip install xpnet\[pandas\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[pandas\]"):
         run.history.to_frame()
 
 

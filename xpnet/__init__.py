@@ -4,6 +4,7 @@ The names below are the public interface; README.md shows them at work. Importin
 array-api-compat and the standard library only.
 """
 
+import importlib
 from typing import Any
 
 from . import analysis, linear, optimizers
@@ -210,4 +211,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":  # only looked up where it is asked for
         return _version()
+    if name == "export":
+        return importlib.import_module(".export", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

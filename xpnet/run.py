@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import array_api_compat
 
+from . import checks
 from .device.arrays import Array, Namespace, Vector
 from .optimizers import Outcome
 from .optimizers.base import State
@@ -94,14 +95,12 @@ class History:
         its own, and in any case for `path`, there is no column.
 
         Raises:
-            ImportError: pandas is not installed (`pip install xpnet[pandas]`).
+            ImportError: pandas is not installed (extra `pandas`).
         """
         try:
             import pandas
         except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas: install it with 'pip install xpnet[pandas]'"
-            ) from error
+            raise ImportError(f"to_frame needs pandas: {checks.installing('pandas')}") from error
         columns = {name: getattr(self, name) for name in Look._fields}
         replicas = self.value.shape[1] if self.value.ndim > 1 else None
         if self.rate.ndim > 1 and self.rate.shape[1] != replicas:

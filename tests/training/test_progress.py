@@ -44,7 +44,7 @@ def test_a_missing_progress_bar_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     w = start()
-    with pytest.raises(ImportError, match=r"pip install xpnet\[progress\]"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[progress\]'.* checkout"):
         minimize(risk(), Nesterov(0.2), w, progress=True)
     np.testing.assert_array_equal(w, start())
 

@@ -79,7 +79,7 @@ def write_safetensors(file: BinaryIO, description: str, arrays: Mapping[str, Hos
     start = 0
     for name, array in arrays.items():
         kind, shape = DTYPES[array.dtype.name], list(array.shape)
-        sums[name] = _checksum(name, kind, shape, array.tobytes())
+        sums[name] = _checksum(name, kind, shape, _bytes(array))
         entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, start + array.nbytes]}
         start += array.nbytes
     metadata = {DESCRIPTION: description, "crc32": json.dumps(sums)}
@@ -87,7 +87,7 @@ def write_safetensors(file: BinaryIO, description: str, arrays: Mapping[str, Hos
     header += b" " * (-len(header) % 8)
     file.write(struct.pack("<Q", len(header)) + header)
     for array in arrays.values():
-        file.write(array.tobytes())
+        file.write(_bytes(array))
 
 
 def read_safetensors(file: BinaryIO) -> tuple[str, Read]:
@@ -128,7 +128,12 @@ def read_safetensors(file: BinaryIO) -> tuple[str, Read]:
     return description, read
 
 
-def _checksum(name: str, kind: str, shape: list[int], data: bytes | bytearray) -> int:
+def _bytes(array: HostArray) -> Any:
+    """What a contiguous array holds, without a copy."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def _checksum(name: str, kind: str, shape: list[int], data: Any) -> int:
     return zlib.crc32(data, zlib.crc32(f"{name} {kind} {shape}".encode()))
 
 

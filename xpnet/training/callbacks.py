@@ -264,9 +264,7 @@ class _Events(Watcher):
             summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
             files = importlib.import_module("tensorboard.summary.writer.event_file_writer")
         except ImportError as error:
-            raise ImportError(
-                "TensorBoard needs tensorboard: install it with 'pip install xpnet[tensorboard]'"
-            ) from error
+            raise ImportError(f"needs tensorboard: {checks.installing('tensorboard')}") from error
         self.every, self.replicas = Every(every), begun.replicas
         self.event, self.summary = event.Event, summary.Summary
         names = [directory]

@@ -71,7 +71,7 @@ def minimize(
             told of every step at which the device is read, in this order, once it has been taken; and of
             the point at which a rule ends the run. If one returns True, or raises StopIteration, the run
             ends there with the outcome STOPPED; for replicas it may return truth values `(R,)` of the host.
-        progress: whether to show a progress bar (needs tqdm: `pip install xpnet[progress]`).
+        progress: whether to show a progress bar (needs tqdm: `pip install '.[progress]'` in a checkout).
         keep_path: whether to keep the points in `Run.history.path`.
         resume: a `Run`, or the file of one, to go on from: `w` and `state` are its own, budgets count the
             whole run, rules remember what they saw, and best point and history go on. It is bit for bit

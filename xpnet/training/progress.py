@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .. import checks
 from ..run import Run
 from .callbacks import Begun, Callback, Step, Watcher
 from .rule import Rule
@@ -33,9 +34,7 @@ class Bar(Watcher):
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
-            raise ImportError(
-                "progress=True needs tqdm: install it with 'pip install xpnet[progress]'"
-            ) from error
+            raise ImportError(f"progress=True needs tqdm: {checks.installing('progress')}") from error
         steps = [rule.steps for rule in stop.parts() if isinstance(rule, after)]
         self._bar: Any = tqdm(total=min(steps, default=None), unit="step")
         self._held_out = ""
