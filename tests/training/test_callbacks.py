@@ -180,7 +180,7 @@ class Logs(Callback):
 class Notes(Watcher):
     def __init__(self, own, begun):
         self.own = own
-        self.note("start", begun.step, begun.resumed, begun.replicas)
+        self.note("start", begun.step, begun.replicas)
 
     def note(self, what, *more):
         self.own.log.append((self.own.name, what, *more))
@@ -198,12 +198,12 @@ def test_callbacks_begin_see_and_end_in_order():
     log = []
     first = minimize(Bowl(), "adam", np.ones(3), stop=after(1), callback=[Logs("a", log), Logs("b", log)])
     assert log == [
-        *(("a", "start", 0, False, None), ("b", "start", 0, False, None)),
+        *(("a", "start", 0, None), ("b", "start", 0, None)),
         *(("a", "see", 0), ("b", "see", 0), ("a", "close", 1), ("b", "close", 1)),
     ]
     log.clear()
     minimize(Bowl(), "adam", resume=first, stop=after(2), callback=(Logs("a", log),))
-    assert log == [("a", "start", 1, True, None), ("a", "see", 1), ("a", "close", 2)]
+    assert log == [("a", "start", 1, None), ("a", "see", 1), ("a", "close", 2)]
 
 
 @pytest.mark.parametrize(("when", "closed"), [("start", 0), ("see", 1), ("close", 1)])

@@ -72,7 +72,7 @@ class Begun:
     Attributes:
         objective, optimizer: as `minimize` was given them.
         replicas: how many there are; None without any.
-        step: the number of the first step; `resumed` says whether the run goes on from another.
+        step: the number of the first step; above 0 where the run goes on from another.
         run: as that of a `Step`.
     """
 
@@ -80,7 +80,6 @@ class Begun:
     optimizer: Optimizer
     replicas: int | None
     step: int
-    resumed: bool
     run: Callable[[], Run] = field(repr=False)
 
     __reduce__ = _kept
@@ -208,7 +207,7 @@ class _Rows(Watcher):
         self.every, self.replicas = Every(every), begun.replicas
         names = ["step", *(["replica"] if self.replicas else []), *Look._fields[1:]]
         kept: list[list[str]] = []
-        if begun.resumed and os.path.exists(path):
+        if begun.step and os.path.exists(path):
             with open(path, newline="") as file:
                 kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) < begun.step]
         self.file = open(path, "w", newline="", buffering=1)  # noqa: SIM115
@@ -264,7 +263,7 @@ class _Events(Watcher):
             summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
             files = importlib.import_module("tensorboard.summary.writer.event_file_writer")
         except ImportError as error:
-            raise ImportError(f"needs tensorboard: {checks.installing('tensorboard')}") from error
+            raise ImportError(f"TensorBoard needs it: {checks.installing('tensorboard')}") from error
         self.every, self.replicas = Every(every), begun.replicas
         self.event, self.summary = event.Event, summary.Summary
         names = [directory]

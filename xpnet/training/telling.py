@@ -26,8 +26,7 @@ class Audience:
         """Has each callback begin; if one raises, those that have begun are closed."""
         rows, step = loop.watch.rows, journal.first + loop.steps
         replicas = rows[0] if rows else None
-        resumed = journal.before is not None
-        begun = Begun(loop.objective, loop.optimizer, replicas, step, resumed, run)
+        begun = Begun(loop.objective, loop.optimizer, replicas, step, run)
         try:
             for name, callback in callbacks.items():
                 self.watchers[name] = callback.start(begun)
