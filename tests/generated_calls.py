@@ -688,22 +688,35 @@ MOMENTUM = Argument(
     [0.9, 0, np.array([[0.5], [0.25]]), Fraction(1, 2)], odd=(1.0, np.array([[0.5], [1.0]]))
 )
 settings(xpnet.GradientDescent, rate=RATE)
-settings(xpnet.Momentum, rate=RATE, momentum=MOMENTUM, rate_inside=flag())
+settings(xpnet.Momentum, rate=RATE, momentum=MOMENTUM, rate_inside=flag(), dampening=FRACTION)
 settings(xpnet.Nesterov, rate=RATE, momentum=MOMENTUM, rate_inside=flag())
-settings(xpnet.RMSprop, rate=RATE, decay=FRACTION, epsilon=NOT_NEGATIVE, epsilon_inside=flag())
+settings(
+    xpnet.RMSprop,
+    rate=RATE,
+    rho=FRACTION,
+    epsilon=NOT_NEGATIVE,
+    epsilon_inside=flag(),
+    momentum=FRACTION,
+    centred=flag(),
+)
 settings(xpnet.Adagrad, rate=RATE, accumulator=NOT_NEGATIVE, epsilon=NOT_NEGATIVE, epsilon_inside=flag())
-settings(xpnet.Adadelta, rate=RATE, decay=FRACTION, epsilon=POSITIVE)
+settings(xpnet.Adadelta, rate=RATE, rho=FRACTION, epsilon=POSITIVE)
 settings(
     xpnet.Adam,
     rate=RATE,
     beta1=FRACTION,
     beta2=FRACTION,
-    decay=NOT_NEGATIVE,
+    weight_decay=NOT_NEGATIVE,
     epsilon=NOT_NEGATIVE,
     epsilon_inside=Argument([False]),
     epsilon_hat=flag(),
+    amsgrad=flag(),
 )
-settings(xpnet.QuickProp, rate=RATE, growth=number(1.5, 2.0), decay=NOT_NEGATIVE, guards=flag())
+BETAS = {"beta1": FRACTION, "beta2": FRACTION, "weight_decay": NOT_NEGATIVE}
+settings(xpnet.NAdam, rate=RATE, **BETAS, epsilon=NOT_NEGATIVE, momentum_decay=NOT_NEGATIVE)
+settings(xpnet.RAdam, rate=RATE, **BETAS, epsilon=NOT_NEGATIVE)
+settings(xpnet.Lion, rate=RATE, **BETAS)
+settings(xpnet.QuickProp, rate=RATE, growth=number(1.5, 2.0), weight_decay=NOT_NEGATIVE, guards=flag())
 settings(
     xpnet.Rprop,
     variant=word("RPROP+", "RPROP-", "iRprop+", "iRprop-", "textbook"),
@@ -796,6 +809,34 @@ def schedule(kind: Any, **arguments: Argument) -> None:
 
 
 schedule(schedules.Constant, initial=POSITIVE)
+schedule(schedules.Step, initial=POSITIVE, every=integer(1, 9), factor=POSITIVE)
+schedule(
+    schedules.MultiStep,
+    initial=POSITIVE,
+    milestones=Argument([(3,), (1, 4), [2, 2]], odd=("3", 3, (-1,))),
+    factor=POSITIVE,
+)
+schedule(schedules.Polynomial, initial=POSITIVE, steps=integer(1, 9), power=POSITIVE)
+schedule(schedules.Lambda, initial=POSITIVE, function=Argument([abs], odd=("abs", 0.1)))
+schedule(
+    schedules.OneCycle,
+    maximum=POSITIVE,
+    steps=integer(9, 99),
+    rise=number(0.2, 0.5),
+    start=number(1.0, 25.0),
+    end=number(1.0, 1e4),
+    shape=word("cosine", "linear"),
+    three_phase=flag(),
+)
+schedule(
+    schedules.Cyclic,
+    minimum=number(0.0, 0.5),
+    maximum=number(1.0, 2.0),
+    up=integer(1, 9),
+    down=Argument([None, 3], odd=(0, "3")),
+    mode=word("constant", "halved", "exponential"),
+    factor=number(0.5, 1.0),
+)
 schedule(schedules.LinearDecay, initial=POSITIVE)
 schedule(schedules.QuadraticDecay, initial=POSITIVE)
 schedule(schedules.ExponentialDecay, initial=POSITIVE, decay=POSITIVE)
@@ -808,6 +849,9 @@ schedule(
     threshold=number(0.0, 0.5),
     minimum=number(0.0, 0.5),
     watch=word("value", "held_out"),
+    cooldown=integer(0, 3),
+    mode=word("min", "max"),
+    threshold_mode=word("rel"),
 )
 schedule(
     schedules.Restarts,

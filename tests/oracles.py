@@ -59,7 +59,7 @@ OPTIMIZERS = [
     Nesterov(0.1, 0.8, rate_inside=False),
     xpnet.RMSprop(0.01),
     xpnet.Adagrad(0.1),
-    xpnet.Adam(0.01, decay=0.1),
+    xpnet.Adam(0.01, weight_decay=0.1),
     xpnet.Adadelta(),
     *(xpnet.Rprop(variant, 0.01) for variant in (*VARIANTS, "textbook")),
     xpnet.QuickProp(0.1),

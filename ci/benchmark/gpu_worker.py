@@ -162,14 +162,14 @@ def xpnet_update(method, size):
     import cupy
 
     import xpnet
-    from xpnet.optimizers import rules
+    from xpnet.optimizers import rules, sign_rules
 
     optimizer, rule = {
         "momentum": (xpnet.Momentum(0.01, 0.9), rules.momentum),
         "Nesterov": (xpnet.Nesterov(0.01, 0.9), rules.nesterov),
         "RMSprop": (xpnet.RMSprop(0.01, 0.9), rules.rmsprop),
         "Adam": (xpnet.Adam(0.001), rules.adam),
-        "Rprop": (xpnet.Rprop("iRprop-", 0.01), rules.irprop_minus),
+        "Rprop": (xpnet.Rprop("iRprop-", 0.01), sign_rules.irprop_minus),
     }[method]
     gradient = cupy.asarray(pattern(size))
     value = cupy.zeros(())

@@ -32,7 +32,7 @@ def xpnet(workload):
         "rmsprop": xpnet.RMSprop(RATE, 0.9),
         "adagrad": xpnet.Adagrad(RATE),
         "adam": xpnet.Adam(RATE),
-        "adamw": xpnet.Adam(RATE, decay=0.01),
+        "adamw": xpnet.Adam(RATE, weight_decay=0.01),
         "adadelta": xpnet.Adadelta(1.0),
         "rprop": xpnet.Rprop(rate=RATE),
     }[name]

@@ -251,3 +251,21 @@ def test_differences_of_gradients_in_one_buffer():
         return 0.5 * w @ A @ w, buffer
 
     assert_allclose(difference_hessian(make(value_and_gradient=gradient), np.ones(2)), A, rtol=1e-7)
+
+
+def test_the_negative_of_an_objective():
+    f = Quadratic(-A, [1.0, 2.0], backend="numpy")
+    w, v = np.array([2.0, -1.0]), np.array([1.0, 3.0])
+    check_gradient(-f, w)
+    assert (-f).value(w) == -f.value(w)
+    assert_allclose((-f).hessian(w), A)
+    assert_allclose((-f).hessian_product(w, v), A @ v)
+    assert (-f).__neg__() is f
+    assert Offers.HESSIAN_PRODUCT in (-f).offers
+    assert Offers.GAUSS_NEWTON_PRODUCT not in (-f).offers
+    for optimizer in ("lbfgs", "newton", "trust-region"):
+        top = minimize(-f, optimizer, w)
+        assert_allclose(f.value_and_gradient(top.w)[1], 0.0, atol=1e-4)
+    with pytest.raises(TypeError, match="gauss_newton"):
+        minimize(-f, "gauss-newton", w)
+    assert repr(-f) == f"-{f!r}"

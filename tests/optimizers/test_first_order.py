@@ -55,6 +55,27 @@ def test_trajectories_equal_pytorch(torch, problem, device):
             assert_allclose(point, want, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("changing", [False, True])
+def test_dampening_is_pytorch_s(torch, changing, device):
+    rates = [0.05 / (1 + k * changing) for k in range(300)]
+    for objective, start in problems(device):
+        ours = Momentum(lambda k: rates[k], 0.9, rate_inside=not changing, dampening=0.5)
+        w = start.copy()
+        state = ours.initialize(objective, w)
+        for want in torch_sgd(torch, objective, start, rates, momentum=0.9, dampening=0.5):
+            ours.step(objective, w, state)
+            assert_allclose(w, want, rtol=1e-12, atol=1e-12)
+
+
+def test_the_negative_is_maximized_as_by_pytorch(torch, device):
+    objective, start = quadratic(10, backend=device)
+    w = start.copy()
+    steps = iterate(-objective, Momentum(0.01, 0.5), w)
+    for want in torch_sgd(torch, objective, start, [0.01] * 50, momentum=0.5, maximize=True):
+        next(steps)
+        assert_allclose(w, want, rtol=1e-12)
+
+
 def test_momentum_carries_its_rate(device):
     objective, start = quadratic(10, backend=device)
     rates = [0.05, 0.05, 0.005, 0.005]

@@ -107,15 +107,15 @@ def test_nesterov_s_iterate_is_the_point_before_looking_ahead(torch):
 
 def test_defaults_that_are_pytorch_s_and_that_are_not(torch):
     optim = torch.optim
-    assert defaults(optim.RMSprop)["alpha"] == 0.99 != RMSprop().decay == 0.9
+    assert defaults(optim.RMSprop)["alpha"] == 0.99 != RMSprop().rho == 0.9
     assert defaults(optim.RMSprop)["eps"] == RMSprop().epsilon == 1e-8
     assert not defaults(optim.RMSprop)["centered"]
     assert defaults(optim.Adagrad)["initial_accumulator_value"] == Adagrad().accumulator == 0
     assert defaults(optim.Adagrad)["eps"] == Adagrad().epsilon == 1e-10
     assert defaults(optim.Adam)["betas"] == (Adam().beta1, Adam().beta2) == (0.9, 0.999)
     assert defaults(optim.Adam)["eps"] == Adam().epsilon == 1e-8
-    assert defaults(optim.AdamW)["weight_decay"] == xpnet.optimizers.NAMES["adamw"].decay == 0.01
-    assert defaults(optim.Adadelta)["rho"] == Adadelta().decay == 0.9
+    assert defaults(optim.AdamW)["weight_decay"] == xpnet.optimizers.NAMES["adamw"].weight_decay == 0.01
+    assert defaults(optim.Adadelta)["rho"] == Adadelta().rho == 0.9
     assert defaults(optim.Adadelta)["eps"] == Adadelta().epsilon == 1e-6
     assert defaults(optim.Rprop)["etas"] == (Rprop().down, Rprop().up) == (0.5, 1.2)
     assert defaults(optim.Rprop)["step_sizes"] == (Rprop().smallest, Rprop().largest) == (1e-6, 50)
@@ -172,7 +172,7 @@ def test_pytorch_s_weight_decay_is_a_penalty_but_for_adamw(name, torch):
     kind = GradientDescent if name == "SGD" else Adam
     assert all(same(penalised, kind(0.01), start, theirs)) == (name != "AdamW")
     if name == "AdamW":
-        assert all(same(plain, Adam(0.01, decay=0.1), start, theirs))
+        assert all(same(plain, Adam(0.01, weight_decay=0.1), start, theirs))
 
 
 def test_scikit_learn_s_alpha_is_a_penalty_over_the_samples_without_biases():

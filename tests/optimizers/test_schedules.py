@@ -47,6 +47,69 @@ def test_closed_forms(rate, formula, device):
     np.testing.assert_allclose(rates_of(rate, backend=device), [formula(k) for k in range(6)], rtol=1e-15)
 
 
+PEERS = {
+    schedules.Step(0.1, 7, 0.3): lambda o, s: s.StepLR(o, 7, 0.3),
+    schedules.MultiStep(0.1, (30, 5, 30, 100), 0.5): lambda o, s: s.MultiStepLR(o, [5, 30, 30, 100], 0.5),
+    schedules.Polynomial(0.1, 50, 2.0): lambda o, s: s.PolynomialLR(o, 50, 2.0),
+    schedules.Lambda(0.1, math.sqrt): lambda o, s: s.LambdaLR(o, math.sqrt),
+    schedules.OneCycle(0.1, 300): lambda o, s: s.OneCycleLR(o, 0.1, 300),
+    schedules.OneCycle(0.1, 300, 0.4, 10.0, 100.0, "linear"): lambda o, s: s.OneCycleLR(
+        o, 0.1, 300, pct_start=0.4, anneal_strategy="linear", div_factor=10, final_div_factor=100
+    ),
+    schedules.OneCycle(0.1, 300, 0.4, three_phase=True): lambda o, s: s.OneCycleLR(
+        o, 0.1, 300, pct_start=0.4, three_phase=True
+    ),
+    schedules.OneCycle(0.1, 300, 0.5, three_phase=True): lambda o, s: s.OneCycleLR(
+        o, 0.1, 300, pct_start=0.5, three_phase=True
+    ),
+    schedules.Cyclic(0.01, 0.1, 20): lambda o, s: s.CyclicLR(o, 0.01, 0.1, 20, cycle_momentum=False),
+    schedules.Cyclic(0.01, 0.1, 20, 7, "halved"): lambda o, s: s.CyclicLR(
+        o, 0.01, 0.1, 20, 7, "triangular2", cycle_momentum=False
+    ),
+    schedules.Cyclic(0.01, 0.1, 5, 30, "exponential", 0.99): lambda o, s: s.CyclicLR(
+        o, 0.01, 0.1, 5, 30, "exp_range", 0.99, cycle_momentum=False
+    ),
+}
+
+
+@pytest.mark.parametrize("ours", PEERS, ids=repr)
+def test_schedules_are_pytorch_s(torch, ours):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    theirs, want = PEERS[ours](optimizer, torch.optim.lr_scheduler), []
+    for _ in range(299):
+        want.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    np.testing.assert_allclose([ours.rate(k, {}) for k in range(299)], want, rtol=1e-12, atol=1e-18)
+    if not isinstance(ours, schedules.Lambda):
+        assert schedules.from_dict(json.loads(json.dumps(schedules.to_dict(ours)))) == ours
+
+
+def test_one_cycle_stays_at_its_end():
+    cycle = schedules.OneCycle(1.0, 10)
+    assert cycle.rate(9, {}) == cycle.rate(1000, {}) == pytest.approx(1.0 / 25e4)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("kind", ["rel", "abs"])
+@pytest.mark.parametrize("cooldown", [0, 1, 5])
+def test_the_plateau_s_modes_are_pytorch_s(torch, mode, kind, cooldown, device):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode, 0.5, 3, 0.01, kind, cooldown, min_lr=1e-9, eps=0
+    )
+    values, want = losses(150, 1), []
+    if mode == "max":
+        values = [10.0 - value for value in values]  # positive, where PyTorch's threshold is a magnitude
+    for value in values:
+        theirs.step(value)
+        want.append(optimizer.param_groups[0]["lr"])
+    plateau = schedules.Plateau(0.5, 0.5, 3, 0.01, 1e-9, cooldown=cooldown, mode=mode, threshold_mode=kind)
+    got = feed(plateau, map(device.asarray, map(np.asarray, values)), device.xp.ones(3))
+    np.testing.assert_allclose([to_numpy(rate) for rate in got], want, rtol=1e-13)
+    assert len(set(want)) > 2
+
+
 @pytest.mark.parametrize("patience", [0, 3, 10])
 @pytest.mark.parametrize("minimum", [0.0, 0.002])
 @pytest.mark.parametrize("seed", range(3))
@@ -162,7 +225,8 @@ EVERY = [
     schedules.Restarts(schedules.Cosine(0.1, 7), 7, 2),
     schedules.WarmUp(schedules.Plateau(0.1, patience=2, watch="held_out"), 5),
     schedules.WarmUp(0.1, 5),
-    schedules.Plateau(0.1, 0.5, 3, 1e-3, 1e-5),
+    schedules.Plateau(0.1, 0.5, 3, 1e-3, 1e-5, cooldown=2, mode="max", threshold_mode="abs"),
+    *(schedule for schedule in PEERS if not isinstance(schedule, schedules.Lambda)),
 ]
 
 

@@ -74,12 +74,12 @@ def test_arrays_are_the_settings_own(device):
 def test_settings_are_kept_as_python_s_numbers(number):
     made = [
         Momentum(number, number),
-        RMSprop(number, number, number),
+        RMSprop(number, number, number, momentum=number),
         Adagrad(number, number, number),
         Adam(number, number, number, number, number),
         xpnet.Adadelta(number, number, number),
         Rprop("iRprop-", number, 1.5, number, number, number),
-        QuickProp(number, decay=number),
+        QuickProp(number, weight_decay=number),
         Plateau(number, number, threshold=number, minimum=number),
         *(kind(number) for kind in (xpnet.schedules.Constant, xpnet.schedules.LinearDecay)),
         xpnet.schedules.ExponentialDecay(number, number),
@@ -88,7 +88,7 @@ def test_settings_are_kept_as_python_s_numbers(number):
     for settings in made:
         values = [value for value in vars(settings).values() if not isinstance(value, str | bool | int)]
         assert {type(value) for value in values} == {float}
-        assert set(values) <= {0.5, 1.5, 1.75, 1e-8, 1e-10}
+        assert set(values) <= {0.0, 0.5, 1.5, 1.75, 1e-8, 1e-10}
     assert type(Momentum(np.float32(0.1)).rate) is float
 
 

@@ -13,11 +13,16 @@ from oracles import as_tuple, everything, numbers, one_operation
 
 from xpnet.layers import ACTIVATIONS, ElementwiseActivation
 from xpnet.objectives.risk import penalties
-from xpnet.optimizers import rules
+from xpnet.optimizers import rules, sign_rules
 from xpnet.rules import OPERATIONS, Elementwise, elementwise
 
 RULES = [everything]
-RULES += [rule for rule in vars(rules).values() if isinstance(rule, Elementwise)]
+RULES += [
+    rule
+    for module in (rules, sign_rules)
+    for rule in vars(module).values()
+    if isinstance(rule, Elementwise)
+]
 RULES += [penalties._l1_gradient, penalties._l2_gradient]
 RULES += [
     rule

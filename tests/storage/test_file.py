@@ -84,7 +84,10 @@ def assert_same(got, want, where="state") -> None:
         assert got == want, where
 
 
-SETTINGS = [value for value in VALUES if isinstance(value, SAVABLE)]
+# what holds a function of a user's is handed that as a part
+SETTINGS = [
+    value for value in VALUES if isinstance(value, SAVABLE) and not isinstance(value, schedules.Lambda)
+]
 
 
 @pytest.mark.parametrize("value", SETTINGS, ids=repr)
@@ -436,7 +439,7 @@ def test_files_of_another_version(tmp_path):
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ({"optimizer": {"class": "Lion", "settings": {}}}, "needs the class 'Lion', which this version"),
+        ({"optimizer": {"class": "Tiger", "settings": {}}}, "needs the class 'Tiger', which this version"),
         ({"optimizer": {"class": "Adam", "settings": {"eta": 1}}}, r"has settings of Adam .*'eta'"),
         (
             {"optimizer": {"class": "Adam", "settings": {"rate": -1.0}}},

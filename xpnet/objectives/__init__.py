@@ -1,6 +1,6 @@
 """Objectives: functions of a flat vector that an optimizer can minimize."""
 
-from .base import Objective, SumOfSquares
+from .base import Negative, Objective, SumOfSquares
 from .differences import difference_hessian
 from .least_squares import LeastSquares
 from .offers import Offers
@@ -13,6 +13,7 @@ __all__ = [
     "L2",
     "EmpiricalRisk",
     "LeastSquares",
+    "Negative",
     "Objective",
     "Offers",
     "Penalty",

@@ -157,6 +157,10 @@ class Objective(ABC):
         """
         raise self._lacking(Offers.SELECT_REPLICAS)
 
+    def __neg__(self) -> Objective:
+        """`-f`: to minimize it is to maximize this one."""
+        return Negative(self)
+
     def _require(self, offer: Offers) -> None:
         if offer not in self.offers:
             raise self._lacking(offer)
@@ -181,6 +185,11 @@ class Objective(ABC):
 
     def _check_matrix(self, backend: Backend, method: str, matrix: Matrix, w: Vector) -> None:
         check_result(backend, f"{type(self).__name__}.{method}", matrix, (*w.shape, w.shape[-1]), w.dtype)
+
+
+_OF_NEGATIVE = (
+    Offers.HESSIAN | Offers.HESSIAN_PRODUCT | Offers.SUBSET | Offers.REDRAW | Offers.SELECT_REPLICAS
+)
 
 
 def _defined(kind: type[Objective]) -> Offers:
@@ -233,6 +242,52 @@ class SumOfSquares(Objective):
             r, J = self._residuals_and_jacobian(backend, w)
             value = 0.5 * backend.xp.sum(r * r, axis=-1, dtype=backend.accumulator)
             return value, times(J.mT, r)
+
+
+class Negative(Objective):
+    """`-f`, which `-objective` makes of an objective `f`; values and records are those of `-f`.
+
+    It has no Gauss-Newton products, and no residuals: where `f` is convex in the outputs, `-f` is not.
+
+    Attributes:
+        objective: `f`.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.samples = objective.samples
+
+    @property
+    def offers(self) -> Offers:
+        return closure(self.objective.offers & _OF_NEGATIVE)
+
+    def value(self, w: Vector) -> Scalar:
+        return -self.objective.value(w)
+
+    def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        value, gradient = self.objective.value_and_gradient(w)
+        return -value, -gradient
+
+    def hessian_product(self, w: Vector, v: Vector) -> Vector:
+        return -self.objective.hessian_product(w, v)
+
+    def hessian(self, w: Vector) -> Matrix:
+        return -self.objective.hessian(w)
+
+    def subset(self, samples: Array) -> Objective:
+        return Negative(self.objective.subset(samples))
+
+    def redraw(self, draw: int) -> Objective:
+        return Negative(self.objective.redraw(draw))
+
+    def select_replicas(self, rows: list[int]) -> Objective:
+        return Negative(self.objective.select_replicas(rows))
+
+    def __neg__(self) -> Objective:
+        return self.objective
+
+    def __repr__(self) -> str:
+        return f"-{self.objective!r}"
 
 
 def require(objective: Objective, offer: Offers, what: str) -> None:

@@ -3,7 +3,8 @@
 from types import MappingProxyType
 from typing import Literal
 
-from .adaptive import Adadelta, Adagrad, Adam, RMSprop
+from .adam import Adam, Lion, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .base import FirstOrder, Optimizer, Record
 from .descent import Descent
 from .first_order import GradientDescent, Momentum, Nesterov
@@ -32,7 +33,11 @@ NAMES = MappingProxyType(
         "rmsprop": RMSprop(),
         "adagrad": Adagrad(),
         "adam": Adam(),
-        "adamw": Adam(decay=0.01),
+        "adamw": Adam(weight_decay=0.01),
+        "amsgrad": Adam(amsgrad=True),
+        "nadam": NAdam(),
+        "radam": RAdam(),
+        "lion": Lion(),
         "adadelta": Adadelta(),
         "steepest descent": SteepestDescent(),
         "cg": NonlinearCG(),
@@ -59,6 +64,10 @@ OptimizerName = Literal[
     "adagrad",
     "adam",
     "adamw",
+    "amsgrad",
+    "nadam",
+    "radam",
+    "lion",
     "adadelta",
     "steepest descent",
     "cg",
@@ -92,8 +101,10 @@ __all__ = [
     "GradientDescent",
     "LevenbergMarquardt",
     "LineSearch",
+    "Lion",
     "Minibatch",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Newton",
     "NewtonCG",
@@ -103,6 +114,7 @@ __all__ = [
     "Outcome",
     "Perceptron",
     "QuickProp",
+    "RAdam",
     "RMSprop",
     "Record",
     "Rprop",

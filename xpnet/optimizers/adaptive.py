@@ -21,52 +21,70 @@ from .schedules import Rate, checked_rate
 from .settings import keep
 
 
-def _places(epsilon: float, inside: bool) -> dict[str, float]:
+def places(epsilon: float, inside: bool) -> dict[str, float]:
     return {"inside": epsilon, "outside": 0.0} if inside else {"inside": 0.0, "outside": epsilon}
 
 
 @dataclass(frozen=True, eq=False)
 class RMSprop(FirstOrder):
-    """`s = decay s + (1 - decay) g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Tieleman, Hinton 2012).
+    """`s = rho s + (1 - rho) g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Tieleman, Hinton 2012).
+
+    With `centred`, `s - m^2` takes the place of `s`, with `m = rho m + (1 - rho) g` (Graves 2013); with a
+    momentum, `v = momentum v - g / (sqrt(s) + epsilon)`, `w += eta v`.
 
     Attributes:
         rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
-        decay: of the mean square, in [0, 1); .9 as in the lecture that introduced it, where PyTorch
-            has .99.
+        rho: of the mean square, in [0, 1); .9 as in the lecture that introduced it, where PyTorch's
+            alpha is .99.
         epsilon, epsilon_inside: see above.
+        momentum: in [0, 1).
+        centred: whether the mean square is taken about the mean.
 
     Raises:
         TypeError, ValueError: a setting outside its range.
     """
 
     rate: Rate = 0.01
-    decay: float = 0.9
+    rho: float = 0.9
     epsilon: float = 1e-8
     epsilon_inside: bool = False
+    momentum: float = 0.0
+    centred: bool = False
 
     def __post_init__(self) -> None:
         keep(
             self,
             rate=checked_rate(self.rate),
-            decay=checks.number("decay", self.decay, 0.0, 1.0, open=")"),
+            rho=checks.number("rho", self.rho, 0.0, 1.0, open=")"),
             epsilon=checks.number("epsilon", self.epsilon, 0.0),
             epsilon_inside=checks.flag("epsilon_inside", self.epsilon_inside),
+            momentum=checks.number("momentum", self.momentum, 0.0, 1.0, open=")"),
+            centred=checks.flag("centred", self.centred),
         )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        return {"square": backend.xp.zeros_like(w)}
+        names = ["square"]
+        if self.centred:
+            names += ["mean", "velocity"]
+        elif self.momentum:
+            names += ["velocity"]
+        return {name: backend.xp.zeros_like(w) for name in names}
 
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
-        rules.rmsprop.write(
-            xp,
-            (w, state["square"]),
-            w,
-            record.gradient,
-            state["square"],
-            rate=record.rate,
-            decay=self.decay,
-            **_places(self.epsilon, self.epsilon_inside),
-        )
+        small = places(self.epsilon, self.epsilon_inside)
+        square = state["square"]
+        if not self.centred and not self.momentum:
+            arrays = (w, record.gradient, square)
+            rules.rmsprop.write(xp, (w, square), *arrays, rate=record.rate, rho=self.rho, **small)
+            return
+        moving = {"rate": record.rate, "rho": self.rho, "momentum": self.momentum} | small
+        velocity = state["velocity"]
+        if self.centred:
+            memory = (square, state["mean"], velocity)
+            rules.rmsprop_centred.write(xp, (w, *memory), w, record.gradient, *memory, **moving)
+        else:
+            memory = (square, velocity)
+            rules.rmsprop_momentum.write(xp, (w, *memory), w, record.gradient, *memory, **moving)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,85 +125,19 @@ class Adagrad(FirstOrder):
             record.gradient,
             state["square"],
             rate=record.rate,
-            **_places(self.epsilon, self.epsilon_inside),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Adam(FirstOrder):
-    """Adam (Kingma, Ba 2015); with `decay` AdamW (Loshchilov, Hutter 2019).
-
-    `m = beta1 m + (1 - beta1) g`, `s = beta2 s + (1 - beta2) g^2`, and at step k = 1, 2, ...
-    `w -= eta (decay w + (m / (1 - beta1^k)) / (sqrt(s / (1 - beta2^k)) + epsilon))`.
-
-    Attributes:
-        rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
-        beta1, beta2: in [0, 1).
-        decay: of the weights, decoupled from the gradient; 0 for none. A penalty in the objective is
-            the other way, that of PyTorch's Adam(weight_decay=...).
-        epsilon, epsilon_inside: see above.
-        epsilon_hat: whether `epsilon` is added to `sqrt(s)` before that is divided by
-            `sqrt(1 - beta2^k)`, as in scikit-learn, where it is the paper's epsilon-hat.
-
-    Raises:
-        TypeError, ValueError: a setting outside its range.
-    """
-
-    rate: Rate = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    decay: float = 0.0
-    epsilon: float = 1e-8
-    epsilon_inside: bool = False
-    epsilon_hat: bool = False
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            rate=checked_rate(self.rate),
-            beta1=checks.number("beta1", self.beta1, 0.0, 1.0, open=")"),
-            beta2=checks.number("beta2", self.beta2, 0.0, 1.0, open=")"),
-            decay=checks.number("decay", self.decay, 0.0),
-            epsilon=checks.number("epsilon", self.epsilon, 0.0),
-            epsilon_inside=checks.flag("epsilon_inside", self.epsilon_inside),
-            epsilon_hat=checks.flag("epsilon_hat", self.epsilon_hat),
-        )
-        if self.epsilon_hat and self.epsilon_inside:
-            raise ValueError("epsilon_hat must be False where epsilon_inside is True, got True")
-
-    def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        return {"mean": backend.xp.zeros_like(w), "square": backend.xp.zeros_like(w)}
-
-    def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
-        mean, square, k = state["mean"], state["square"], record.step + 1
-        seen2 = 1.0 - self.beta2**k
-        epsilon = self.epsilon / seen2**0.5 if self.epsilon_hat else self.epsilon
-        rules.adam.write(
-            xp,
-            (w, mean, square),
-            w,
-            record.gradient,
-            mean,
-            square,
-            rate=record.rate,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            decay=self.decay,
-            seen1=1.0 - self.beta1**k,
-            seen2=seen2,
-            **_places(epsilon, self.epsilon_inside),
+            **places(self.epsilon, self.epsilon_inside),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Adadelta(FirstOrder):
-    """`s = decay s + (1 - decay) g^2`, `d = sqrt(u + epsilon) / sqrt(s + epsilon) g`, `w -= eta d`,
-    `u = decay u + (1 - decay) d^2` (Zeiler 2012).
+    """`s = rho s + (1 - rho) g^2`, `d = sqrt(u + epsilon) / sqrt(s + epsilon) g`, `w -= eta d`,
+    `u = rho u + (1 - rho) d^2` (Zeiler 2012).
 
     Attributes:
         rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step;
             1 in the paper.
-        decay: in [0, 1).
+        rho: in [0, 1).
         epsilon: what `d` starts from, positive.
 
     Raises:
@@ -193,14 +145,14 @@ class Adadelta(FirstOrder):
     """
 
     rate: Rate = 1.0
-    decay: float = 0.9
+    rho: float = 0.9
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
         keep(
             self,
             rate=checked_rate(self.rate),
-            decay=checks.number("decay", self.decay, 0.0, 1.0, open=")"),
+            rho=checks.number("rho", self.rho, 0.0, 1.0, open=")"),
             epsilon=checks.number("epsilon", self.epsilon, 0.0, open="("),
         )
 
@@ -217,6 +169,6 @@ class Adadelta(FirstOrder):
             square,
             moved,
             rate=record.rate,
-            decay=self.decay,
+            rho=self.rho,
             epsilon=self.epsilon,
         )

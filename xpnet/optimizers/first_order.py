@@ -39,7 +39,7 @@ class GradientDescent(FirstOrder):
 
 @dataclass(frozen=True, eq=False)
 class Momentum(FirstOrder):
-    """`v = beta v - eta g`, `w += v`: the heavy ball (Polyak 1964).
+    """`v = beta v - eta (1 - dampening) g`, `w += v`: the heavy ball (Polyak 1964).
 
     Attributes:
         rate: `eta`, a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step.
@@ -47,14 +47,17 @@ class Momentum(FirstOrder):
         rate_inside: whether a rate that changes acts on what is added to the velocity from then on; or,
             as in PyTorch's SGD, on the whole velocity, `v = beta v - g`, `w += eta v`. At a constant rate
             it is the same.
+        dampening: in [0, 1]; the first step, with no velocity yet, is not dampened, as in PyTorch's SGD.
 
     Raises:
-        TypeError, ValueError: a rate that is not positive and finite; a momentum outside [0, 1).
+        TypeError, ValueError: a rate that is not positive and finite; a momentum outside [0, 1); a
+            dampening outside [0, 1].
     """
 
     rate: Rate = 0.1
     momentum: float | Array = 0.9
     rate_inside: bool = True
+    dampening: float = 0.0
 
     def __post_init__(self) -> None:
         keep(
@@ -62,6 +65,7 @@ class Momentum(FirstOrder):
             rate=checked_rate(self.rate),
             momentum=numbers("momentum", self.momentum, 0.0, 1.0, open=")"),
             rate_inside=checks.flag("rate_inside", self.rate_inside),
+            dampening=checks.number("dampening", self.dampening, 0.0, 1.0),
         )
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
@@ -70,16 +74,15 @@ class Momentum(FirstOrder):
 
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         velocity = state["velocity"]
-        rule = rules.momentum if self.rate_inside else rules.momentum_outside
-        rule.write(
-            xp,
-            (w, velocity),
-            w,
-            record.gradient,
-            velocity,
-            rate=record.rate,
-            momentum=self.momentum,
-        )
+        into, arrays = (w, velocity), (w, record.gradient, velocity)
+        share = 1.0 - self.dampening if record.step else 1.0
+        if self.rate_inside:
+            rate = record.rate if share == 1.0 else record.rate * share
+            rules.momentum.write(xp, into, *arrays, rate=rate, momentum=self.momentum)
+        else:
+            rules.momentum_outside.write(
+                xp, into, *arrays, rate=record.rate, momentum=self.momentum, share=share
+            )
 
 
 @dataclass(frozen=True, eq=False)

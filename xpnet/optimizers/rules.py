@@ -26,9 +26,9 @@ def momentum(xp: XP, w: V, gradient: V, velocity: V, *, rate: S, momentum: S):
 
 
 @elementwise
-def momentum_outside(xp: XP, w: V, gradient: V, velocity: V, *, rate: S, momentum: S):
-    """The rate is outside the velocity."""
-    velocity = momentum * velocity - gradient
+def momentum_outside(xp: XP, w: V, gradient: V, velocity: V, *, rate: S, momentum: S, share: S):
+    """The rate is outside the velocity, which takes a `share` of the gradient."""
+    velocity = momentum * velocity - share * gradient
     return w + rate * velocity, velocity
 
 
@@ -54,9 +54,50 @@ def look_ahead(xp: XP, w: V, velocity: V, *, rate: S, momentum: S):
 
 
 @elementwise
-def rmsprop(xp: XP, w: V, gradient: V, square: V, *, rate: S, decay: S, inside: S, outside: S):
-    square = decay * square + (1.0 - decay) * gradient * gradient
+def rmsprop(xp: XP, w: V, gradient: V, square: V, *, rate: S, rho: S, inside: S, outside: S):
+    square = rho * square + (1.0 - rho) * gradient * gradient
     return w - rate * (gradient / (xp.sqrt(square + inside) + outside)), square
+
+
+@elementwise
+def rmsprop_momentum(
+    xp: XP,
+    w: V,
+    gradient: V,
+    square: V,
+    velocity: V,
+    *,
+    rate: S,
+    rho: S,
+    momentum: S,
+    inside: S,
+    outside: S,
+):
+    square = rho * square + (1.0 - rho) * gradient * gradient
+    velocity = momentum * velocity - gradient / (xp.sqrt(square + inside) + outside)
+    return w + rate * velocity, square, velocity
+
+
+@elementwise
+def rmsprop_centred(
+    xp: XP,
+    w: V,
+    gradient: V,
+    square: V,
+    mean: V,
+    velocity: V,
+    *,
+    rate: S,
+    rho: S,
+    momentum: S,
+    inside: S,
+    outside: S,
+):
+    square = rho * square + (1.0 - rho) * gradient * gradient
+    mean = rho * mean + (1.0 - rho) * gradient
+    variance = xp.maximum(square - mean * mean, 0.0)  # rounding may take it below
+    velocity = momentum * velocity - gradient / (xp.sqrt(variance + inside) + outside)
+    return w + rate * velocity, square, mean, velocity
 
 
 @elementwise
@@ -76,140 +117,140 @@ def adam(
     rate: S,
     beta1: S,
     beta2: S,
-    decay: S,
+    weight_decay: S,
     seen1: S,
     seen2: S,
     inside: S,
     outside: S,
 ):
-    """`seen1 = 1 - beta1^k`, `seen2 = 1 - beta2^k` at step k; `decay` is decoupled from the gradient."""
+    """`seen1 = 1 - beta1^k`, `seen2 = 1 - beta2^k` at step k; the weights' decay is decoupled."""
     mean = beta1 * mean + (1.0 - beta1) * gradient
     square = beta2 * square + (1.0 - beta2) * gradient * gradient
     # as move = (mean / seen1) / (sqrt(square / seen2 + inside) + outside), in fewer passes
     root = seen2**0.5
     move = mean / (xp.sqrt(square + seen2 * inside) + root * outside)
-    return (1.0 - rate * decay) * w - rate * root / seen1 * move, mean, square
+    return (1.0 - rate * weight_decay) * w - rate * root / seen1 * move, mean, square
 
 
 @elementwise
-def adadelta(xp: XP, w: V, gradient: V, square: V, moved: V, *, rate: S, decay: S, epsilon: S):
-    square = decay * square + (1.0 - decay) * gradient * gradient
-    move = xp.sqrt(moved + epsilon) / xp.sqrt(square + epsilon) * gradient
-    return w - rate * move, square, decay * moved + (1.0 - decay) * move * move
-
-
-def _step_sizes(xp: XP, agreement: V, size: V, up: S, down: S, smallest: S, largest: S):
-    """Rprop's step sizes: larger where a derivative kept its sign, smaller where it changed."""
-    factor = xp.where(agreement > 0.0, up, xp.where(agreement < 0.0, xp.ones_like(size) * down, 1.0))
-    return xp.minimum(xp.maximum(size * factor, smallest), largest)
-
-
-# In Rprop's rules `last` is the sign of the last derivative, so that no product of two can underflow.
-
-
-@elementwise
-def rprop_minus(xp: XP, w: V, gradient: V, last: V, size: V, *, up: S, down: S, smallest: S, largest: S):
-    """RPROP-: every step has the sign of the derivative."""
-    size = _step_sizes(xp, gradient * last, size, up, down, smallest, largest)
-    sign = xp.sign(gradient)
-    return w - sign * size, sign, size
-
-
-@elementwise
-def irprop_minus(xp: XP, w: V, gradient: V, last: V, size: V, *, up: S, down: S, smallest: S, largest: S):
-    """iRprop-: no step where the derivative has changed its sign, and that is forgotten at once."""
-    agreement = gradient * last
-    size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    sign = xp.where(agreement < 0.0, 0.0, xp.sign(gradient))
-    return w - sign * size, sign, size
-
-
-@elementwise
-def rprop_plus(
-    xp: XP, w: V, gradient: V, last: V, size: V, move: V, *, up: S, down: S, smallest: S, largest: S
-):
-    """RPROP+: where the derivative has changed its sign, the last step is taken back."""
-    agreement = gradient * last
-    size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    turned, sign = agreement < 0.0, xp.sign(gradient)
-    move = xp.where(turned, -move, -sign * size)
-    return w + move, xp.where(turned, 0.0, sign), size, move
-
-
-@elementwise
-def irprop_plus(
+def amsgrad(
     xp: XP,
     w: V,
     gradient: V,
-    last: V,
-    size: V,
-    move: V,
+    mean: V,
+    square: V,
+    most: V,
     *,
-    value: S,
-    before: S,
-    up: S,
-    down: S,
-    smallest: S,
-    largest: S,
+    rate: S,
+    beta1: S,
+    beta2: S,
+    weight_decay: S,
+    seen1: S,
+    seen2: S,
+    inside: S,
+    outside: S,
 ):
-    """iRprop+: the last step is taken back only if the value has risen."""
-    agreement = gradient * last
-    size = _step_sizes(xp, agreement, size, up, down, smallest, largest)
-    turned, sign = agreement < 0.0, xp.sign(gradient)
-    back = xp.where(value > before, -move, xp.zeros_like(move))
-    move = xp.where(turned, back, -sign * size)
-    return w + move, xp.where(turned, 0.0, sign), size, move
+    """As `adam`, divided by the largest of the mean squares so far."""
+    mean = beta1 * mean + (1.0 - beta1) * gradient
+    square = beta2 * square + (1.0 - beta2) * gradient * gradient
+    most = xp.maximum(most, square)
+    root = seen2**0.5
+    move = mean / (xp.sqrt(most + seen2 * inside) + root * outside)
+    return (1.0 - rate * weight_decay) * w - rate * root / seen1 * move, mean, square, most
 
 
 @elementwise
-def rprop_textbook(
-    xp: XP, w: V, gradient: V, last: V, move: V, *, first: S, up: S, down: S, smallest: S, largest: S
+def nadam(
+    xp: XP,
+    w: V,
+    gradient: V,
+    mean: V,
+    square: V,
+    *,
+    rate: S,
+    beta1: S,
+    beta2: S,
+    weight_decay: S,
+    now: S,
+    ahead: S,
+    seen2: S,
+    epsilon: S,
 ):
-    """The limits are taken of signed steps, which goes wrong."""
-    sign = xp.sign(gradient)
-    turned = gradient * last < 0.0
-    shrunk = xp.maximum(down * move, smallest)
-    onward = xp.where(move == 0.0, first * sign, xp.minimum(up * move, largest))
-    w = xp.where(turned, w + (move - shrunk), w - onward)
-    return w, xp.where(turned, last, sign), xp.where(turned, shrunk, onward)
+    """`now` and `ahead` are the shares of the gradient and of the mean in the move."""
+    mean = beta1 * mean + (1.0 - beta1) * gradient
+    square = beta2 * square + (1.0 - beta2) * gradient * gradient
+    root = seen2**0.5
+    move = (now * gradient + ahead * mean) / (xp.sqrt(square) + root * epsilon)
+    return (1.0 - rate * weight_decay) * w - rate * root * move, mean, square
 
 
 @elementwise
-def secant(xp: XP, w: V, gradient: V, last: V, move: V, *, rate: S):
-    """QuickProp's plain secant step; a gradient step where there is no secant yet."""
-    change = gradient - last
-    usable = (change != 0.0) & (move != 0.0)
-    quotient = -gradient / xp.where(usable, change, 1.0)
-    move = xp.where(usable, quotient * move, -rate * gradient)
-    return w + move, gradient, move
+def radam(
+    xp: XP,
+    w: V,
+    gradient: V,
+    mean: V,
+    square: V,
+    *,
+    rate: S,
+    beta1: S,
+    beta2: S,
+    weight_decay: S,
+    plain: S,
+    scaled: S,
+    epsilon: S,
+):
+    """`plain` and `scaled` are what the mean, and the mean by the root of the square, count; one is 0."""
+    mean = beta1 * mean + (1.0 - beta1) * gradient
+    square = beta2 * square + (1.0 - beta2) * gradient * gradient
+    move = mean * (plain + scaled / (xp.sqrt(square) + epsilon))
+    return (1.0 - rate * weight_decay) * w - rate * move, mean, square
 
 
 @elementwise
-def quickprop(xp: XP, w: V, gradient: V, last: V, move: V, *, rate: S, growth: S, decay: S):
-    """Fahlman's QuickProp: the secant step, at most `growth` times the last one, and a gradient term."""
-    slope = gradient + decay * w
-    along = move != 0.0
-    onward = slope * move < 0.0  # the slope still falls in the direction of the last step
-    shrink = growth / (1.0 + growth)
-    # beyond this the secant would ask for more than `growth` times the last step, or turn back
-    far = (move > 0.0) & (slope <= shrink * last) | (move < 0.0) & (slope >= shrink * last)
-    change = last - slope
-    secant = slope / xp.where(change != 0.0, change, 1.0) * move
-    jump = xp.where(far, growth * move, secant)
-    descent = -rate * slope
-    move = xp.where(along, jump + xp.where(onward, descent, 0.0), descent)
-    return w + move, slope, move
+def lion(xp: XP, w: V, gradient: V, mean: V, *, rate: S, beta1: S, beta2: S, weight_decay: S):
+    move = xp.sign(beta1 * mean + (1.0 - beta1) * gradient)
+    w = (1.0 - rate * weight_decay) * w - rate * move
+    return w, beta2 * mean + (1.0 - beta2) * gradient
+
+
+@elementwise
+def adadelta(xp: XP, w: V, gradient: V, square: V, moved: V, *, rate: S, rho: S, epsilon: S):
+    square = rho * square + (1.0 - rho) * gradient * gradient
+    move = xp.sqrt(moved + epsilon) / xp.sqrt(square + epsilon) * gradient
+    return w - rate * move, square, rho * moved + (1.0 - rho) * move * move
 
 
 @elementwise
 def plateau(
-    xp: XP, rate: V, best: V, stale: V, value: V, *, factor: S, patience: S, threshold: S, minimum: S
+    xp: XP,
+    rate: V,
+    best: V,
+    stale: V,
+    rest: V,
+    value: V,
+    *,
+    sign: S,
+    factor: S,
+    patience: S,
+    relative: S,
+    absolute: S,
+    cooldown: S,
+    minimum: S,
 ):
-    """The rule of `schedules.Plateau`: `stale` counts the values in a row that were no better."""
+    """The rule of `schedules.Plateau`: `stale` counts the values in a row that were no better.
+
+    `best` is the best of `sign * value`, and `rest` what is left of the cooldown.
+    """
+    value = sign * value
     known = value == value  # not NaN
-    better = value < best * (1.0 - threshold * xp.sign(best))
+    better = value < best * (1.0 - relative * xp.sign(best)) - absolute
     stale = xp.where(better, 0.0, xp.where(known, stale + 1.0, stale))
     best = xp.where(better, value, best)
+    resting = known & (rest > 0.0)
+    stale = xp.where(resting, 0.0, stale)
+    rest = xp.where(resting, rest - 1.0, rest)
     reduce = stale > patience
     rate = xp.where(reduce, xp.maximum(rate * factor, minimum), rate)
-    return rate, best, xp.where(reduce, 0.0, stale)
+    rest = xp.where(reduce, cooldown, rest)
+    return rate, best, xp.where(reduce, 0.0, stale), rest

@@ -10,7 +10,7 @@ from .. import checks
 from ..device.arrays import Namespace, Vector
 from ..device.backend import Backend
 from ..objectives import Objective
-from . import rules
+from . import sign_rules as rules
 from .base import FirstOrder, Record, State
 from .schedules import Rate, Schedule, checked_rate
 from .settings import is_array, keep, numbers
@@ -107,13 +107,13 @@ class QuickProp(FirstOrder):
     """QuickProp (Fahlman 1988): a secant step for each parameter, `dw = -g dw_prev / (g - g_prev)`.
 
     With `guards` as Fahlman has it: a step is at most `growth` times the last one, a gradient term is added
-    while the slope keeps its sign, and `decay w` is added to the gradient. Without, the plain secant.
+    while the slope keeps its sign, and `weight_decay w` is added to the gradient. Without, the secant only.
     His offset to the derivative of the sigmoid is `xpnet.layers.activations.sigmoid_with_offset`.
 
     Attributes:
         rate: of the gradient term, and of the first step.
         growth: mu, above 1.
-        decay: of the weights.
+        weight_decay: what of the weights is added to the gradient.
         guards: see above.
 
     Raises:
@@ -122,7 +122,7 @@ class QuickProp(FirstOrder):
 
     rate: Rate = 0.1
     growth: float = 1.75
-    decay: float = 1e-4
+    weight_decay: float = 1e-4
     guards: bool = True
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ class QuickProp(FirstOrder):
             self,
             rate=checked_rate(self.rate),
             growth=checks.number("growth", self.growth, 1.0, open="("),
-            decay=checks.number("decay", self.decay, 0.0),
+            weight_decay=checks.number("weight_decay", self.weight_decay, 0.0),
             guards=checks.flag("guards", self.guards),
         )
 
@@ -142,7 +142,12 @@ class QuickProp(FirstOrder):
         arrays = (w, record.gradient, last, move)
         if self.guards:
             rules.quickprop.write(
-                xp, (w, last, move), *arrays, rate=record.rate, growth=self.growth, decay=self.decay
+                xp,
+                (w, last, move),
+                *arrays,
+                rate=record.rate,
+                growth=self.growth,
+                weight_decay=self.weight_decay,
             )
         else:
             rules.secant.write(xp, (w, last, move), *arrays, rate=record.rate)

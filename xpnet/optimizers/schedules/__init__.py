@@ -6,7 +6,20 @@ number, 0 for the first, to a rate.
 """
 
 from .base import Schedule
-from .formulas import Constant, Cosine, ExponentialDecay, LinearDecay, QuadraticDecay, Restarts, WarmUp
+from .cycles import Cyclic, OneCycle
+from .formulas import (
+    Constant,
+    Cosine,
+    ExponentialDecay,
+    Lambda,
+    LinearDecay,
+    MultiStep,
+    Polynomial,
+    QuadraticDecay,
+    Restarts,
+    Step,
+    WarmUp,
+)
 from .plateau import Plateau
 from .rates import Rate, as_schedule, checked_rate, checked_schedule
 from .saved import KINDS, from_dict, to_dict
@@ -15,13 +28,19 @@ __all__ = [
     "KINDS",
     "Constant",
     "Cosine",
+    "Cyclic",
     "ExponentialDecay",
+    "Lambda",
     "LinearDecay",
+    "MultiStep",
+    "OneCycle",
     "Plateau",
+    "Polynomial",
     "QuadraticDecay",
     "Rate",
     "Restarts",
     "Schedule",
+    "Step",
     "WarmUp",
     "as_schedule",
     "checked_rate",

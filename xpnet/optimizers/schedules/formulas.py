@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ... import checks
 from ...device.arrays import Array, Scalar, Vector
@@ -67,6 +69,116 @@ class ExponentialDecay(Formula):
         exponent = -self.decay * step
         # a step that is counted on a device stays there
         return self.initial * (math.exp(exponent) if isinstance(exponent, float) else math.e**exponent)
+
+
+@dataclass(frozen=True)
+class Step(Formula):
+    """`eta_k = initial factor^floor(k / every)`, as PyTorch's StepLR.
+
+    >>> from xpnet.optimizers.schedules import Step
+    >>> [round(Step(1.0, 2).rate(k, {}), 3) for k in range(5)]
+    [1.0, 1.0, 0.1, 0.1, 0.01]
+    """
+
+    initial: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            initial=_positive("initial", self.initial),
+            every=checks.count("every", self.every),
+            factor=_positive("factor", self.factor),
+        )
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial * self.factor ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class MultiStep(Formula):
+    """`initial`, times `factor` from each of the steps `milestones` on, as PyTorch's MultiStepLR.
+
+    Attributes:
+        milestones: numbers of steps, in any order; one that is there twice counts twice.
+
+    >>> from xpnet.optimizers.schedules import MultiStep
+    >>> [round(MultiStep(1.0, (1, 3)).rate(k, {}), 3) for k in range(5)]
+    [1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+
+    initial: float
+    milestones: tuple[int, ...]
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        given: Any = self.milestones
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise TypeError(
+                f"milestones must be numbers of steps such as (30, 80), got {checks.shown(given)}"
+            )
+        keep(
+            self,
+            initial=_positive("initial", self.initial),
+            milestones=tuple(
+                sorted(checks.count("each of milestones", step, 0) for step in cast("Iterable[Any]", given))
+            ),
+            factor=_positive("factor", self.factor),
+        )
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial * self.factor ** bisect.bisect_right(self.milestones, step)
+
+
+@dataclass(frozen=True)
+class Polynomial(Formula):
+    """`eta_k = initial (1 - min(k, steps) / steps)^power`, as PyTorch's PolynomialLR.
+
+    >>> from xpnet.optimizers.schedules import Polynomial
+    >>> [Polynomial(1.0, 4).rate(k, {}) for k in range(6)]
+    [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    initial: float
+    steps: int
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            initial=_positive("initial", self.initial),
+            steps=checks.count("steps", self.steps),
+            power=_positive("power", self.power),
+        )
+
+    def rate(self, step: float, memory: Memory) -> float:
+        return self.initial * (1.0 - min(step, self.steps) / self.steps) ** self.power
+
+
+@dataclass(frozen=True)
+class Lambda(Formula):
+    """`eta_k = initial function(k)`, as PyTorch's LambdaLR.
+
+    `to_dict` refuses it, as it does all that holds a function; pickle takes one that a module defines.
+
+    Attributes:
+        function: from the number of the step to a number, not negative and finite.
+
+    >>> from xpnet.optimizers.schedules import Lambda
+    >>> Lambda(0.5, lambda k: 0.5**k).rate(2, {})
+    0.125
+    """
+
+    initial: float
+    function: Callable[[int], float]
+
+    def __post_init__(self) -> None:
+        checks.function("function", self.function, "the number of a step")
+        keep(self, initial=_positive("initial", self.initial))
+
+    def rate(self, step: int, memory: Memory) -> float:
+        return self.initial * checks.number(f"function({step})", self.function(step), 0.0)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,37 @@ from typing import Any
 
 from ... import checks
 from .base import Schedule
-from .formulas import Constant, Cosine, ExponentialDecay, LinearDecay, QuadraticDecay, Restarts, WarmUp
+from .cycles import Cyclic, OneCycle
+from .formulas import (
+    Constant,
+    Cosine,
+    ExponentialDecay,
+    LinearDecay,
+    MultiStep,
+    Polynomial,
+    QuadraticDecay,
+    Restarts,
+    Step,
+    WarmUp,
+)
 from .plateau import Plateau
 from .rates import Given
 
-KINDS = (Constant, LinearDecay, QuadraticDecay, ExponentialDecay, Cosine, Restarts, WarmUp, Plateau)
+KINDS = (
+    Constant,
+    LinearDecay,
+    QuadraticDecay,
+    ExponentialDecay,
+    Step,
+    MultiStep,
+    Polynomial,
+    Cosine,
+    OneCycle,
+    Cyclic,
+    Restarts,
+    WarmUp,
+    Plateau,
+)
 
 
 def to_dict(schedule: Schedule) -> dict[str, Any]:
