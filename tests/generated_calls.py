@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -1780,6 +1781,51 @@ def _minimize(**given: Any) -> Any:
 
 
 CALLS["minimize"] = Call(_minimize, RUN_ARGUMENTS, _judge_run)
+CALLS["minimize, watched"] = Call(
+    _minimize,
+    {name: RUN_ARGUMENTS[name] for name in ("objective", "optimizer", "w", "stop")}
+    | {
+        "callback": Argument(
+            [None, [], lambda step: None, (lambda step: step.steps == 2, xpnet.CSVLog(os.devnull, 2))],
+            odd=(3, "run.csv", xpnet.CSVLog, [3], lambda step: "yes"),
+            words=("callback", "what <lambda> returns"),
+        ),
+        "keep_path": flag(),
+    },
+    _judge_run,
+)
+
+
+def _judge_goes_on(run: Any, given: dict[str, Any]) -> None:
+    assert run.steps >= given["resume"].steps
+    assert len(run.history) >= len(given["resume"].history)
+
+
+EARLIER = xpnet.minimize(QUADRATIC.objective, "adam", QUADRATIC.start, stop=xpnet.after(2))
+CALLS["minimize, resume"] = Call(
+    _minimize,
+    {
+        "objective": RUN_ARGUMENTS["objective"],
+        "optimizer": Argument(["adam", "adamw"], odd=("momentm", 3), words=("optimizer", "state")),
+        "resume": Argument([EARLIER], odd=(3, EARLIER.w, EARLIER.state), words=("resume", "w")),
+        "stop": STOPS,
+    },
+    _judge_goes_on,
+    errors=(FileNotFoundError, IsADirectoryError),
+)
+for _name, _call in {
+    "CSVLog": Call(xpnet.CSVLog, {"path": Argument(["a.csv"]), "every": integer(1, 3)}),
+    "TensorBoard": Call(xpnet.TensorBoard, {"directory": Argument(["a"]), "every": integer(1, 3)}),
+    "Checkpoint": Call(
+        xpnet.Checkpoint,
+        {
+            "path": Argument(["a.npz"]),
+            "every": optional(integer(1, 3)),
+            "seconds": optional(number(1.0, 2.0)),
+        },
+    ),
+}.items():
+    CALLS[_name] = _call
 CALLS["minimize a risk"] = Call(
     _minimize,
     RUN_ARGUMENTS
@@ -1847,7 +1893,13 @@ def _copied(**given: Any) -> Any:
 
 CALLS["iterate"] = Call(
     _copied,
-    {name: RUN_ARGUMENTS[name] for name in ("objective", "optimizer", "w", "state", "check_every")},
+    {
+        name: RUN_ARGUMENTS[name]
+        for name in (
+            *("objective", "optimizer", "w", "stop"),
+            *("held_out", "held_out_every", "state", "check_every"),
+        )
+    },
     _judge_iterate,
 )
 

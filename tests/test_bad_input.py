@@ -103,9 +103,9 @@ def test_what_is_no_plain_array_is_named(device):
     masked = np.ma.array(np.zeros(6), mask=[0, 0, 1, 0, 0, 0])
     for arguments, error, message in [
         (
-            {"X": sparse.csr_array(X)},
+            {"sample_weight": sparse.csr_array(X)},
             TypeError,
-            r"X is a SciPy sparse matrix \(csr_array\); pass X.toarray\(\)",
+            r"sample_weight is a SciPy sparse matrix \(csr_array\); pass sample_weight.toarray\(\)",
         ),
         ({"targets": masked}, ValueError, r"targets\[2\] is masked: leave what is masked out"),
         ({"sample_weight": masked}, ValueError, r"sample_weight\[2\] is masked"),

@@ -49,6 +49,8 @@ SHOWN = [
 def test_examples_run(name, monkeypatch):
     if name == "xpnet.__main__":
         return
+    if name.startswith("xpnet.sklearn"):
+        pytest.importorskip("sklearn.base", reason="scikit-learn is not installed")
     monkeypatch.setenv("XPNET_BACKEND", "numpy")
     module = importlib.import_module(name)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -82,3 +82,24 @@ def test_a_backend_that_cannot_be_had_is_an_error(monkeypatch, capsys):
     monkeypatch.setenv("XPNET_BACKEND", "cupy:99")
     assert command.main(["--no-check"]) == 1
     assert "XPNET_BACKEND = 'cupy:99': FAILED: " in capsys.readouterr().out
+
+
+def test_help_is_complete(capsys):
+    for arguments, words in (
+        (["--help"], ["usage: xpnet", "info", "--version", "python -m xpnet", "XPNET_BACKEND"]),
+        (["info", "--help"], ["usage: xpnet info", "--no-check", "Shows versions"]),
+        (["--version"], [f"xpnet {xpnet.__version__}"]),
+    ):
+        with pytest.raises(SystemExit, match="^0$"):
+            command.main(arguments)
+        shown = capsys.readouterr().out
+        for word in words:
+            assert word in shown
+    with pytest.raises(SystemExit, match="^2$"):
+        command.main(["inform"])
+    assert "invalid choice: 'inform'" in capsys.readouterr().err
+
+
+def test_info_is_what_there_is_without_a_command(capsys):
+    assert command.main(["info", "--no-check"]) == command.main(["--no-check"]) == 0
+    assert capsys.readouterr().out.count("xpnet.backend() is ") == 2

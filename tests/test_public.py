@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
+import os
 import pickle
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import layers, objectives, optimizers, schedules, training
+from xpnet import Saved, layers, objectives, optimizers, schedules, training
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -68,7 +70,19 @@ VALUES = [
     *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
     *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
     *(twice, total, optimizers.Ending("why")),
+    *(xpnet.CSVLog("run.csv"), xpnet.TensorBoard("runs", 2), xpnet.Checkpoint("run.npz", every=3)),
 ]
+TOLD = []  # what callbacks have been told
+
+
+@dataclasses.dataclass(frozen=True)
+class Telling(xpnet.Callback):
+    def start(self, begun):
+        TOLD.append(begun)
+        return xpnet.CSVLog(os.devnull).start(begun)
+
+
+xpnet.minimize(Bowl(), "adam", np.ones(3), stop=xpnet.after(1), callback=[Telling(), TOLD.append])
 # these are equal to nothing but themselves: what they hold is data
 OBJECTS = [
     seeded_risk(),
@@ -79,9 +93,11 @@ OBJECTS = [
     xpnet.minimize(Bowl(), xpnet.Momentum(RATES), np.ones((2, 3)), stop=A),
     xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,
     next(iter(xpnet.iterate(Bowl(), "bfgs", np.ones(3)))),
+    *TOLD,
+    Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]
 # errors, rows of numbers, and what others see to
-NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "TraceError"}
+NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", "TraceError"}
 
 
 def copies(value):
@@ -161,3 +177,10 @@ def test_an_error_takes_its_run_along():
     assert str(again) == str(caught.value)
     assert again.run.value == caught.value.run.value
     assert again.run.steps == 4
+
+
+def test_what_is_looked_up_where_it_is_asked_for():
+    assert xpnet.__version__.split(".")[0].isdigit()
+    assert xpnet.export.to_c.__module__ == "xpnet.export.c"
+    with pytest.raises(AttributeError, match="module 'xpnet' has no attribute 'nothing'"):
+        xpnet.nothing  # noqa: B018

@@ -4,6 +4,9 @@ The names below are the public interface; README.md shows them at work. Importin
 array-api-compat and the standard library only.
 """
 
+import importlib
+from typing import Any
+
 from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
 from .device.backend import Backend, BackendError
@@ -74,7 +77,21 @@ from .optimizers import (
 from .parameters import Initializer, Layout, uniform
 from .problems import PROBLEMS, Problem
 from .rules import Elementwise, Samplewise, TraceError, elementwise, samplewise
-from .training import History, NonFiniteError, Run, iterate, minimize
+from .storage import Saved, StorageError, load, save
+from .training import (
+    Begun,
+    Callback,
+    Checkpoint,
+    CSVLog,
+    History,
+    NonFiniteError,
+    Run,
+    Step,
+    TensorBoard,
+    Watcher,
+    iterate,
+    minimize,
+)
 from .training.stopping import (
     after,
     change_below,
@@ -84,6 +101,7 @@ from .training.stopping import (
     time_limit,
     value_below,
 )
+from .version import version as _version
 
 __all__ = [
     "Accumulate",
@@ -98,10 +116,14 @@ __all__ = [
     "backend",
     "BackendError",
     "Backtracking",
+    "Begun",
     "BFGS",
     "BinaryCrossEntropy",
+    "Callback",
     "change_below",
+    "Checkpoint",
     "CrossEntropy",
+    "CSVLog",
     "Dense",
     "Descent",
     "difference_hessian",
@@ -134,6 +156,7 @@ __all__ = [
     "linear",
     "LineSearch",
     "Lion",
+    "load",
     "Matrix",
     "Minibatch",
     "minimize",
@@ -167,13 +190,18 @@ __all__ = [
     "Samples",
     "Samplewise",
     "samplewise",
+    "save",
+    "Saved",
     "Scalar",
     "schedules",
     "Search",
     "SquaredError",
     "SteepestDescent",
+    "StorageError",
+    "Step",
     "StrongWolfe",
     "SumOfSquares",
+    "TensorBoard",
     "ThresholdUnit",
     "time_limit",
     "TraceError",
@@ -182,4 +210,13 @@ __all__ = [
     "Units",
     "value_below",
     "Vector",
+    "Watcher",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # only looked up where it is asked for
+        return _version()
+    if name == "export":
+        return importlib.import_module(".export", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,7 @@
-"""What xpnet finds on this machine, and whether it computes there what it should: `python -m xpnet`."""
+"""The command `xpnet`, or `python -m xpnet`: what it finds on this machine, and whether it computes there.
+
+`xpnet info` shows versions and devices, and checks on each of them that it computes what it should.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from .device.backend import Backend
 from .device.select import backend, backends
 from .layers import ElementwiseActivation
 from .rules import Elementwise
+from .version import version
 
 PACKAGES = (
     "xpnet",
@@ -170,10 +174,31 @@ def check(what: Callable[[Backend], None], place: Backend) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m xpnet", description=str(__doc__).splitlines()[0])
-    parser.add_argument("--no-check", action="store_true", help="versions and devices only")
-    options = parser.parse_args(arguments)
+    """The command; returns its exit status. Without a command it is `info`."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(["info", *given] if not given or given == ["--no-check"] else given)
+    return options.command(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    own = argparse.ArgumentParser(
+        prog="xpnet",
+        description=f"xpnet {version()}: feed-forward networks trained by the full gradient.",
+        epilog="`python -m xpnet` is the same. Without a command it is `xpnet info`. "
+        "XPNET_BACKEND and XPNET_KERNELS choose what computes.",
+    )
+    own.add_argument("--version", action="version", version=f"xpnet {version()}")
+    commands = own.add_subparsers(title="commands", metavar="command", required=True)
+    text = "versions, backends, devices, what the environment chooses, and a self-check of some seconds"
+    command = commands.add_parser("info", help=text, description=f"Shows {text}; 1 if something fails.")
+    command.add_argument("--no-check", action="store_true", help="versions and devices only")
+    command.set_defaults(command=info)
+    return own
+
+
+def info(options: argparse.Namespace) -> int:
+    """Versions and devices, and unless told not to a check of each; 1 if something fails."""
     good = show()
     if not options.no_check:
         for place in backends():

@@ -115,6 +115,11 @@ def text(name: str, value: Any) -> str:
     return str(value)
 
 
+def installing(extra: str) -> str:
+    """How to install what the library does without unless it is asked for; it is on no package index."""
+    return f"install it with \"pip install '.[{extra}]'\" in a checkout of xpnet"
+
+
 def finite(xp: Any, name: str, array: Any) -> None:
     """Raises ValueError if `array` holds NaN or infinity."""
     # both ends are finite only if all between are, and cannot overflow, as a sum can

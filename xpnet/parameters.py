@@ -141,7 +141,7 @@ class Initializer:
     def __repr__(self) -> str:
         if INITIALIZERS.get(self.name) == self:
             return repr(self.name)
-        if isinstance(self.draw, _Uniform):
+        if isinstance(self.draw, Uniform):
             return f"uniform({self.draw.limit!r})"
         return f"Initializer({self.name!r}, {getattr(self.draw, '__name__', self.draw)})"
 
@@ -149,7 +149,7 @@ class Initializer:
 def glorot(random: Any, shape: Shape) -> Any:
     """Uniform in +-sqrt(6 / (inputs + outputs)) (Glorot, Bengio 2010); for sigmoid, tanh, softmax."""
     outputs, inputs = shape
-    return _Uniform(math.sqrt(6.0 / (inputs + outputs)))(random, shape)
+    return Uniform(math.sqrt(6.0 / (inputs + outputs)))(random, shape)
 
 
 def he(random: Any, shape: Shape) -> Any:
@@ -174,11 +174,11 @@ def uniform(limit: float) -> Initializer:
         TypeError, ValueError: `limit` is not a positive finite number.
     """
     limit = checks.number("limit", limit, 0.0, 8e307, open="(")  # twice it is a number too
-    return Initializer(f"uniform({limit!r})", _Uniform(limit))
+    return Initializer(f"uniform({limit!r})", Uniform(limit))
 
 
 @dataclass(frozen=True)
-class _Uniform:
+class Uniform:
     limit: float
 
     def __call__(self, random: Any, shape: Shape) -> Any:

@@ -56,6 +56,39 @@ def test_the_package_says_what_it_needs():
     assert project["requires-python"] == ">=3.11"
 
 
+def flat(lists, names):
+    """The requirements of extras or groups, with those that they include."""
+    found = set()
+    for name in names:
+        for line in lists[name]:
+            own = line.get("include-group") if isinstance(line, dict) else None
+            inner = re.fullmatch(r"xpnet\[(.*)\]", line) if own is None else None
+            if own or inner:
+                found |= flat(lists, [own] if own else inner.group(1).split(","))
+            else:
+                found.add(line)
+    return found
+
+
+def test_groups_are_the_extras_of_developers():
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups, extras = whole["dependency-groups"], whole["project"]["optional-dependencies"]
+    for name in ("test", "oracles", "check"):
+        assert flat(groups, [name]) == flat(extras, [name])
+    assert flat(groups, ["dev"]) == flat(groups, ["check", "oracles"])
+
+
+def test_hints_name_extras_of_a_checkout():
+    """It is on no package index."""
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = whole["project"]["optional-dependencies"]
+    for path in (ROOT / "xpnet").rglob("*.py"):
+        text = path.read_text()
+        assert not re.search(r"pip install ['\"]?xpnet", text), path
+        for name in re.findall(r"installing\(['\"](\w+)['\"]\)|pip install '\.\[(\w+)\]'", text):
+            assert (name[0] or name[1]) in extras, path
+
+
 @pytest.mark.parametrize("command", ["demo", "test", "check"])
 def test_commands_say_what_is_missing(command, tmp_path):
     """In a copy of the repository without an environment, with a Python that is none or too old."""

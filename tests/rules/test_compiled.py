@@ -620,7 +620,7 @@ def test_kernels_are_chosen(monkeypatch):
         assert xpnet.backend("numpy").kernels == "numpy"
         assert select.backend_of(np.ones(2)).kernels == "numpy"
         monkeypatch.delenv("XPNET_KERNELS")
-    with pytest.raises(xpnet.BackendError, match=r"kernels='numba' needs Numba.*xpnet\[fast\]"):
+    with pytest.raises(xpnet.BackendError, match=r"kernels='numba' needs Numba.*\.\[fast\]"):
         xpnet.backend("numpy", kernels="numba")
     with pytest.raises(xpnet.BackendError, match="kernels='fast' are no kernels: use 'auto', 'numpy' or"):
         xpnet.backend("numpy", kernels="fast")

@@ -44,7 +44,7 @@ def test_a_missing_progress_bar_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     w = start()
-    with pytest.raises(ImportError, match=r"pip install xpnet\[progress\]"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[progress\]'.* checkout"):
         minimize(risk(), Nesterov(0.2), w, progress=True)
     np.testing.assert_array_equal(w, start())
 
@@ -57,14 +57,14 @@ def test_a_bar_over_numbers_that_are_not_finite_warns_of_nothing(capsys):
     assert "value" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("method", ["show", "close"])
+@pytest.mark.parametrize("method", ["see", "close"])
 @pytest.mark.parametrize("error", [BrokenPipeError, KeyboardInterrupt])
 def test_a_bar_that_fails_does_not_lose_the_run(method, error, monkeypatch):
     def fail(*_):
         raise error
 
     monkeypatch.setattr(Bar, "__init__", lambda *_: None)
-    monkeypatch.setattr(Bar, "show", lambda *_: None)
+    monkeypatch.setattr(Bar, "see", lambda *_: None)
     monkeypatch.setattr(Bar, "close", lambda *_: None)
     monkeypatch.setattr(Bar, method, fail)
     if error is KeyboardInterrupt:
@@ -73,5 +73,5 @@ def test_a_bar_that_fails_does_not_lose_the_run(method, error, monkeypatch):
         with pytest.raises(error) as caught:
             minimize(Bowl(), GradientDescent(0.1), np.ones(3), stop=after(9), progress=True)
         run = caught.value.run
-    assert (run.steps, len(run.history)) == ((1, 1) if method == "show" else (9, 9))
+    assert (run.steps, len(run.history)) == ((1, 1) if method == "see" else (9, 9))
     assert run.value == pytest.approx(1.5 * 0.81**run.steps)

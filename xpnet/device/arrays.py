@@ -84,6 +84,15 @@ Units: TypeAlias = Array
 
 compat: Any = cast(Any, array_api_compat)  # whose own types are partly unknown
 
+
+def frozen(xp: Namespace, array: Array) -> Array:
+    """A copy of `array`; one of NumPy's is read-only."""
+    own: Any = xp.asarray(array, copy=True)
+    if compat.is_numpy_array(own):
+        own.flags.writeable = False
+    return own
+
+
 host: Namespace = np  # for what lives on the host whatever the backend
 
 

@@ -115,7 +115,7 @@ class Backend:
         """
         if host_data.on_host(values):
             host_data.require_kind(values, name)
-            return values
+            return host_data.by_rows(values)
         if self._is_own(values):
             self.check(name, values, values.dtype)
             return self.asarray(values, name=name)
@@ -302,7 +302,7 @@ def import_cupy() -> Any:
         import cupy
     except ImportError as error:
         raise BackendError(
-            "the cupy backend needs CuPy, which cannot be imported: install it with "
-            "'pip install xpnet[cuda13]' or 'pip install xpnet[cuda12]', for your CUDA version"
+            "the cupy backend needs CuPy, which cannot be imported: "
+            f"{checks.installing('cuda13')}, or cuda12, for your CUDA version"
         ) from error
     return cupy

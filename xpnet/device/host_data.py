@@ -1,4 +1,4 @@
-"""Numbers on the host: arrays of any library there, and files that are read part by part."""
+"""Numbers on the host: arrays of any library there, and files and sparse matrices, read part by part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from .plain import HostArray, is_masked, is_sparse, is_table, plain_array, requi
 
 
 def on_host(values: Any) -> bool:
-    """Whether `values` are better read in parts: a memory map, or no array but sliced like one.
+    """Whether `values` are better read in parts: a memory map, a sparse matrix, or sliced like an array.
 
-    The latter have `shape`, `dtype`, and `values[start:stop]`, as the data sets of h5py and zarr have.
+    The last have `shape`, `dtype`, and `values[start:stop]`, as the data sets of h5py and zarr have.
     """
     if isinstance(values, np.ndarray):
         return mapping_of(values) is not None and not is_masked(values)
-    if is_table(values) or is_sparse(values) or compat.is_array_api_obj(values):
+    if is_sparse(values):
+        return len(values.shape) == 2
+    if is_table(values) or compat.is_array_api_obj(values):
         return False
     try:
         np.dtype(values.dtype)
@@ -32,12 +34,21 @@ def require_kind(values: Any, name: str) -> None:
     require_numbers(np.empty(0, values.dtype), name)
 
 
+def by_rows(values: Any) -> Any:
+    """What is `on_host` in a form that gives rows fast: of a sparse matrix, SciPy's compressed rows."""
+    if not is_sparse(values):
+        return values
+    on_device = type(values).__module__.startswith("cupyx")
+    return (values.get() if on_device else values).tocsr()
+
+
 def read(name: str, source: Any, part: slice, rows: HostArray) -> None:
     """Writes the samples `part` of what lies on the host into `rows`.
 
     A memory map's pages are let go of at once, so that it takes no more memory than what is asked of it.
     """
-    values = plain_array(source[part.start : part.stop], name)
+    values = source[part.start : part.stop]
+    values = values.toarray() if is_sparse(values) else plain_array(values, name)
     if values.shape != rows.shape:
         raise ValueError(
             f"{name}[{part.start}:{part.stop}] must have shape {rows.shape}, got {values.shape}"
@@ -56,6 +67,8 @@ def read(name: str, source: Any, part: slice, rows: HostArray) -> None:
 def take(name: str, source: Any, numbers: HostArray) -> HostArray:
     """The samples of these numbers, of what lies on the host; neighbours are read together."""
     whole: Any = source
+    if is_sparse(source):
+        return whole[numbers].toarray()
     if isinstance(source, np.ndarray) and mapping_of(source) is None:
         return whole[numbers]
     order = np.argsort(numbers, kind="stable")

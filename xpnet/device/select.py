@@ -131,8 +131,7 @@ def _kernels(asked: str | None) -> Kernels:
         raise BackendError(f"{source}={asked!r} are no kernels: use 'auto', 'numpy' or 'numba'")
     if not has_numba():
         raise BackendError(
-            f"{source}='numba' needs Numba, which is not installed: "
-            "install it with 'pip install xpnet[fast]'"
+            f"{source}='numba' needs Numba, which is not installed: {checks.installing('fast')}"
         )
     return "numba"
 

@@ -112,7 +112,7 @@ def softplus_slope(xp: Any, y: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _Leaky:
+class Leaky:
     slope: float
 
     def __call__(self, xp: Any, z: Any) -> Any:
@@ -120,7 +120,7 @@ class _Leaky:
 
 
 @dataclass(frozen=True)
-class _LeakySlope:
+class LeakySlope:
     slope: float
 
     def __call__(self, xp: Any, y: Any) -> Any:
@@ -128,7 +128,7 @@ class _LeakySlope:
 
 
 @dataclass(frozen=True)
-class _SigmoidSlopeWithOffset:
+class SigmoidSlopeWithOffset:
     offset: float
 
     def __call__(self, xp: Any, y: Any) -> Any:
@@ -147,8 +147,8 @@ def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
     text = f"leaky_relu({slope!r})"
     own = ElementwiseActivation(
         "leaky_relu" if usual else text,
-        _Leaky(slope),
-        _LeakySlope(slope),
+        Leaky(slope),
+        LeakySlope(slope),
         of="output",
         initializer="he",
         range=REAL,
@@ -167,7 +167,7 @@ def sigmoid_with_offset(offset: float = 0.1) -> ElementwiseActivation:
     """
     offset = checks.number("offset", offset, 0.0)
     text = f"sigmoid_with_offset({offset!r})"
-    slope = _SigmoidSlopeWithOffset(offset)
+    slope = SigmoidSlopeWithOffset(offset)
     return written(text, ElementwiseActivation(text, sigmoid, slope, of="output", range=UNIT))
 
 

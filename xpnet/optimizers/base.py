@@ -35,6 +35,7 @@ class Record:
         rate: the learning rate of the step, or the length of the step along its direction, or the radius
             or damping that it was found with; a number or an array.
         endings: empty; or for each replica (one, where there are none) None or why it cannot go on.
+        held_out: the held-out risk there, on the host, where `iterate` has evaluated it; else None.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Record:
     gradient: Array
     rate: Any
     endings: Endings = ()
+    held_out: Any = None
 
 
 class Optimizer(ABC):
@@ -136,12 +138,12 @@ class FirstOrder(Optimizer, Settings):
             kept[...] = xp.where(still, kept, w)
 
     def advance(self, backend: Backend, objective: Objective, w: Vector, state: State) -> Record:
-        schedule, step = checked_schedule(self.rate), state["step"]
+        step, rate = state["step"], self.rate
         value, gradient = objective.value_and_gradient(state.get("ahead", w))
-        schedule.observe(backend, value, state)
-        rate = schedule.rate(step, state)
-        if rate is not self.rate:  # which was checked before
-            rate = usable(backend, w, step, rate)
+        if type(rate) is not float:  # which was checked before
+            schedule = checked_schedule(rate)
+            schedule.observe(backend, value, state)
+            rate = usable(backend, w, step, schedule.rate(step, state))
         record = Record(step, value, gradient, rate)
         self.update(backend.xp, w, record, state)
         state["step"] = step + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .. import checks
 from ..device.arrays import Array, host_generator
@@ -26,7 +27,8 @@ class Minibatch(Optimizer):
     samples that is each step.
 
     Attributes:
-        optimizer: of first order, as the others compare values of one function.
+        optimizer: of first order, as the others compare values of one function; or the name of one with
+            its default settings, such as "adam".
         size: of a batch; 1 gives one sample at a time.
         seed: of the orders, which are drawn on the host.
 
@@ -40,13 +42,24 @@ class Minibatch(Optimizer):
 
     waits = False
 
-    optimizer: FirstOrder
+    optimizer: Any
     size: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
-        checks.instance("optimizer", self.optimizer, FirstOrder, "one of first order such as Momentum()")
-        keep(self, size=checks.count("size", self.size), seed=checks.seed("seed", self.seed))
+        optimizer = self.optimizer
+        if isinstance(optimizer, str):
+            from . import NAMES  # which this is in itself
+
+            names = [name for name, own in NAMES.items() if isinstance(own, FirstOrder)]
+            optimizer = NAMES[checks.choice("optimizer", optimizer, names)]
+        checks.instance("optimizer", optimizer, FirstOrder, "one of first order such as Momentum()")
+        keep(
+            self,
+            optimizer=optimizer,
+            size=checks.count("size", self.size),
+            seed=checks.seed("seed", self.seed),
+        )
 
     def begin(self, backend: Backend, objective: Objective, w: Array) -> State:
         require(objective, Offers.SUBSET, "Minibatch")

@@ -18,6 +18,7 @@ class Outcome(enum.Enum):
     STALLED = "stalled"  # nothing that was tried lowers the value, and it is not known to be a minimum
     DIVERGED = "diverged"  # not finite, or grown beyond a multiple of the start
     HELD_OUT_WORSE = "held-out risk got worse"
+    STOPPED = "stopped by a callback"
     INTERRUPTED = "interrupted"
 
 

@@ -150,8 +150,9 @@ def aliases(
     count: int,
 ) -> Aliases:
     """Which of `arrays` each of `into` lies on; raises where results cannot be written there."""
-    check_into(rule, into, count)
-    views, dtype = False, arrays[0].dtype
+    if type(into) is not tuple or len(into) != count:
+        check_into(rule, into, count)
+    views, dtype, on_host = False, arrays[0].dtype, kind is np.ndarray
     for target in into:
         if type(target) is not kind:
             _check_kind(rule, kind, "into", target)
@@ -162,17 +163,28 @@ def aliases(
             raise TypeError(
                 f"{rule.name}: arrays must share one dtype, got {dtype} and into {target.dtype}"
             )
-        if kind is np.ndarray and not target.flags.writeable:
+        if on_host and not target.flags.writeable:
             raise ValueError(f"{rule.name}: into must be writeable, got a read-only array")
-        views = views or target.base is not None
+        if target.base is not None:
+            views = True
     if not views:  # then only a view of one of them can overlap with it
-        bases = [base for base in [getattr(array, "base", None) for array in arrays] if base is not None]
-        views = any([base is target for base in bases for target in into])
+        for array in arrays:
+            base = getattr(array, "base", None)
+            if base is not None and any([base is target for target in into]):
+                views = True
     if views:
         return _aliases_of_views(rule, xp, into, arrays)
-    if len(into) > 1 and len(set(map(id, into))) < len(into):
-        raise ValueError(_TWICE.format(rule.name))
-    return tuple([tuple([k for k, array in enumerate(arrays) if array is target]) for target in into])
+    found: list[tuple[int, ...]] = []
+    for number, target in enumerate(into):
+        for other in into[:number]:
+            if other is target:
+                raise ValueError(_TWICE.format(rule.name))
+        same: tuple[int, ...] = ()
+        for k, array in enumerate(arrays):
+            if array is target:
+                same += (k,)
+        found.append(same)
+    return tuple(found)
 
 
 _TWICE = "{}: into must be different arrays, got one twice or two that overlap"

@@ -7,8 +7,12 @@ from typing import Any
 
 from ..device.arrays import Vector
 from ..optimizers import Outcome
+from ..run import Run
 from .loop import Loop
 from .replicas import copy_rows, selected
+
+STUCK = (Outcome.STALLED, Outcome.DIVERGED)
+OVER = (Outcome.BUDGET_SPENT, Outcome.STOPPED, Outcome.INTERRUPTED)  # where all ended at once
 
 
 class Ends:
@@ -56,6 +60,17 @@ class Ends:
             loop.state["active"] = loop.state["active"] & self.host.reshape(watch.active, (-1,))
         if self.going:
             watch.objective = selected(loop.backend, loop.objective, watch.active)
+
+    def restore(self, run: Run) -> None:
+        """Ends those that cannot go on where an earlier run was over, or that had ended before it was."""
+        if not isinstance(run.outcome, tuple):
+            if run.outcome in STUCK:
+                self.end(True, str(run.reason), run.outcome, None, float(run.value))
+            return
+        for r, outcome in enumerate(run.outcome):
+            if outcome not in OVER:
+                rows = self.host.arange(self.size) == r
+                self.end(rows, run.reason[r], outcome, None, self.host.asarray(run.value))
 
     def say(self, rows: Any, reason: str, outcome: Outcome) -> None:
         """Notes why and how the replicas in `rows` have ended."""

@@ -12,7 +12,8 @@ from ..objectives import Objective
 from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, Optimizer, OptimizerName, Record
 from ..optimizers.base import State
-from .replicas import copy_rows
+from ..run import Run
+from .replicas import copy_rows, selected
 from .watch import Watch
 
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
@@ -86,10 +87,32 @@ class Loop:
         self.optimizer.resume(self.backend, self.watch, self.w, self.state)
         self.watch.fresh = True
 
+    def restore(self, run: Run) -> None:
+        """Takes over what has been counted and kept by `run`, at whose point and state this stands."""
+        watch = self.watch
+        self.steps = run.steps
+        for kind, number in run.evaluations.items():
+            watch.counts[kind] += number
+        watch.best = self.backend.xp.asarray(run.best_w, copy=True)
+        best = self.backend.host.asarray(run.best_value)
+        watch.best_value = best if watch.rows else float(best)
+
     @property
     def point(self) -> Vector:
         """Where the next step takes its gradient."""
         return self.state.get("ahead", self.w)
+
+    def evaluate(self, held_out: Objective, *, tell: bool) -> Any:
+        """The held-out risk where the next step begins, on the host; with `tell` a schedule learns it."""
+        xp, watch, state = self.backend.xp, self.watch, self.state
+        held_out = selected(self.backend, held_out, watch.active)
+        value = watch.number(held_out.value(self.point), "held-out risk")
+        found = watch.read(value)
+        if self.steps == 0 and not self.backend.host.any(self.backend.host.isfinite(found)):
+            raise ValueError(f"held_out must be finite at w, got {found}")
+        if tell and "held_out" in state:
+            state["held_out"] = xp.reshape(xp.asarray(value), state["held_out"].shape)
+        return found
 
     def step(self, *, look: bool) -> Record:
         """Takes a step; with `look` its point is judged, before the step if it can be, else after it.

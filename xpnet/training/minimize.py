@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
 from ..objectives import Objective, ThresholdUnit
 from ..optimizers import Optimizer, OptimizerName, Perceptron
 from ..optimizers.base import State
+from ..run import Run
+from ..storage import Saved
 from . import stopping
+from .beginning import (
+    held_out_risk,
+    require_held_out,
+    require_held_out_state,
+    require_path,
+    resumed_run,
+)
+from .callbacks import Callbacks, as_callbacks
 from .loop import Loop
-from .progress import Bar
+from .progress import ProgressBar
 from .rule import Rule
-from .run import Run
 from .session import Session
 
 STEPS, UPDATES = 1_000, 10_000  # the default limits: of steps, and of those that see one sample
@@ -24,12 +35,15 @@ DIVERGED = 1e10
 def minimize(
     objective: Objective,
     optimizer: Optimizer | OptimizerName,
-    w: Vector,
+    w: Vector | None = None,
     *,
     stop: Rule | None = None,
-    held_out: Objective | None = None,
+    held_out: Objective | tuple[Any, Any] | None = None,
     held_out_every: int = 10,
+    callback: Callbacks | None = None,
     progress: bool = False,
+    keep_path: bool = False,
+    resume: Run | Saved | str | os.PathLike[str] | None = None,
     state: State | None = None,
     in_place: bool = False,
     check_every: int | None = None,
@@ -50,10 +64,20 @@ def minimize(
         stop: a stopping rule, such as `after(300) | gradient_below(1e-6)`. By default `after(1000)` (10,000
             for the perceptron, whose steps see one sample), and for methods that read the device in every
             step, as those with a line search or second derivatives do, `gradient_below(1e-5)` too.
-        held_out: a risk on other data, evaluated every `held_out_every` steps, where the gradient of the
-            step is to be taken and before a schedule is asked for its rate.
-        progress: whether to show a progress bar (needs tqdm: `pip install xpnet[progress]`).
-        state: to go on from `Run.state`.
+        held_out: a risk on other data, or these, `(X, targets)`, for a risk of the objective's kind without
+            its penalties, and not in training; evaluated every `held_out_every` steps, where the gradient
+            of the step is to be taken and before a schedule is asked for its rate.
+        callback: a function of a `Step`, a `Callback` such as `CSVLog("run.csv")`, or several. Each is
+            told of every step at which the device is read, in this order, once it has been taken; and of
+            the point at which a rule ends the run. If one returns True, or raises StopIteration, the run
+            ends there with the outcome STOPPED; for replicas it may return truth values `(R,)` of the host.
+        progress: whether to show a progress bar (needs tqdm: `pip install '.[progress]'` in a checkout).
+        keep_path: whether to keep the points in `Run.history.path`.
+        resume: a `Run`, or the file of one, to go on from: `w` and `state` are its own, budgets count the
+            whole run, rules remember what they saw, and best point and history go on. It is bit for bit
+            the run that had never been interrupted, if objective, optimizer and rules are the same.
+            Replicas that had ended before the others, and whatever has STALLED or DIVERGED, stay so.
+        state: to go on from `run.w` and `run.state` as a new run.
         in_place: move `w`, and `state` if one is given, themselves rather than copies.
         check_every: steps between looks at the device, at which history is kept, rules are checked and
             the best point is kept; 1 by default, and 20 on CuPy for the methods of first order, so
@@ -64,7 +88,9 @@ def minimize(
 
     Raises:
         TypeError, ValueError: as `iterate`; a rule that needs a held-out risk where none is given; a
-            held-out risk that is not finite at `w`.
+            held-out risk that is not finite at `w`; `w` or `state` beside `resume`.
+        StorageError, OSError: the file that `resume` names cannot be read.
+        MemoryError: the points of `keep_path` would not fit.
         Exception: whatever objective, rule or schedule raise. In whichever step it comes, it carries the
             run as `error.run`, with its history, its best point, and the last point known to be sound.
 
@@ -78,48 +104,60 @@ def minimize(
     True
     """
     progress, in_place = checks.flag("progress", progress), checks.flag("in_place", in_place)
+    keep_path = checks.flag("keep_path", keep_path)
     if stop is not None:
         checks.instance("stop", stop, Rule, "a stopping rule such as after(100)")
-    leaves = stop.leaves() if stop is not None else ()
-    if held_out is None and any(isinstance(rule, stopping.patience) for rule in leaves):
-        raise ValueError("stop has a rule on the held-out risk, so held_out must be given")
-    if held_out is not None:
-        checks.instance("held_out", held_out, Objective, "an Objective")
+    risk = None if held_out is None else held_out_risk(objective, held_out)
+    require_held_out(stop, risk)
     held_out_every = checks.count("held_out_every", held_out_every)
     diverged_at = checks.number("diverged_at", diverged_at, 1.0, infinite=True)
-    loop = Loop(objective, optimizer, w, state, check_every, in_place=in_place)
-    if held_out is None and "held_out" in loop.state:
-        raise ValueError("the rate's schedule watches the held-out risk, so held_out must be given")
+    callbacks = as_callbacks(callback)
+    before = None if resume is None else resumed_run(objective, resume, w, state, in_place)
+    point: Any = w
+    if before is not None:
+        point, state = before.w, before.state
+    loop = Loop(objective, optimizer, point, state, check_every, in_place=in_place)
+    require_held_out_state(loop, risk)
     stop = default_stop(loop.optimizer) if stop is None else stop
+    if keep_path:
+        require_path(loop, stop)
+    if progress:
+        callbacks = {"the progress bar": ProgressBar(stop)} | callbacks
     score = objective.mistakes if isinstance(objective, ThresholdUnit) else None
     run: Run | None = None
     try:
         with loop.backend.working():
-            session = Session(loop, stop, held_out, held_out_every, diverged_at, score)
-            run = _run(session, Bar(stop) if progress else None)
+            session = Session(
+                loop, stop, risk, held_out_every, diverged_at, score, before, keep_path=keep_path
+            )
+            session.audience.start(callbacks, loop, session.journal, session.snapshot)
+            run = _run(session)
     except KeyboardInterrupt:
         if run is None:  # else it was over
             raise
     return run
 
 
-def _run(session: Session, bar: Bar | None) -> Run:
-    run: Run | None = None
+def _run(session: Session) -> Run:
+    failure: BaseException | None = None
     try:
-        try:
-            run = session.run(bar)
-            return run
-        finally:
-            if bar is not None:
-                bar.close()
+        run = session.run()
     except BaseException as error:
-        if run is None:
-            run = session.broken(error)
-        elif isinstance(error, KeyboardInterrupt):  # it was over
-            return run
+        failure, run = error, session.broken(error)
+    try:
+        session.audience.close(run)
+    except KeyboardInterrupt:
+        pass  # it was over
+    except BaseException as error:
+        failure = failure or error
+    if failure is None:
+        return run
+    try:
         with contextlib.suppress(AttributeError, TypeError):  # some exceptions take no attributes
-            error.run = run  # type: ignore[attr-defined]
-        raise
+            failure.run = run  # type: ignore[attr-defined]
+        raise failure
+    finally:
+        del failure  # which knows this frame by its traceback
 
 
 def default_stop(optimizer: Optimizer) -> Rule:

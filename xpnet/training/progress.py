@@ -1,44 +1,55 @@
-"""The progress bar."""
+"""The progress bar, in a terminal or in a notebook."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
+from .. import checks
+from ..run import Run
+from .callbacks import Begun, Callback, Step, Watcher
 from .rule import Rule
-from .run import Look
 from .stopping import after
 
 
-class Bar:
-    """A bar of steps, with the value, the rate and the held-out risk beside it.
+@dataclass(frozen=True)
+class ProgressBar(Callback):
+    """A bar of steps, up to the limit that `stop` has, if it has one.
 
     Raises:
         ImportError: tqdm is not installed.
     """
 
+    stop: Rule
+
+    def start(self, begun: Begun) -> Watcher:
+        return Bar(self.stop)
+
+
+class Bar(Watcher):
+    """A bar of steps, with the value, the rate and the held-out risk beside it."""
+
     def __init__(self, stop: Rule) -> None:
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
-            raise ImportError(
-                "progress=True needs tqdm: install it with 'pip install xpnet[progress]'"
-            ) from error
+            raise ImportError(f"progress=True needs tqdm: {checks.installing('progress')}") from error
         steps = [rule.steps for rule in stop.parts() if isinstance(rule, after)]
         self._bar: Any = tqdm(total=min(steps, default=None), unit="step")
         self._held_out = ""
 
-    def show(self, steps: int, look: Look) -> None:
-        """Moves the bar to `steps`, the number taken, of which `look` is the last read."""
-        held_out = _numbers(look.held_out)
+    def see(self, step: Step) -> None:
+        """Moves the bar to the steps taken."""
+        held_out = _numbers(step.held_out)
         if held_out:
             self._held_out = f", held out {min(held_out):.4g}"
-        rate = max(_numbers(look.rate), default=math.nan)
-        value = min(_numbers(look.value), default=math.nan)
+        rate = max(_numbers(step.rate), default=math.nan)
+        value = min(_numbers(step.value), default=math.nan)
         self._bar.set_postfix_str(f"value {value:.4g}, rate {rate:.3g}{self._held_out}", refresh=False)
-        self._bar.update(steps - self._bar.n)
+        self._bar.update(step.steps - self._bar.n)
 
-    def close(self) -> None:
+    def close(self, run: Run) -> None:
         """Leaves the bar as it is, on a line of its own."""
         self._bar.close()
 

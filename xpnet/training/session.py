@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import logging
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
 from ..device.arrays import Scalar, Vector
 from ..objectives import Objective, Offers
 from ..optimizers import Outcome, Record
-from . import stopping
+from ..run import Run
+from .asking import Asking
 from .ends import Ends, some
+from .journal import Journal
 from .loop import Loop
-from .progress import Bar
-from .replicas import differ, selected
+from .replicas import differ
 from .rule import Progress, Rule
-from .run import Look, Run, history
-from .stopping import ALIKE
+from .telling import Audience
 from .watch import OutOfBudget
 
 logger = logging.getLogger("xpnet")
@@ -33,7 +34,8 @@ class Session:
 
     Args:
         loop: the steps.
-        stop: a rule; `held_out`, `held_out_every`, `diverged_at`: as for `minimize`.
+        stop: a rule; `held_out`, `held_out_every`, `diverged_at`, `keep_path`: as for `minimize`.
+        resumed: the run that this one goes on from, if there is one; `loop` is where that ended.
         score: what says which point is best, where it is neither the value nor the held-out risk.
     """
 
@@ -45,37 +47,39 @@ class Session:
         held_out_every: int,
         diverged_at: float,
         score: Callable[[Vector], Scalar] | None,
+        resumed: Run | None = None,
+        *,
+        keep_path: bool = False,
     ) -> None:
         self.loop, self.watch, self.host, self.ends = loop, loop.watch, loop.backend.host, Ends(loop)
         self.held_out, self.held_out_every = held_out, held_out_every
         self.diverged_at, self.score = diverged_at, score
         self.watch.keeps_best = held_out is None and score is None
         self.watch.judge = self.judge
-        budgets = [rule for rule in stop.parts() if isinstance(rule, stopping.evaluations)]
-        self.budget = min(budgets, key=lambda rule: rule.limit, default=None)
-        if self.budget is not None:
-            self.watch.limit = self.budget.limit - 1  # the last one is for the final point
-        started = [(rule, rule.start()) for rule in stop.parts() if rule not in budgets]
-        self.limits = [(rule, check) for rule, check in started if rule.spends()]
-        self.tests = [(rule, check) for rule, check in started if not rule.spends()]
-        leaves = list(stop.leaves())
-        self.marks = {rule.steps for rule in leaves if isinstance(rule, stopping.after)}
-        self.compares = any(isinstance(rule, stopping.change_below) for rule in leaves)
+        if resumed is not None:
+            loop.restore(resumed)
+            self.ends.restore(resumed)
+        self.begun = loop.steps
+        self.journal = Journal(loop, keep_path, resumed, self.ends.going)
+        self.audience = Audience()
+        self.asking = asking = Asking(stop, loop.check_every)
+        if asking.budget is not None:
+            self.watch.limit = asking.budget.limit - 1  # the last one is for the final point
         self.selects = Offers.SELECT_REPLICAS in loop.objective.offers
 
         self.single = self.ends.single
         self.ceiling: Any = None  # a value above it has diverged
-        self.first = int(loop.state.get("step", 0))
         self.held: Any = None  # the held-out risk where this step begins
-        self.seen: tuple[Any, ...] = ()  # who was active where it began, and what was read there
-        self.looks: list[Look] = []
-        self.start = time.perf_counter()
+        for progress in self.journal.earlier():
+            self.bound(progress.value)
+            for _, check in self.asking.tests:
+                check(progress)
 
-    def run(self, bar: Bar | None) -> Run:
+    def run(self) -> Run:
         """Takes all steps; an interrupt ends them, and a second one the evaluation of the last point."""
         try:
             try:
-                self.steps(bar)
+                self.steps()
             except KeyboardInterrupt:
                 self.cut_short(f"interrupted at step {self.loop.steps}")
             return self.result()
@@ -93,65 +97,61 @@ class Session:
         except BaseException:
             return self.result(failure=reason)
 
-    def steps(self, bar: Bar | None) -> None:
+    def steps(self) -> None:
         """Takes steps while any replica goes on."""
-        loop, ends = self.loop, self.ends
+        loop, ends, held_out, asking = self.loop, self.ends, self.held_out, self.asking
+        first = self.journal.first
+        self.ask_limits()
         try:
-            while True:
+            while ends.going:
                 k = loop.steps
-                for rule, check in self.limits:
-                    if check(Progress(k, math.nan, math.nan, time.perf_counter() - self.start)):
-                        ends.end(True, str(rule), rule.ending())
-                if not ends.going:
-                    return
-                look = self.looks_at(k)
-                if self.held_out is not None and (k == 0 or (k + self.first) % self.held_out_every == 0):
+                look = asking.looks_at(k)
+                if held_out is not None and (k == 0 or (k + first) % self.held_out_every == 0):
                     look = True
-                    self.evaluate_held_out(self.held_out)
+                    self.evaluate_held_out(held_out)
                 record = loop.step(look=look)
                 if look:
-                    self.note(record.step, record.rate)
-                    if bar is not None:
-                        bar.show(loop.steps, self.looks[-1])
+                    self.journal.note(record.step, record.rate)
                 if record.endings:
                     self.finish(record, look)
                 if ends.points is not None and not self.selects:
                     loop.put(ends.points, ~self.watch.active)  # as they go on being evaluated
+                if look and self.audience.watchers:
+                    self.tell()
+                if asking.limited(loop.steps):
+                    self.ask_limits()
+            return
         except Stop:
-            self.note_unfinished()
+            noted = self.journal.note_unfinished()
         except OutOfBudget:
-            self.out_of_budget()
+            noted = self.out_of_budget()
+        if noted and self.audience.watchers:
+            self.tell()
 
-    def looks_at(self, k: int) -> bool:
-        """Whether the device is to be read at step `k`."""
-        every = self.loop.check_every
-        # a limit of steps, and the step before it; and points that are to be compared
-        return (
-            k % every == 0
-            or k in self.marks
-            or k + 1 in self.marks
-            or (self.compares and -k % every <= ALIKE)
-        )
+    def tell(self) -> None:
+        """Tells callbacks of the last look; ends what they want to be ended."""
+        for found, name in self.audience.tell(self.loop, self.journal, self.snapshot):
+            self.ends.end(found, f"stopped by {name} at step {self.loop.steps}", Outcome.STOPPED)
+
+    def ask_limits(self) -> None:
+        """Ends the run where a limit of steps or seconds is reached."""
+        for rule, check in self.asking.limits:
+            if check(Progress(self.loop.steps, math.nan, math.nan, self.journal.seconds)):
+                self.ends.end(True, str(rule), rule.ending())
 
     def evaluate_held_out(self, held_out: Objective) -> None:
         """Evaluates the held-out risk where the next step begins, and tells a schedule that waits."""
-        loop, watch, point = self.loop, self.watch, self.loop.point
-        held_out = selected(loop.backend, held_out, watch.active)
-        value = watch.number(held_out.value(point), "held-out risk")
-        self.held = watch.read(value)
-        if loop.steps == 0 and not some(self.host.isfinite(self.host.asarray(self.held))):
-            raise ValueError(f"held_out must be finite at w, got {self.held}")
-        watch.keep_best(point, self.held)
-        if "held_out" in loop.state and (loop.steps + self.first) % self.held_out_every == 0:
-            xp, shape = loop.backend.xp, loop.state["held_out"].shape
-            loop.state["held_out"] = xp.reshape(xp.asarray(value), shape)
+        loop = self.loop
+        due = (loop.steps + self.journal.first) % self.held_out_every == 0
+        self.held = loop.evaluate(held_out, tell=due)
+        self.watch.keep_best(loop.point, self.held)
 
     def judge(self) -> None:
         """Ends replicas where the step that is looked at begins; raises Stop if none is left."""
         loop, watch, ends, k = self.loop, self.watch, self.ends, self.loop.steps
         values, held, self.held = watch.values, self.held, None
-        made, seconds = sum(watch.counts.values()), time.perf_counter() - self.start
-        self.seen = (watch.active, values, watch.norm, held, made)
+        made = watch.made()
+        self.journal.see(loop.begin, values, watch.norm, held, made)
         if self.score is not None:
             watch.keep_best(loop.begin, watch.read(self.score(loop.begin)))
         bad = not watch.finite if self.single else watch.active & ~watch.finite
@@ -167,16 +167,18 @@ class Session:
             reason = f"non-finite held-out risk at step {k}"
             ends.end(bad, reason, Outcome.DIVERGED, loop.begin, value)
         if self.ceiling is None:
-            one = self.host.asarray(1.0)
-            size = max(abs(values), 1.0) if self.single else self.host.maximum(abs(values), one)
-            self.ceiling = values + self.diverged_at * size
+            self.bound(values)
         grown = values > self.ceiling
         if some(grown):
             ends.end(grown, self.growth(k), Outcome.DIVERGED, loop.begin, value)
-        if self.tests:
-            moved = differ(loop.backend, loop.begin, loop.last) if self.compares and k else True
-            progress = Progress(k, values, watch.norm, seconds, held, made, moved)
-            for rule, check in self.tests:
+        if self.asking.tests:
+            moved: Any = True
+            if self.asking.compares and k == self.begun:
+                moved = self.journal.moved_since_before(values, watch.norm)
+            elif self.asking.compares:
+                moved = differ(loop.backend, loop.begin, loop.last)
+            progress = Progress(k, values, watch.norm, self.journal.seconds, held, made, moved)
+            for rule, check in self.asking.tests:
                 found = check(progress)
                 if some(found):
                     seen = "" if watch.whole or not rule.looks() else ", on this step's batch or draw"
@@ -185,40 +187,16 @@ class Session:
             raise Stop
         loop.accept(value)
 
+    def bound(self, values: Any) -> None:
+        """Takes the first of all values for the measure of those that have diverged."""
+        if self.ceiling is None:
+            one = self.host.asarray(1.0)
+            size = max(abs(values), 1.0) if self.single else self.host.maximum(abs(values), one)
+            self.ceiling = values + self.diverged_at * size
+
     def growth(self, k: int) -> str:
         """Why a replica ends whose value has grown."""
         return f"value grown by more than {self.diverged_at:g} times that of the start, at step {k}"
-
-    def note(self, step: int, rate: Any) -> None:
-        """Adds to the history what was read where the step began."""
-        active, values, norm, held, made = self.seen
-        self.seen = ()
-        if self.single:
-            held = math.nan if held is None else held
-        else:
-            host, nothing = self.host, self.ends.nothing
-            values, norm, held = (
-                nothing if column is None else host.where(active, column, math.nan)
-                for column in (values, norm, held)
-            )
-        if getattr(rate, "ndim", 0):
-            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
-        self.looks.append(
-            Look(
-                step,
-                values,
-                norm,
-                rate if getattr(rate, "ndim", 0) else float(rate),
-                held,
-                time.perf_counter() - self.start,
-                made,
-            )
-        )
-
-    def note_unfinished(self) -> None:
-        """The same, where the step has been broken off."""
-        if self.seen:
-            self.note(self.first + self.loop.steps, math.nan)
 
     def finish(self, record: Record, look: bool) -> None:
         """Ends the replicas that cannot go on; a step in which nothing moved is not counted."""
@@ -234,21 +212,22 @@ class Session:
         if not ends.going and bool(host.all(here | ~rows)):
             loop.steps -= 1
 
-    def out_of_budget(self) -> None:
-        """Ends the run, perhaps in the midst of a search, at the best point that was evaluated."""
+    def out_of_budget(self) -> bool:
+        """Ends the run, perhaps in the midst of a search, at the best point; says if that noted a look."""
         loop, watch, host = self.loop, self.watch, self.host
         active = watch.active
         loop.undo(active)
-        self.note_unfinished()
+        noted = self.journal.note_unfinished()
         better = active & host.isfinite(host.asarray(watch.best_value))
         loop.put(watch.best, better)
         value = host.where(better, watch.best_value, math.nan) if watch.keeps_best else None
-        self.ends.end(active, str(self.budget), Outcome.BUDGET_SPENT, None, value)
+        self.ends.end(active, str(self.asking.budget), Outcome.BUDGET_SPENT, None, value)
+        return noted
 
     def cut_short(self, reason: str) -> None:
         """Ends the run where the step began that was under way."""
         self.loop.undo(self.watch.active)
-        self.note_unfinished()
+        self.journal.note_unfinished()
         self.ends.end(True, reason, Outcome.INTERRUPTED)
 
     def result(self, *, failure: str | None = None) -> Run:
@@ -278,6 +257,11 @@ class Session:
             watch.keep_best(loop.w, float(value) if self.single else value)
         elif self.score is not None and failure is None:
             watch.keep_best(loop.w, watch.read(self.score(loop.w)))
+        return self.described(value)
+
+    def described(self, value: Any) -> Run:
+        """The run as it stands, with this value at `w`."""
+        loop, watch, ends = self.loop, self.watch, self.ends
         converged = ends.are(Outcome.CONVERGED)
         return Run(
             w=loop.w,
@@ -287,13 +271,22 @@ class Session:
             reason=ends.reasons[0] if self.single else tuple(ends.reasons),
             outcome=ends.outcomes[0] if self.single else tuple(ends.outcomes),
             converged=bool(converged) if self.single else converged,
-            history=history(host, self.looks, None if self.single else ends.size),
+            history=self.journal.history(),
             steps=loop.steps,
-            seconds=time.perf_counter() - self.start,
+            seconds=self.journal.seconds,
             evaluations=dict(watch.counts),
             state=loop.state,
             kernels=loop.backend.kernels,
         )
+
+    def snapshot(self) -> Run:
+        """A copy of the run so far, from which another can go on; replicas that go on are INTERRUPTED."""
+        ends, loop = self.ends, self.loop
+        found = self.described(ends.values)
+        if ends.points is not None:
+            rows = loop.backend.xp.asarray(self.watch.active, device=loop.backend.device)[:, None]
+            found = dataclasses.replace(found, w=loop.backend.xp.where(rows, loop.w, ends.points))
+        return copy.deepcopy(found)
 
     def fail(self, reason: str) -> None:
         """Says why the value at the last point is not known, where it is not."""

@@ -37,6 +37,7 @@ class Watch(Objective):
         values, norm, finite: of the last step looked at: floats, or `(R,)` on the host; `whole` says
             whether they are those of `objective`, not of some samples or of another draw.
         best, best_value: the best point so far of each replica that is `active`.
+        measures: whether the norms of gradients are found where a step begins.
         fresh: whether nothing has been evaluated since the step began, so that `w` has not moved.
     """
 
@@ -48,7 +49,7 @@ class Watch(Objective):
         self.shape, self.rows = tuple(w.shape), tuple(w.shape[:-1])
         self.counts = {"value": 0, "gradient": 0, "product": 0}
         self.limit: int | None = None
-        self.looking = self.keeps_best = self.fresh = True
+        self.looking = self.keeps_best = self.measures = self.fresh = True
         self.point: Vector | None = None
         self.judge: Callable[[], None] | None = None
         host = backend.host
@@ -60,6 +61,7 @@ class Watch(Objective):
         self.best: Vector = backend.xp.asarray(w, copy=True)
         self.best_value: Any = math.inf if not self.rows else host.full(self.rows, math.inf)
         self._least = lowest(backend.xp.finfo(w.dtype))
+        self._isfinite: Callable[[Any], Any] = host.isfinite if self.rows else math.isfinite
         self._checked = False
         self._symmetric: set[str] = set()  # methods whose first matrix was
         self._real: set[Any] = set()  # the dtypes of values that have been looked at
@@ -71,9 +73,13 @@ class Watch(Objective):
 
     def count(self, kind: str, number: int = 1) -> None:
         """Notes evaluations to be made; raises OutOfBudget if they may not be."""
-        if self.limit is not None and sum(self.counts.values()) + number > self.limit:
+        if self.limit is not None and self.made() + number > self.limit:
             raise OutOfBudget
         self.counts[kind] += number
+
+    def made(self) -> int:
+        """How many evaluations have been made, of all kinds."""
+        return sum(self.counts.values())
 
     def value(self, w: Vector) -> Scalar:
         self.count("value")
@@ -144,15 +150,22 @@ class Watch(Objective):
     def look(self, w: Vector, value: Scalar, gradient: Vector, *, whole: bool = True) -> None:
         """Reads the value and gradient where a step begins, and has them judged."""
         self.point, self.whole = None, whole
-        self.values, self.norm = self.read(value), self._norm(gradient)
         if self.rows:
-            isfinite = self.backend.host.isfinite
-            self.finite = isfinite(self.values) & isfinite(self.norm) & self.sound(w, gradient)
-        else:
-            self.finite = math.isfinite(self.values) and math.isfinite(self.norm)
-            self.finite = self.finite and bool(self.sound(w, gradient))
+            self.values = values = self.read(value)
+            if self.measures:
+                self.norm = row_norms(self.backend, gradient)
+            self.finite = self._isfinite(values) & self.sound(w, gradient)
+        else:  # in every step of most runs: so in plain numbers, and here
+            vecdot = self.backend.xp.vecdot
+            self.values = values = float(value)
+            if self.measures:
+                square = float(vecdot(gradient, gradient))
+                safe = self._least < square < math.inf
+                self.norm = math.sqrt(square) if safe else float(row_norms(self.backend, gradient)[0])
+            sound = math.isfinite(vecdot(w, gradient)) or self.sound(w, gradient)
+            self.finite = sound and math.isfinite(values)
         if whole and self.keeps_best:
-            self.keep_best(w, self.values, sure=self.finite is True)
+            self.keep_best(w, values, sure=self.finite is True)
         if self.judge is not None:
             self.judge()
 
@@ -180,7 +193,7 @@ class Watch(Objective):
         dtype = getattr(value, "dtype", None)
         if dtype is None or dtype not in self._real:
             self._check_number(value, dtype, name)
-        shape = tuple(getattr(value, "shape", ()))
+        shape = getattr(value, "shape", ())
         if shape == self.rows:
             return value
         if shape == (1,) and not self.rows:
@@ -231,21 +244,17 @@ class Watch(Objective):
             self._symmetric.add(method)
         return matrix
 
-    def _norm(self, vectors: Vector) -> Any:
-        """The Euclidean norm over the last axis, on the host, whatever the size of the numbers."""
-        if self.rows:
-            return row_norms(self.backend, vectors)
-        square = float(self.backend.xp.vecdot(vectors, vectors))
-        safe = self._least < square < math.inf
-        return math.sqrt(square) if safe else float(row_norms(self.backend, vectors)[0])
-
     def sound(self, w: Vector, other: Vector | None = None) -> Any:
-        """Whether `w` is finite, each replica, on the host."""
+        """Whether `w`, and `other` if there is one, are finite, each replica, on the host."""
         xp = self.backend.xp
-        total = self.read(xp.sum(w, axis=-1) if other is None else xp.vecdot(w, other))
-        if not self.rows and math.isfinite(total):
-            return True  # a sum is finite only if every term is
-        return self.backend.to_numpy(xp.all(xp.isfinite(w), axis=-1))
+        total = xp.sum(w, axis=-1) if other is None else xp.vecdot(w, other)
+        # a sum is finite only if every term is, and a product only if both factors are
+        found: Any = math.isfinite(total) if not self.rows else self._isfinite(self.read(total))
+        if found is True or (self.rows and found.all()):
+            return found
+        finite = xp.all(xp.isfinite(w if other is None else xp.stack([w, other])), axis=-1)
+        finite = self.backend.to_numpy(finite if other is None else xp.all(finite, axis=0))
+        return finite if self.rows else bool(finite)
 
 
 class Part(Objective):

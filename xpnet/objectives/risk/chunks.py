@@ -129,12 +129,12 @@ def _quietly(backend: Backend, task: Callable[[], Result]) -> Result:
 def default_chunk(backend: Backend, samples: int, sample: int, item: int, work: float, most: int) -> int:
     """How many samples to take at a time: of `sample` bytes of activations each, `item` bytes a number.
 
-    `work` is as in `Chunks`; `most` is what should be under way to a device at once.
+    `work` is as in `Chunks`; `most` is what should be on its way from the host at once.
     """
     if backend.name == "cupy":
         fits = min(max(1, backend.free_memory() // (4 * sample)), most)
         return math.ceil(samples / math.ceil(samples / fits))
-    chunks = math.ceil(samples / max(CHUNK_SAMPLES, CHUNK_BYTES // sample))
+    chunks = math.ceil(samples / min(max(CHUNK_SAMPLES, CHUNK_BYTES // sample), most))
     if work >= THREAD_WORK:
         chunks += chunks % 2  # so that two threads end together
     chunk = math.ceil(samples / chunks)

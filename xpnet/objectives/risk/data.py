@@ -155,7 +155,7 @@ class Data:
 
     @property
     def most(self) -> int:
-        """The most samples that should be under way to a device at once; all that there are if resident."""
+        """The most samples that should be on their way from the host at once; all of them if resident."""
         widths = [math.prod(source.shape[1:]) for source in self.streamed.values()]
         return max(1, STREAM_BYTES // (max(widths) * self.item)) if widths else self.samples
 

@@ -1,0 +1,222 @@
+"""What comes back from a run: the point, how it ended, and what was read on the way."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import array_api_compat
+
+from . import checks
+from .device.arrays import Array, Namespace, Vector
+from .device.backend import Kernels
+from .optimizers import Outcome
+from .optimizers.base import State
+
+
+class Look(NamedTuple):
+    """What was read of one step, on the host; an entry of a `History`, which says what each is."""
+
+    step: int
+    value: Any
+    gradient_norm: Any
+    rate: Any
+    held_out: Any
+    seconds: float
+    evaluations: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class History:
+    """What was read in the course of a run, one entry for each look at the device.
+
+    Each attribute is an array on the host; where there are replicas, `value`, `gradient_norm`, `held_out`
+    are `(looks, R)`, and what a replica did after it had stopped is NaN. `history[k]` is the k-th look,
+    with the same names.
+
+    Attributes:
+        step: the number of the step, 0 for the first, `(looks,)`.
+        value: the objective, at the point where the gradient of the step was taken.
+        gradient_norm: the Euclidean norm of that gradient.
+        rate: the learning rate; `(looks, R)` or `(looks, P)` where each replica or each parameter has its
+            own. NaN where the step was not taken, as the run ended at its point.
+        held_out: the held-out risk at the same point; NaN where it was not evaluated.
+        seconds: since the start, when the step was over.
+        evaluations: of the objective so far, gradients and values alike.
+        path: the points themselves, `(looks, P)` or `(looks, R, P)`, where `keep_path` has asked for them.
+    """
+
+    step: Array
+    value: Array
+    gradient_norm: Array
+    rate: Array
+    held_out: Array
+    seconds: Array
+    evaluations: Array
+    path: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def __getitem__(self, k: int) -> Look:
+        return Look(*(getattr(self, name)[k] for name in Look._fields))
+
+    def __iter__(self) -> Iterator[Look]:
+        return map(self.__getitem__, range(len(self)))
+
+    def where(self, rows: Any) -> History:
+        """The looks in `rows`, truth values or a slice."""
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, own in columns.items():
+            columns[name] = None if own is None else own[rows]
+        return History(**columns)
+
+    def held_out_looks(self) -> History:
+        """Those looks only at which the held-out risk was evaluated: a curve without gaps.
+
+        >>> import numpy as np
+        >>> from xpnet import Momentum, Quadratic, after, minimize
+        >>> bowl, far = Quadratic(np.eye(2)), Quadratic(2 * np.eye(2))
+        >>> run = minimize(bowl, Momentum(), np.ones(2), stop=after(30), held_out=far, held_out_every=10)
+        >>> looks = run.history.held_out_looks()
+        >>> looks.step.tolist(), looks.held_out.shape
+        ([0, 10, 20], (3,))
+        """
+        found: Any = self.held_out == self.held_out
+        return self.where(found if found.ndim == 1 else found.any(axis=1))
+
+    def to_frame(self) -> Any:
+        """A data frame of pandas, one row for each look; with replicas one for each look and replica.
+
+        The columns have the names of the attributes, and with replicas there is one called `replica`; what
+        a replica has not done any more, as it had stopped, has no row. Where each parameter has a rate of
+        its own, and in any case for `path`, there is no column.
+
+        Raises:
+            ImportError: pandas is not installed (extra `pandas`).
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(f"to_frame needs pandas: {checks.installing('pandas')}") from error
+        columns = {name: getattr(self, name) for name in Look._fields}
+        replicas = self.value.shape[1] if self.value.ndim > 1 else None
+        if self.rate.ndim > 1 and self.rate.shape[1] != replicas:
+            del columns["rate"]
+        if replicas is None:
+            return pandas.DataFrame(columns)
+        host = array_api_compat.array_namespace(self.value)
+        known = host.astype(self.value == self.value, host.int64)
+        rows = (known[::-1].cumsum(axis=0)[::-1] > 0).reshape(-1)  # there is a value here or later
+        columns = {"step": columns.pop("step"), "replica": host.arange(replicas)[None, :], **columns}
+        shape = (len(self), replicas)
+        long = {
+            name: host.broadcast_to(own if own.ndim > 1 else own[:, None], shape).reshape(-1)[rows]
+            for name, own in columns.items()
+        }
+        return pandas.DataFrame(long)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(0 looks)"
+        first, last = (_least(self.value[k]) for k in (0, -1))
+        whose, least = "", ""
+        if self.value.ndim > 1:
+            whose, least = f" at {self.value.shape[1]} replicas", "least "
+        return f"History({len(self)} looks{whose}, {least}value {first} at first, {last} at last)"
+
+
+def _least(values: Any) -> float:
+    """The least of what is a number or an array of the host, without NaN."""
+    return min((float(value) for value in values.reshape(-1) if value == value), default=math.nan)
+
+
+def joined(before: History | None, after: History) -> History:
+    """Both one after the other; a path only if both have one."""
+    if before is None or not len(before):
+        return after
+    if not len(after):
+        return before
+    host = array_api_compat.array_namespace(after.value)
+    columns: dict[str, Any] = {}
+    for name in (field.name for field in fields(after)):
+        pair = [getattr(before, name), getattr(after, name)]
+        if any(own is None for own in pair):
+            continue
+        if name == "rate" and pair[0].ndim != pair[1].ndim:  # a number stands for all
+            wide = next(own.shape[1] for own in pair if own.ndim > 1)
+            pair = [host.broadcast_to(own.reshape(len(own), -1), (len(own), wide)) for own in pair]
+        columns[name] = host.concat(pair)
+    return History(**columns)
+
+
+def history(
+    host: Namespace, looks: list[Look], replicas: int | None, path: list[Array] | None = None
+) -> History:
+    """The history of `looks`, of so many replicas, or of a single `w`; with the points of its `path`."""
+    rates = max((getattr(look.rate, "size", 0) for look in looks), default=0)  # one for each of so many
+
+    def column(name: str, dtype: Any) -> Array:
+        values = [getattr(look, name) for look in looks]
+        rows = () if replicas is None or name not in PER_REPLICA else (replicas,)
+        if name == "rate" and rates:  # a number stands for all
+            rows = (rates,)
+            values = [host.broadcast_to(host.asarray(value), rows) for value in values]
+        return host.reshape(host.asarray(values, dtype=dtype), (len(looks), *rows))
+
+    kinds = {name: host.float64 for name in Look._fields} | {"step": host.int64, "evaluations": host.int64}
+    points = None if path is None or not path else host.stack(path)
+    return History(**{name: column(name, kind) for name, kind in kinds.items()}, path=points)
+
+
+PER_REPLICA = ("value", "gradient_norm", "held_out")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """What `minimize` returns; or what an exception in it carries as `error.run`.
+
+    Attributes:
+        w: the point that `reason` speaks of: where a test held, or after the last step.
+        value: the objective at `w`, a float, or `(R,)` on the host.
+        best_w: the best finite point at which the objective was evaluated; or where there is a held-out
+            risk, that; or for a `ThresholdUnit`, the number of mistakes.
+        best_value: the objective, held-out risk, or number of mistakes, at `best_w`.
+        reason: why the run stopped; where there are replicas a tuple with a reason for each.
+        outcome: how it ended, an `Outcome`; for replicas a tuple likewise.
+        converged: whether the outcome is CONVERGED: a test of convergence held; `(R,)` for replicas.
+        history: a `History`.
+        steps: the number of steps taken.
+        seconds: the time they took.
+        evaluations: how often the objective was evaluated: {"value": ..., "gradient": ..., "product": ...}
+            (products with second derivatives; those of all replicas at once count once).
+        state: what the optimizer remembers, for `minimize(..., run.w, state=run.state)` to go on.
+        kernels: what ran the rules: "numpy", "numba" or "cuda"; the same give the same bits.
+    """
+
+    w: Vector
+    value: float | Array
+    best_w: Vector
+    best_value: float | Array
+    reason: str | tuple[str, ...]
+    outcome: Outcome | tuple[Outcome, ...]
+    converged: bool | Array
+    history: History
+    steps: int
+    seconds: float
+    evaluations: dict[str, int]
+    state: State
+    kernels: Kernels
+
+    def __repr__(self) -> str:
+        work = f"steps={self.steps}, seconds={self.seconds:.3g}, kernels={self.kernels!r}"
+        if not isinstance(self.outcome, tuple):
+            values = f"value={self.value}, best_value={self.best_value}"
+            return f"Run({self.outcome.value}, reason={self.reason!r}, {values}, {work})"
+        ways = Counter(outcome.value for outcome in self.outcome)
+        words = ", ".join(f"{count} {way}" for way, count in ways.items())
+        values = f"least value {_least(self.value)}, best {_least(self.best_value)}"
+        return f"Run({len(self.outcome)} replicas: {words}; {values}, {work})"

@@ -1,0 +1,113 @@
+"""What is read in the course of a run: its looks, its points if wanted, and those of the run before."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ..device.arrays import Array, Vector
+from ..run import History, Look, Run, history, joined
+from .loop import Loop
+from .rule import Progress
+
+
+class Journal:
+    """The looks of a run.
+
+    Attributes:
+        looks: of this run; `before` are those of the run that it goes on from.
+        first: the optimizer's number of the run's first step.
+        point: where the last look was; valid until the next step.
+    """
+
+    def __init__(self, loop: Loop, keep_path: bool, resumed: Run | None, goes_on: bool) -> None:
+        self.loop, self.host, self.rows = loop, loop.backend.host, loop.watch.rows
+        self.start = time.perf_counter() - (0.0 if resumed is None else resumed.seconds)
+        self.first = int(loop.state.get("step", 0)) - loop.steps
+        self.looks: list[Look] = []
+        self.path: list[Array] | None = [] if keep_path else None
+        self.before: History | None = None
+        if resumed is not None:
+            own = self.before = resumed.history
+            if len(own):
+                self.first = int(own.step[0])  # as a step in which nothing moved is not among those taken
+            if goes_on:  # the point at which it ended is looked at again
+                self.before = own.where(own.step < self.first + loop.steps)
+        self.point: Vector = loop.begin
+        self._nothing: Any = self.host.full(self.rows, math.nan) if self.rows else math.nan
+        self._seen: tuple[Any, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start of the run, and of those before."""
+        return time.perf_counter() - self.start
+
+    def see(self, point: Vector, values: Any, norm: Any, held_out: Any, made: int) -> None:
+        """Takes what was read where a step begins."""
+        self.point = point
+        self._seen = (self.loop.watch.active, values, norm, held_out, made)
+
+    def note(self, step: int, rate: Any) -> None:
+        """Makes a look of it, once the rate is known."""
+        active, values, norm, held_out, made = self._seen
+        self._seen = ()
+        if self.rows:
+            host, nothing = self.host, self._nothing
+            values, norm, held_out = (
+                nothing if column is None else host.where(active, column, math.nan)
+                for column in (values, norm, held_out)
+            )
+        elif held_out is None:
+            held_out = math.nan
+        if getattr(rate, "ndim", 0):
+            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
+        elif type(rate) is not float:
+            rate = float(rate)
+        look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made)
+        self.looks.append(look)
+        if self.path is not None:
+            self.path.append(self.host.asarray(self.loop.backend.to_numpy(self.point), copy=True))
+
+    def note_unfinished(self) -> bool:
+        """The same, where the step has been broken off; returns whether there was anything to note."""
+        if not self._seen:
+            return False
+        self.note(self.first + self.loop.steps, math.nan)
+        return True
+
+    def history(self) -> History:
+        """All looks so far."""
+        own = history(self.host, self.looks, self.rows[0] if self.rows else None, self.path)
+        return joined(self.before, own)
+
+    def earlier(self) -> Iterator[Progress]:
+        """What rules saw of the run before, from which they know again what they remember."""
+        before: Look | None = None
+        for look in self.before or ():
+            unknown = bool(self.host.all(look.held_out != look.held_out))
+            value, norm, held_out = look.value, look.gradient_norm, look.held_out
+            if not self.rows:
+                value, norm, held_out = float(value), float(norm), float(held_out)
+            yield Progress(
+                int(look.step) - self.first,
+                value,
+                norm,
+                float(look.seconds),
+                None if unknown else held_out,
+                int(look.evaluations),
+                self._moved(before, value, norm),
+            )
+            before = look
+
+    def moved_since_before(self, values: Any, norm: Any) -> Any:
+        """Whether the last step of the run before has moved `w`, judged by what is found there now."""
+        before = self.before[-1] if self.before is not None and len(self.before) else None
+        return self._moved(before, values, norm)
+
+    def _moved(self, before: Look | None, values: Any, norm: Any) -> Any:
+        if before is None:
+            return True
+        found = (values != before.value) | (norm != before.gradient_norm)
+        return found if self.rows else bool(found)
