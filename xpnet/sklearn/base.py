@@ -138,6 +138,7 @@ class BaseNetwork(BaseEstimator):
                 stratify=task.strata,
             )
         work = inputs.at_work(self.backend, home)
+        samples = inputs.sent(inputs.standardized(samples, self.X_mean_, self.X_scale_), home, work)
         risk = self._risk(samples, task, kept, work, training=True)
         held_out = None if held is None else self._risk(samples, task, held, work, training=False)
         self._train(risk, held_out, optimizer, seed, memory)
@@ -157,11 +158,11 @@ class BaseNetwork(BaseEstimator):
 
     def _risk(self, X: Any, task: Task, numbers: Any, work: Backend, *, training: bool) -> EmpiricalRisk:
         """The risk of the samples of these numbers; with the penalty where it is for training."""
-        samples, weights = inputs.rows(X, numbers), task.weights[numbers]
+        weights = task.weights[numbers]
         return EmpiricalRisk(
             self.network_,
             task.divergence,
-            inputs.standardized(samples, self.X_mean_, self.X_scale_),
+            inputs.rows(X, numbers),
             task.targets[numbers],
             backend=work,
             dtype=work.dtype(X.dtype),
@@ -235,5 +236,6 @@ def outputs_of(estimator: BaseNetwork, X: Any, method: str) -> Any:
     samples = validate_data(estimator, X, accept_sparse="csr", dtype=kinds, reset=False)
     samples = inputs.standardized(samples, estimator.X_mean_, estimator.X_scale_)
     work = inputs.at_work(estimator.backend, home)
-    outputs = estimator.network_.predict(inputs.moved(estimator.w_, home, work), samples)
+    w = inputs.moved(estimator.w_, home, work)
+    outputs = estimator.network_.predict(w, inputs.sent(samples, home, work))
     return inputs.moved(outputs, work, home)

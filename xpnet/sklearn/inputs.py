@@ -56,12 +56,21 @@ def moved(array: Array, source: Backend, target: Backend) -> Array:
     return array if source == target else target.asarray(source.to_numpy(array))
 
 
+def sent(X: Any, home: Backend, work: Backend) -> Any:
+    """`X` of `home` where `work` can read it: NumPy's and sparse ones are read from everywhere."""
+    return home.to_numpy(X) if is_foreign(X) and home != work else X
+
+
 def rows(X: Any, numbers: Any) -> Any:
     """The samples of these numbers, an array of the host, or all of them, `slice(None)`."""
-    if is_foreign(X) and not isinstance(numbers, slice):
+    if isinstance(numbers, slice):
+        return X
+    if isinstance(X, Standardized):
+        return Standardized(X.X[numbers], X.mean, X.scale)
+    if is_foreign(X):
         backend = backend_of(X)
         return backend.xp.take(X, backend.asarray(numbers), axis=0)
-    return X if isinstance(numbers, slice) else X[numbers]
+    return X[numbers]
 
 
 class Standardized:

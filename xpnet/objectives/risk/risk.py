@@ -42,7 +42,7 @@ class EmpiricalRisk(Objective):
             cross-entropy are evaluated from the logits.
         X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
             `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already. Or what has
-            `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr.
+            `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr. Or a sparse matrix.
         targets: `(samples, outputs)`; or `(samples,)`: class labels 0, 1, ... as integers, or, for a
             network with one output, its targets.
         backend: as `xpnet.backend` takes it.
@@ -56,8 +56,8 @@ class EmpiricalRisk(Objective):
         resident: whether X, and targets `(samples, outputs)`, are kept on the device. If False they stay
             on the host, or in their file, and each evaluation reads them chunk by chunk, in threads of
             its own; arrays of CuPy stay where they are. "auto" reads them so if those to be copied would
-            take more than half of the free memory, and on NumPy also if they are memory maps or no
-            arrays.
+            take more than half of the free memory, and on NumPy also if they are memory maps, sparse, or
+            no arrays.
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
