@@ -27,7 +27,7 @@ def pytest_addoption(parser):
 
 # What CuPy cannot do where its kernels run on the CPU, as they do where XPNET_TEST_COUNTER names a module:
 # parts of tests' ids, and why.
-NOT_EMULATED: dict[str, str] = {}
+NOT_EMULATED: dict[str, str] = {"test_sparse_matrices_of_cupy": "cuSPARSE"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks

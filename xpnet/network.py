@@ -191,8 +191,8 @@ class Network:
 
         They are an array of the library and on the device of `w`. With a divergence that takes logits,
         `from_logits=True`, they are the logits. `X` is what a risk takes: arrays of any library, nested
-        lists, memory maps, sparse matrices, or what has `shape`, `dtype` and `X[start:stop]`, as data sets of
-        h5py; all is read part by part, so that only the outputs need memory that grows with the samples.
+        lists, memory maps, sparse matrices, or what has `shape`, `dtype` and `X[start:stop]`, as h5py's
+        data sets; all is read part by part, so that only the outputs need memory that grows with them.
 
         Raises:
             TypeError, ValueError: `w` or `X` of the wrong kind, shape, or not finite.

@@ -113,6 +113,17 @@ def test_memory_does_not_grow_with_sparse_samples(sparse):
     assert peaks[1] < 120e6
 
 
+def test_sparse_matrices_of_cupy(cupy_backend, sparse):
+    cupyx = pytest.importorskip("cupyx.scipy.sparse")
+    rows = sparse.csr_matrix(X)
+    parts = [cupy_backend.asarray(part) for part in (rows.data, rows.indices, rows.indptr)]
+    samples = cupyx.csr_matrix(tuple(parts), rows.shape)
+    w = NETWORK.initialize(0, cupy_backend, "float64")
+    assert on_host(samples)
+    got = risk(samples, place=cupy_backend).value(w)
+    np.testing.assert_allclose(float(got), float(risk(place=cupy_backend).value(w)), rtol=1e-12)
+
+
 def test_parts_of_wide_samples_are_bounded(sparse):
     """A row of 2**20 features takes 4 MB dense: no more are read at once than STREAM_BYTES hold."""
     values = sparse.csr_array((np.ones(40, np.float32), (np.arange(40), np.arange(40))), (40, 2**20))

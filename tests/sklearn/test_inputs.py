@@ -67,6 +67,15 @@ def test_sparse_is_dense(kind, early):
         np.testing.assert_allclose(estimator.fit(rows, Y).predict(rows), want, rtol=1e-6)
 
 
+def test_sparse_samples_go_to_the_device(device):
+    options = {"hidden": (4,), "tol": 1e-3, "random_state": 0}
+    want, got = (
+        NetworkClassifier(backend=place, **options).fit(sparse.csr_array(X), Y).predict_proba(X)
+        for place in ("numpy", device)
+    )
+    np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
 def test_memory_does_not_grow_with_sparse_samples():
     """Of 12,000 samples of 3,000 features, which dense would take 288 MB."""
     peaks, features = [], 3000
