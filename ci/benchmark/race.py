@@ -157,8 +157,10 @@ def measure(
         others = busy()
         counts = {}
         for contestant in entered:
-            one = None if contestant.missing else contestant.steps(2)
+            one = None if contestant.missing else contestant.steps(1)
             if one is not None:
+                if one < sample / 10:  # a better guess for little
+                    one = contestant.steps(5) or one
                 counts[contestant.name] = max(contestant.details.get("least", 1), round(sample / one))
         for _ in range(repeats):
             for contestant in entered:

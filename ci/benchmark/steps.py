@@ -37,9 +37,9 @@ def run(options, about: dict, output: Path) -> list[str]:
             sample=options.sample,
             before=options.before,
         )
-        comparisons = [c for _, _, c in report.shares(workload, results[workload], options.isa)]
-        comparisons += report.verdicts(workload, results[workload])
+        comparisons = report.verdicts(workload, results[workload])
         part = report.detail(workload, results[workload], comparisons, others[workload])
+        print(report.summary({workload: results[workload]}, options.isa))
         print(f"{part}\n  [{time.perf_counter() - began:.0f} s]", flush=True)
         details += f"\n{part}"
     grown = growth(options) if options.growth else []
