@@ -23,7 +23,6 @@ import race  # noqa: E402
 import report  # noqa: E402
 import start  # noqa: E402
 import steps  # noqa: E402
-from workloads import ON_HOST  # noqa: E402
 
 SUITES = {  # and for how long each reads the clock at once, in seconds
     "steps": 0.25,
@@ -41,7 +40,7 @@ def measure_suite(suite: str, options: argparse.Namespace, about: dict, output: 
     text = f"{textwrap.fill(' '.join(module.__doc__.split()), 100)}\n{report.heading(about, options.isa)}"
     print(f"\n{text}")
     results, others, missed = {}, {}, []
-    for workload in module.WORKLOADS:
+    for workload in wanted(suite, options):
         began = time.perf_counter()
         results[workload], others[workload] = race.measure(
             workload,
@@ -66,13 +65,19 @@ def measure_suite(suite: str, options: argparse.Namespace, about: dict, output: 
     return race.differing(results) if getattr(module, "SAME_LOSS", True) else []
 
 
+def wanted(suite: str, options: argparse.Namespace) -> list[str]:
+    """The workloads of a suite that were asked for."""
+    names = getattr(importlib.import_module(suite), "WORKLOADS", ())
+    return [name for name in names if not options.workloads or name in options.workloads]
+
+
 def measure(suite: str, options: argparse.Namespace, about: dict, output: Path) -> list[str]:
     began, given = time.perf_counter(), options.sample
     options.sample = SUITES[suite] if given is None else given
     print(f"\n== {suite}, {options.isa}", flush=True)
     try:
         if suite == "steps":
-            return steps.run(options, about, output)
+            return steps.run(options, about, output, wanted(suite, options))
         if suite == "start":
             return start.run(options, about, output)
         return measure_suite(suite, options, about, output)
@@ -134,9 +139,7 @@ def main() -> None:
         choices=SUITES,
         help=f"what to measure (default: all; with --isa avx2 {', '.join(TWICE)})",
     )
-    parser.add_argument(
-        "--workloads", nargs="+", choices=ON_HOST, default=list(ON_HOST), help="of the steps"
-    )
+    parser.add_argument("--workloads", nargs="+", help="of the suites, by their names (default: all)")
     parser.add_argument(
         "--contestants", nargs="+", choices=steps.NAMES, default=steps.NAMES, help="of the steps"
     )
@@ -151,6 +154,10 @@ def main() -> None:
         "--output", type=Path, help="a name for the .json, .txt and .png (default: ci/results/...)"
     )
     options = parser.parse_args(arguments)
+    suites = options.suite or (SUITES if options.isa == "native" else TWICE)
+    unknown = set(options.workloads or ()).difference(*(wanted(suite, options) for suite in suites))
+    if unknown:
+        parser.error(f"no suite that runs has a workload {', '.join(map(repr, sorted(unknown)))}")
     if options.quick:
         options.repeats, options.sample = 1, 0.0
 
@@ -160,7 +167,7 @@ def main() -> None:
     output = options.output or HERE.parent / "results" / name
     output.parent.mkdir(parents=True, exist_ok=True)
     wrong = []
-    for suite in options.suite or (SUITES if options.isa == "native" else TWICE):
+    for suite in suites:
         wrong += measure(suite, options, about, output)
     if wrong:
         sys.exit(f"losses that differ from xpnet's by more than 1e-3: {', '.join(wrong)}")

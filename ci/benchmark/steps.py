@@ -11,19 +11,21 @@ from pathlib import Path
 import report
 from contestants import CONTESTANTS
 from race import BEFORE, KERNELS, Contestant, differing, environment, measure
+from workloads import ON_HOST
 
+WORKLOADS = list(ON_HOST)
 OURS = [f"{name} {kernels}" for kernels in KERNELS for name in report.OURS]
 NAMES = [*OURS, *(name for name in CONTESTANTS if name not in report.OURS)]
 
 
-def run(options, about: dict, output: Path) -> list[str]:
+def run(options, about: dict, output: Path, workloads: list[str]) -> list[str]:
     """Measures, writes the report, and returns whose losses differ."""
     imports = import_times(options.isa)
     print(f"import: xpnet {1e3 * imports['xpnet']:.0f} ms, numpy {1e3 * imports['numpy']:.0f} ms")
     results, others = {}, {}
     text = report.heading(about, options.isa)
     details = ""
-    for workload in options.workloads:
+    for workload in workloads:
         began = time.perf_counter()
         names = [*options.contestants]
         if options.before:
