@@ -25,10 +25,10 @@ import start  # noqa: E402
 import steps  # noqa: E402
 
 SUITES = {  # and for how long each reads the clock at once, in seconds
-    "steps": 0.25,
-    "kernels": 0.1,
+    "steps": 0.15,
+    "kernels": 0.05,
     "fits": 0.1,
-    "curvature": 0.2,
+    "curvature": 0.1,
     "start": 0.0,
 }
 TWICE = ("steps", "kernels", "fits")  # what is also measured where all are held to less

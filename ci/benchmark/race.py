@@ -162,6 +162,8 @@ def measure(
                 if one < sample / 10:  # a better guess for little
                     one = contestant.steps(5) or one
                 counts[contestant.name] = max(contestant.details.get("least", 1), round(sample / one))
+                if one > LONGEST / FEWEST:  # too long for what came before it to matter: a turn already
+                    contestant.times.append(one)
         for _ in range(repeats):
             for contestant in entered:
                 count = counts.get(contestant.name)
