@@ -1,18 +1,16 @@
-"""Who takes part: each makes, of a workload, a function that takes Nesterov steps.
+"""Who takes part: each makes, of a workload, a function that takes steps of its optimizer.
 
 `make(workload)` returns `(steps, describe)`: `steps(n)` takes n steps of full-gradient training and returns
 the loss at the last point where the gradient was taken, with all work finished; `describe` is a dict.
 """
 
 import math
-import os
 
 import numpy as np
-from workloads import MOMENTUM, RATE, named
+from peers import GPU, jax, sklearn, torch, torch_compiled, torch_graphed
+from workloads import ADAM_RATE, MOMENTUM, RATE, named
 
-__all__ = ["CONTESTANTS", "named"]
-
-GPU = os.environ.get("XPNET_BACKEND", "numpy").startswith("cupy")
+__all__ = ["CONTESTANTS", "named", "torch_graphed"]
 
 
 def xpnet_risk(workload, **options):
@@ -20,9 +18,13 @@ def xpnet_risk(workload, **options):
 
     backend = xpnet.backend("numpy" if not GPU else None)
     hidden = [xpnet.Dense(units, workload.activation) for units in workload.units[1:-1]]
-    network = xpnet.Network(workload.units[0], *hidden, xpnet.Dense(workload.units[-1], "softmax"))
+    if workload.regression:
+        last, divergence = xpnet.Dense(workload.units[-1]), xpnet.SquaredError()
+    else:
+        last, divergence = xpnet.Dense(workload.units[-1], "softmax"), xpnet.CrossEntropy()
+    network = xpnet.Network(workload.units[0], *hidden, last)
     risk = xpnet.EmpiricalRisk(
-        network, xpnet.CrossEntropy(), workload.X, workload.labels, backend=backend, **options
+        network, divergence, workload.X, workload.targets, backend=backend, **options
     )
     flat = np.zeros(network.size, np.float32)
     for number, weights in enumerate(workload.weights()):
@@ -30,11 +32,20 @@ def xpnet_risk(workload, **options):
     return risk, backend.asarray(flat), backend
 
 
-def xpnet(workload, **options):
+def optimizer_of(workload):
     import xpnet
 
+    return xpnet.Adam(ADAM_RATE) if workload.optimizer == "adam" else xpnet.Nesterov(RATE, MOMENTUM)
+
+
+def details_of(risk, backend):
+    kernels = getattr(backend, "kernels", "numpy")
+    return {"chunk": risk.chunk, "threads": risk.threads, "kernels": kernels, "device": backend.describe()}
+
+
+def xpnet(workload, **options):
     risk, w, backend = xpnet_risk(workload, **options)
-    optimizer = xpnet.Nesterov(RATE, MOMENTUM)
+    optimizer = optimizer_of(workload)
     state = optimizer.initialize(risk, w)
 
     def steps(n):
@@ -43,8 +54,7 @@ def xpnet(workload, **options):
         backend.synchronize()
         return float(record.value)
 
-    details = {"chunk": risk.chunk, "threads": risk.threads, "device": backend.describe()}
-    return steps, details
+    return steps, details_of(risk, backend)
 
 
 def iterate(workload):
@@ -52,7 +62,7 @@ def iterate(workload):
     import xpnet
 
     risk, w, backend = xpnet_risk(workload)
-    records = xpnet.iterate(risk, xpnet.Nesterov(RATE, MOMENTUM), w)
+    records = xpnet.iterate(risk, optimizer_of(workload), w)
 
     def steps(n):
         for _ in range(n):
@@ -60,7 +70,24 @@ def iterate(workload):
         backend.synchronize()
         return float(record.value)
 
-    return steps, {}
+    return steps, details_of(risk, backend)
+
+
+def minimize(workload):
+    """xpnet as most people call it; that a run begins, and ends with a value, counts too."""
+    import xpnet
+
+    risk, w, backend = xpnet_risk(workload)
+    optimizer, state = optimizer_of(workload), None
+
+    def steps(n):
+        nonlocal w, state
+        run = xpnet.minimize(risk, optimizer, w, stop=xpnet.after(n), state=state, in_place=True)
+        w, state = run.w, run.state
+        backend.synchronize()
+        return float(run.history.value[-1])
+
+    return steps, details_of(risk, backend) | {"least": 8}
 
 
 def floor(workload):
@@ -100,11 +127,13 @@ def floor(workload):
 
 def naive(workload):
     """The textbook on whole batches, samples first, as one would write it in NumPy."""
+    if workload.regression or workload.optimizer != "nesterov":
+        raise ImportError("is written for classes and Nesterov's method")
     if GPU:
         import cupy as xp
     else:
         xp = np
-    X, labels = xp.asarray(workload.X), xp.asarray(workload.labels)
+    X, labels = xp.asarray(workload.X), xp.asarray(workload.targets)
     W = [xp.asarray(part).T.copy() for part in workload.weights()]
     b = [xp.zeros(part.shape[1], np.float32) for part in W]
     parameters = [*W, *b]
@@ -145,164 +174,10 @@ def naive(workload):
     return steps, {}
 
 
-def torch(workload, *, compiled=False, graphed=False):
-    import torch
-
-    if GPU and not torch.cuda.is_available():
-        raise ImportError("PyTorch finds no GPU")
-    device = "cuda" if GPU else "cpu"
-    activation = torch.nn.Tanh if workload.activation == "tanh" else torch.nn.ReLU
-    layers = []
-    for weights in workload.weights():
-        layer = torch.nn.Linear(weights.shape[1], weights.shape[0])
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weights))
-            layer.bias.zero_()
-        layers += [layer, activation()]
-    model = torch.nn.Sequential(*layers[:-1]).to(device)
-    X = torch.from_numpy(workload.X).to(device)
-    labels = torch.from_numpy(workload.labels).to(device)
-    criterion = torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM, nesterov=True)
-
-    def loss_of(X, labels):
-        return criterion(model(X), labels)
-
-    run = torch.compile(loss_of) if compiled else loss_of
-
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = run(X, labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    if graphed:
-        step = torch_graph(step, model, optimizer)
-
-    def steps(n):
-        for _ in range(n):
-            loss = step()
-        if GPU:
-            torch.cuda.synchronize()
-        return loss.item()
-
-    return steps, {"version": torch.__version__, "threads": torch.get_num_threads()}
-
-
-def torch_compiled(workload):
-    return torch(workload, compiled=True)
-
-
-def torch_graphed(workload):
-    return torch(workload, graphed=True)
-
-
-def torch_graph(step, model, optimizer):
-    """The whole `step` as one CUDA graph; SGD, with no numbers on the host, can be captured as it is."""
-    import torch
-
-    start = [parameter.detach().clone() for parameter in model.parameters()]
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # the warm-up that a capture needs
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        loss = step()
-    with torch.no_grad():  # back to where everyone starts
-        for parameter, values in zip(model.parameters(), start, strict=True):
-            parameter.copy_(values)
-            optimizer.state[parameter]["momentum_buffer"].zero_()
-
-    def replay():
-        graph.replay()
-        return loss
-
-    return replay
-
-
-def jax(workload):
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    if GPU and jax.default_backend() == "cpu":
-        raise ImportError("JAX finds no GPU")
-    activation = jnp.tanh if workload.activation == "tanh" else jax.nn.relu
-    parameters = [(jnp.asarray(W.T), jnp.zeros(W.shape[0])) for W in workload.weights()]
-    X, labels = jnp.asarray(workload.X), jnp.asarray(workload.labels)
-    optimizer = optax.sgd(RATE, MOMENTUM, nesterov=True)
-    state = optimizer.init(parameters)
-
-    def loss_of(parameters, X, labels):
-        y = X
-        for W, b in parameters[:-1]:
-            y = activation(y @ W + b)
-        W, b = parameters[-1]
-        return optax.softmax_cross_entropy_with_integer_labels(y @ W + b, labels).mean()
-
-    @jax.jit
-    def step(parameters, state, X, labels):
-        loss, gradient = jax.value_and_grad(loss_of)(parameters, X, labels)
-        updates, state = optimizer.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, loss
-
-    def steps(n):
-        nonlocal parameters, state
-        for _ in range(n):
-            parameters, state, loss = step(parameters, state, X, labels)
-        jax.block_until_ready(parameters)
-        return float(loss)
-
-    return steps, {"version": jax.__version__, "device": str(jax.devices()[0])}
-
-
-def sklearn(workload):
-    import warnings
-
-    import sklearn
-    from sklearn.neural_network import MLPClassifier
-
-    if GPU:
-        raise ImportError("runs on CPUs only")
-    if workload.units[-1] == 2:
-        raise ImportError("gives two classes one output, which is another problem")
-    warnings.simplefilter("ignore")
-    model = MLPClassifier(
-        workload.units[1:-1],
-        activation=workload.activation,
-        solver="sgd",
-        alpha=0,
-        batch_size=len(workload.X),
-        learning_rate_init=RATE,
-        momentum=MOMENTUM,
-        nesterovs_momentum=True,
-        shuffle=False,
-        tol=0,
-        n_iter_no_change=10**9,
-        warm_start=True,
-        max_iter=1,
-    )
-    model.fit(workload.X, workload.labels)
-    for coefficients, W in zip(model.coefs_, workload.weights(), strict=True):
-        coefficients[...] = W.T
-    for array in (*model.intercepts_, *model._optimizer.velocities):
-        array[...] = 0
-
-    def steps(n):
-        model.max_iter = n
-        model.fit(workload.X, workload.labels)
-        return model.loss_
-
-    return steps, {"version": sklearn.__version__}
-
-
 CONTESTANTS = {
     "xpnet": xpnet,
     "xpnet iterate": iterate,
+    "xpnet minimize": minimize,
     "its products": floor,
     "NumPy": naive,
     "PyTorch": torch,

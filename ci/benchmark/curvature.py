@@ -1,10 +1,12 @@
 """The suite of curvature: products with second derivatives beside the gradient of the same risk."""
 
 import numpy as np
-from contestants import xpnet_risk
+from contestants import details_of, xpnet_risk
+from race import KERNELS
+from report import compared
 from workloads import named
 
-__all__ = ["CONTESTANTS", "WORKLOADS", "comparisons", "named"]
+__all__ = ["CONTESTANTS", "NAMES", "WORKLOADS", "comparisons", "named"]
 
 GOALS = {"Hessian product": 2.5, "Gauss-Newton product": 2.0}
 WORKLOADS = [
@@ -19,7 +21,7 @@ DIRECTIONS = 8
 
 def contestant(kind, directions=None):
     def make(workload):
-        risk, w, _ = xpnet_risk(workload)
+        risk, w, backend = xpnet_risk(workload)
         shape = w.shape if directions is None else (directions, *w.shape)
         v = np.random.default_rng(2).standard_normal(shape).astype(w.dtype)
 
@@ -30,7 +32,7 @@ def contestant(kind, directions=None):
                 else:
                     getattr(risk, kind)(w, v)
 
-        return steps, {"chunk": risk.chunk, "threads": risk.threads}
+        return steps, details_of(risk, backend)
 
     return make
 
@@ -44,8 +46,13 @@ CONTESTANTS = {
 }
 
 
-def comparisons(workload, seconds):
-    """What is to be read from the times: `(text, ratio, goal or None)`."""
-    for name, value in seconds.items():
-        if name != "gradient" and "gradient" in seconds:
-            yield f"{name} / gradient", value / seconds["gradient"], GOALS.get(name)
+NAMES = [f"{name} {kernels}" for kernels in KERNELS for name in CONTESTANTS]
+
+
+def comparisons(workload, entries):
+    """What is to be read from the times."""
+    for name in NAMES:
+        own, _, kernels = name.rpartition(" ")
+        if own != "gradient":
+            base = f"gradient {kernels}"
+            yield from compared(entries, name, [base], f"{name} / {base}", GOALS.get(own))

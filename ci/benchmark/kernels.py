@@ -1,14 +1,30 @@
 """The suite of update kernels: one step of an optimizer whose gradient costs nothing.
 
 A workload is an optimizer and a number of float32 parameters, such as "adam 1e7". The "loss" is the sum of
-the parameters' magnitudes, by which it is seen that all take the same steps.
+the parameters' magnitudes, by which it is seen that all take the same steps. A copy moves as many bytes
+as the update must read and write, on one thread and on two.
 """
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+from report import compared
 
 THREADS = 2
-GOALS = dict.fromkeys(("momentum", "nesterov", "rmsprop", "adam", "rprop"), 1.0)
-OPTIMIZERS = (*GOALS, "gradient descent", "adagrad", "adamw", "adadelta")
+PEERS_GOAL, COPY_GOAL = 1.0, 1.2
+MOVED = {  # arrays that an update reads, and those of them that it writes
+    "momentum": (3, 2),  # point, gradient, velocity
+    "nesterov": (3, 2),
+    "rmsprop": (3, 2),
+    "adam": (4, 3),
+    "rprop": (4, 3),  # with the last gradient and the step sizes
+    "gradient descent": (2, 1),
+    "adagrad": (3, 2),
+    "adamw": (4, 3),
+    "adadelta": (4, 3),
+}
+OPTIMIZERS = tuple(MOVED)
 WORKLOADS = [f"{optimizer} {size}" for size in ("1e5", "1e7") for optimizer in OPTIMIZERS]
 RATE = 1e-3
 
@@ -53,7 +69,7 @@ def xpnet(workload):
         # of PyTorch's Nesterov too, what is compared is the point ahead
         return float(np.abs(state.get("ahead", w)).sum(dtype=float)) if n == 5 else None
 
-    return steps, {"device": backend.describe()}
+    return steps, {"device": backend.describe(), "kernels": getattr(backend, "kernels", "numpy")}
 
 
 def torch(workload, **kind):
@@ -91,17 +107,41 @@ def torch(workload, **kind):
     return steps, {"version": torch.__version__, "threads": torch.get_num_threads()}
 
 
+def copy(workload, threads):
+    """Copies half of the bytes that the update reads and writes, as a copy reads and writes each."""
+    name, w, _ = workload
+    source = np.ones(len(w) * sum(MOVED[name]) // 2, np.float32)
+    target = np.zeros_like(source)
+    ends = [len(source) * k // threads for k in range(threads + 1)]
+    parts = [(target[a:b], source[a:b]) for a, b in itertools.pairwise(ends)]
+    pool = ThreadPoolExecutor(max(1, threads - 1))
+
+    def steps(n):
+        for _ in range(n):
+            others = [pool.submit(np.copyto, *part) for part in parts[1:]]
+            np.copyto(*parts[0])
+            for other in others:
+                other.result()
+
+    return steps, {"megabytes": 2e-6 * source.nbytes}
+
+
 CONTESTANTS = {
     "xpnet": xpnet,
     "PyTorch fused": lambda workload: torch(workload, fused=True),
     "PyTorch foreach": lambda workload: torch(workload, foreach=True),
     "PyTorch default": torch,
+    "a copy": lambda workload: copy(workload, 1),
+    "a copy, two threads": lambda workload: copy(workload, THREADS),
 }
+NAMES = ["xpnet numba", "xpnet numpy", *list(CONTESTANTS)[1:]]
 
 
-def comparisons(workload, seconds):
-    """What is to be read from the times: `(text, ratio, goal or None)`."""
-    peers = [value for name, value in seconds.items() if name.startswith("PyTorch")]
-    if "xpnet" in seconds and peers:
-        goal = GOALS.get(workload.rpartition(" ")[0])
-        yield "xpnet / PyTorch's best", seconds["xpnet"] / min(peers), goal
+def comparisons(workload, entries):
+    """What is to be read from the times."""
+    torch_names = [name for name in entries if name.startswith("PyTorch")]
+    copies = [name for name in entries if name.startswith("a copy")]
+    for kernels, peers_goal, copy_goal in (("numba", PEERS_GOAL, COPY_GOAL), ("numpy", None, None)):
+        name = f"xpnet {kernels}"
+        yield from compared(entries, name, torch_names, f"{name} / PyTorch's best", peers_goal)
+        yield from compared(entries, name, copies, f"{name} / a copy of the same bytes", copy_goal)
