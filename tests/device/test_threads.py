@@ -287,3 +287,10 @@ def test_processes(way, tmp_path):
     program = tmp_path / "parallel.py"
     program.write_text(PARALLEL)
     assert run_program(program, way) == ["same"]
+
+
+def test_a_helper_is_summoned():
+    came = threading.Event()
+    summon(came.set)
+    assert came.wait(10.0)
+    assert run_all([lambda: 1, lambda: 2], 2) == [1, 2]

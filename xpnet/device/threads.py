@@ -42,6 +42,23 @@ def run_all(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]
     return job.results
 
 
+def summon(errand: Callable[[], None]) -> None:
+    """Has a helper make a call, as soon as one is free. It must not raise."""
+    _pool.send(_Errand(errand))
+
+
+class _Errand:
+    """A call that nobody waits for."""
+
+    closed = True
+
+    def __init__(self, errand: Callable[[], None]) -> None:
+        self.errand = errand
+
+    def help(self, seat: Any) -> None:
+        self.errand()
+
+
 class _Job:
     """The tasks of one `run_all`.
 
@@ -93,8 +110,8 @@ class _Pool:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.helpers: list[threading.Thread] = []
-        self.calls: SimpleQueue[tuple[_Job, Any]] = SimpleQueue()
-        self.jobs: dict[int, weakref.ref[_Job]] = {}  # the last of each thread
+        self.calls: SimpleQueue[tuple[_Job | _Errand, Any]] = SimpleQueue()
+        self.jobs: dict[int, weakref.ref[_Job | _Errand]] = {}  # the last of each thread
 
     def busy(self) -> bool:
         """Whether this thread works on a job now."""
@@ -110,6 +127,11 @@ class _Pool:
         job.seats = [threading.RLock() for _ in self.helpers[:helpers]]
         for seat in job.seats:
             self.calls.put((job, seat))
+
+    def send(self, errand: _Errand) -> None:
+        if not self.helpers:
+            self._grow(1)
+        self.calls.put((errand, None))
 
     def _grow(self, helpers: int) -> None:
         with self.lock:
@@ -151,7 +173,7 @@ def _forked() -> None:
     before, _pool = _pool, _Pool()
     for last in before.jobs.values():
         job = last()
-        if job is not None and not job.closed and job.seats:
+        if isinstance(job, _Job) and not job.closed and job.seats:
             job.seats = []
             job.errors.append(RuntimeError("a task forked, and its child cannot end what it was part of"))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..device.threads import run_all
 from ..rules.arguments import wants_loops
+from ..rules.crew import crew
 from .memory import Memory
 from .namespace import Recording
 from .tape import Tape
@@ -82,6 +83,7 @@ class _Recorded:
 
     def __init__(self, tape: Tape, point: Any) -> None:
         self.calls, self.run, self.point = tape.calls, tape.close(), point
+        self.lowered = tape.lowered
 
     def settle(self, w: Any) -> None:
         """Notes that what it does at `w` is right."""
@@ -99,20 +101,22 @@ class _Session:
         self.places = [self._places() for _ in function.parts]
         self.sets: list[_Set] = []
         self.free: list[_Set] = []
+        self.turn = 0
         self.whole: list[_Recorded] = []  # one, when it has been recorded
         self.results: list[Any] = []
+        self.settled = False  # all is recorded and trusted
         self.at_once: Callable[[], None] | None = None
 
     def evaluate(self, w: Any, threads: int) -> tuple[Any, ...]:
         np.copyto(self.w, w)
-        if self.at_once is not None and threads == 1:
+        if self.at_once is not None:
             self.at_once()
+        elif self.settled:
+            parts = range(len(self.function.parts))
+            run_all([functools.partial(self._free_part, k) for k in parts], len(self.sets))
+            self.whole[0].run()
         else:
-            part = self._part if threads == 1 else self._quietly
-            run_all([functools.partial(part, k) for k in range(len(self.function.parts))], threads)
-            self._whole()
-            if len(self.sets) == 1 and self.trusted == len(self.function.parts) + 1:
-                self.at_once = self._joined()
+            self._learn(threads)
         return tuple([part[()] if part.ndim == 0 else part.copy() for part in self.results])
 
     @property
@@ -124,6 +128,24 @@ class _Session:
     def bytes(self) -> int:
         return self.own.bytes + sum(own.memory.bytes for own in self.sets)
 
+    def _learn(self, threads: int) -> None:
+        """Evaluates with what is recorded and trusted so far, so that in the end each set has each part."""
+        count = len(self.function.parts)
+        if not self.sets:
+            self.sets = [_Set() for _ in range(min(threads, count))]
+            self.free = [*self.sets]
+        shares = len(self.sets)
+        self.turn += 1
+        tasks = [
+            functools.partial(self._share, own, range((s + self.turn) % shares, count, shares))
+            for s, own in enumerate(self.sets)
+        ]
+        run_all(tasks, shares)
+        self._whole()
+        if self.trusted == shares * count + 1:
+            self.settled = True
+            self.at_once = self._joined() if shares == 1 else self._crew()
+
     def _joined(self) -> Callable[[], Any]:
         """All that has been recorded, as one tape."""
         tape, tapes = Tape(self.own, loops=wants_loops(self.function.xp)), self.sets[0].tapes
@@ -131,16 +153,25 @@ class _Session:
             tape.calls += own.calls
         return tape.close()
 
-    def _quietly(self, k: int) -> None:
-        with np.errstate(all="ignore"):  # of this thread
-            self._part(k)
+    def _crew(self) -> Callable[[], Any] | None:
+        """All that has been recorded, for several threads; None where they need the interpreter."""
+        parts = range(len(self.function.parts))
+        lists = [[own.tapes[k].lowered for k in parts] for own in self.sets]
+        found = crew(lists, self.whole[0].lowered)
+        return found and found.run
 
-    def _part(self, k: int) -> None:
-        try:
-            own = self.free.pop()
-        except IndexError:
-            own = _Set()
-            self.sets.append(own)
+    def _share(self, own: _Set, parts: Sequence[int]) -> None:
+        with np.errstate(all="ignore"):  # of this thread
+            for k in parts:
+                self._part(own, k)
+
+    def _free_part(self, k: int) -> None:
+        own = self.free.pop()
+        with np.errstate(all="ignore"):
+            own.tapes[k].run()
+        self.free.append(own)
+
+    def _part(self, own: _Set, k: int) -> None:
         found = own.tapes.get(k)
         if found is None:
             tape = Tape(own.memory, loops=wants_loops(self.function.xp))
@@ -153,7 +184,6 @@ class _Session:
         if found.point is not None:
             self._compare(k)
             found.settle(self.w)
-        self.free.append(own)
 
     def _compare(self, k: int) -> None:
         """Compares the results of a part with those of the function, which are kept."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..rules.lowered import lower
+from ..rules.lowered import Lowered, lower
 from ..rules.rule import Call
 from .memory import Buffer, Memory
 
@@ -21,12 +21,14 @@ class Tape:
         calls: functions and arguments.
         open: whether more may come.
         loops: whether they are run without the interpreter, as far as they can be.
+        lowered: the closed list as one call without it, if it is one.
     """
 
     def __init__(self, memory: Memory, *, loops: bool = False) -> None:
         self.memory, self._loops = memory, loops
         self.calls: list[Call] = []
         self.open = True
+        self.lowered: Lowered | None = None
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Buffer]:
         return self.memory.empty(shape, dtype)
@@ -40,8 +42,8 @@ class Tape:
     def close(self) -> Callable[[], Any]:
         """What makes all calls again; no more may come."""
         self.open = False
-        lowered = lower(self.calls) if self._loops else None
-        return functools.partial(_in_turn, self.calls) if lowered is None else lowered.run
+        self.lowered = lower(self.calls) if self._loops else None
+        return functools.partial(_in_turn, self.calls) if self.lowered is None else self.lowered.run
 
 
 def _in_turn(calls: Sequence[Call]) -> None:
@@ -70,5 +72,6 @@ def _extreme(function: Any, first: Any, second: Any, out: Any) -> None:
 def product(left: Any, right: Any, out: Any) -> Call:
     """The call that writes `left @ right` into `out`."""
     plain = left.ndim == right.ndim == 2 and left.dtype == right.dtype == out.dtype
-    long = plain and out.flags.c_contiguous and min(*left.shape, *right.shape) > 1
+    whole = plain and out.flags.c_contiguous and left.flags.forc and right.flags.forc
+    long = whole and min(*left.shape, *right.shape) > 1
     return np.dot if long else np.matmul, (left, right, out)  # the same numbers, the first in less time

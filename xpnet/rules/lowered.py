@@ -61,6 +61,11 @@ class Lowered:
         self.run = made[0] if len(made) == 1 else _Run(_in_turn, made)
         self.run.kept = objects, places, self._numbers, self._calls
 
+    @property
+    def program(self) -> tuple[int, int, int, int]:
+        """Where entries, arrays and numbers of the calls are, one after the other, and how many calls."""
+        return address(self._functions), address(self._arrays), address(self._given), len(self._functions)
+
     def _part(self, first: Any, last: Any) -> _Run:
         if isinstance(last, tuple):
             return _Run(first, *last)
