@@ -291,6 +291,6 @@ def test_processes(way, tmp_path):
 
 def test_a_helper_is_summoned():
     came = threading.Event()
-    summon(came.set)
+    threads.summon(came.set)
     assert came.wait(10.0)
-    assert run_all([lambda: 1, lambda: 2], 2) == [1, 2]
+    assert threads.run_all([lambda: 1, lambda: 2], 2) == [1, 2]
