@@ -17,7 +17,9 @@ from oracles import as_tuple, everything, numbers, one_operation, run_program
 import xpnet
 from xpnet.__main__ import rules
 from xpnet.device import select
+from xpnet.dual import Namespace
 from xpnet.layers import activations
+from xpnet.layers.activation import REAL
 from xpnet.objectives.risk.terms import divergence_rules
 from xpnet.rules import OPERATIONS, cache, compiled, elementwise, samplewise
 from xpnet.rules import numpy as host
@@ -249,6 +251,59 @@ def test_sums_are_as_good_as_those_of_pairs(own):
     assert abs(add.sum(own, a, dtype=np.float64) - want) < 4 * np.spacing(want)
 
 
+@elementwise
+def tanh_backward(xp, y, gradient):
+    return gradient * (1.0 - y * y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1,), (1801,), (0,), (3, 700), (2, 3, 10), (4, 0), (0, 4)], ids=str)
+def test_a_result_comes_with_its_sum(shape, dtype, own, compiled_only):
+    random = np.random.default_rng(0)
+    y, gradient = (random.standard_normal(shape).astype(dtype) for _ in range(2))
+    for rule, which in ((tanh_backward, 0), (swapped, 1)):
+        want = as_tuple(rule.compute(own, y, gradient))
+        got, total = rule.compute_with_sum(own, y, gradient)
+        for ours, theirs in zip(as_tuple(got), want, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+        assert (total.dtype, total.shape) == (np.float64, shape[:-1])
+        exact = np.sum(want[which].astype(np.longdouble), axis=-1)
+        np.testing.assert_allclose(total, exact, rtol=1e-13, atol=1e-12)
+        # a row has its sum, wherever it lies
+        for place in np.ndindex(*shape[:-1]):
+            alone = rule.compute_with_sum(own, y[place], gradient[place])[1]
+            assert alone.tobytes() == total[place].tobytes()
+
+
+@elementwise
+def swapped(xp, a, b):
+    return b, a
+
+
+def test_a_sum_is_no_work_of_its_own(own, monkeypatch):
+    y, gradient = np.full((2, 3, 10), 0.5), np.ones((2, 3, 10))
+    for namespace in (xp, Namespace(xp)):
+        got, total = tanh_backward.compute_with_sum(namespace, y, gradient)
+        assert total is None
+        np.testing.assert_array_equal(got, 0.75)
+    monkeypatch.setattr(host, "THREAD_BYTES", y.nbytes)  # threads would cut it
+    got, total = tanh_backward.compute_with_sum(own, y, gradient)
+    assert total is None
+    np.testing.assert_array_equal(got, 0.75)
+    assert tanh_backward.compute_with_sum(own, y[0], gradient[0])[1] is not None
+    with pytest.raises(TypeError, match="tanh_backward: gradient must be an array of NumPy"):
+        tanh_backward.compute_with_sum(own, y, [1.0])
+
+
+def test_a_sum_is_as_good_as_a_product_with_ones(own):
+    random = np.random.default_rng(0)
+    y, gradient = (random.uniform(-1, 1, (20, 4000)).astype("float32") for _ in range(2))
+    got, total = tanh_backward.compute_with_sum(own, y, gradient)
+    exact = np.sum(got.astype(np.float64), axis=-1)
+    assert np.max(np.abs(total - exact)) <= np.max(np.abs(got @ np.ones(4000, "float32") - exact))
+    np.testing.assert_allclose(total, exact, rtol=1e-12, atol=1e-11)
+
+
 @samplewise
 def three_loops(xp, a, b, *, p):
     """Reductions that wait for others, of values made of them, and results of every kind."""
@@ -265,7 +320,9 @@ SAMPLEWISE += [
     for divergence in DIVERGENCES
     for labels in (False, True)
     for weighted in (False, True)
-    for rule in divergence_rules(divergence, labels=labels, weighted=weighted)
+    for rule in divergence_rules(
+        divergence, labels=labels, weighted=weighted, biased=weighted and divergence.domain == REAL
+    )
 ]
 
 
@@ -310,6 +367,27 @@ def test_samplewise_rules(number, dtype, own, monkeypatch):
                 assert ours.dtype == dtype
                 tolerance = 2e-5 if dtype == "float32" else 1e-12
                 np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4, 1300), (2, 3, 6), (1, 1)], ids=str)
+def test_samplewise_results_come_with_the_sum_of_the_last(shape, dtype, own):
+    rules = [rule for rule in SAMPLEWISE if not rule.graph.nodes[rule.graph.outputs[-1]].per_sample]
+    assert len(rules) > 3
+    for rule in rules:
+        arrays, options = arguments(rule, shape, dtype)
+        want = as_tuple(rule(own, *arrays, **options))
+        got, total = rule.compute_with_sum(own, *arrays, **options)
+        for ours, theirs in zip(as_tuple(got), want, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+        assert (total.dtype, total.shape) == (np.float64, shape[:-1])
+        exact = np.sum(want[-1].astype(np.longdouble), axis=-1)
+        np.testing.assert_allclose(total, exact, rtol=1e-13, atol=1e-13)
+        plain, none = rule.compute_with_sum(xp, *[array.copy() for array in arrays], **options)
+        assert none is None
+        np.testing.assert_allclose(as_tuple(plain)[-1], want[-1], rtol=1e-5, atol=1e-5)
+    arrays, options = arguments(three_loops, shape, dtype)
+    assert three_loops.compute_with_sum(own, *arrays, **options)[1] is None  # the last has no units
 
 
 def test_samplewise_replicas_are_a_loop(own):

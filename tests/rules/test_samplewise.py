@@ -23,6 +23,7 @@ from xpnet import (
     TraceError,
 )
 from xpnet.layers import activations
+from xpnet.layers.activation import REAL
 from xpnet.objectives.risk.terms import divergence_rules
 from xpnet.rules import samplewise
 from xpnet.rules.cuda import samplewise_source
@@ -47,7 +48,9 @@ RULES += [
     for divergence in DIVERGENCES
     for labels in (False, True)
     for weighted in (False, True)
-    for rule in divergence_rules(divergence, labels=labels, weighted=weighted)
+    for rule in divergence_rules(
+        divergence, labels=labels, weighted=weighted, biased=weighted and divergence.domain == REAL
+    )
 ]
 IDS = [f"{rule.__name__}-{number}" for number, rule in enumerate(RULES)]
 

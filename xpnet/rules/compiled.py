@@ -46,14 +46,24 @@ class Loops:
         self._failed = False
 
     def write(
-        self, arrays: Sequence[Any], outputs: Sequence[Any], scalars: dict[str, Any], aliases: Aliases
+        self,
+        arrays: Sequence[Any],
+        outputs: Sequence[Any],
+        scalars: dict[str, Any],
+        aliases: Aliases,
+        total: Any = None,
     ) -> bool:
-        """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`."""
+        """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`.
+
+        And the sum of the last over the last axis into `total`, of float64, if that is given.
+        """
         given, numbers, spread = self._scalars(scalars, outputs[0].dtype)
         read, own = self._passed(aliases)
         passed = [arrays[k] for k in read]
         passed += spread
         passed += [outputs[k] for k in own]
+        if total is not None:
+            passed.append(total)
         whole = _sound(passed)
         first = outputs[0]
         key = (aliases, given, first.dtype.char, *[array.shape for array in whole])
@@ -65,18 +75,29 @@ class Loops:
                 written = [f"A{group[0]}" if group else f"O{k}" for k, group in enumerate(aliases)]
                 arguments = [
                     Argument(name, _mask(array.shape, first.shape), array.ndim, name in written)
-                    for name, array in zip(names, whole, strict=True)
+                    for name, array in zip(names, whole, strict=False)
                 ]
+                if total is not None:
+                    arguments.append(_sum_argument("total", total, first.ndim))
                 under = {k: group[0] for group in aliases for k in group}
                 places = [f"A{under.get(k, k)}" for k in range(len(arrays))]
                 return loops.elementwise_text(
-                    self.graph, arguments, places, written, given, first.dtype.name
+                    self.graph,
+                    arguments,
+                    places,
+                    written,
+                    given,
+                    first.dtype.name,
+                    summed=total is not None,
                 )
 
             kernel = self._compile(key, text)
         if kernel is None:
             return False
-        _spread(kernel, whole, numbers, first)
+        if total is None:
+            _spread(kernel, whole, numbers, first)
+        else:
+            kernel(*whole, *numbers)
         if whole is not passed:  # a copy may have been written to
             for k, output in enumerate(outputs):
                 place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
@@ -105,8 +126,7 @@ class Loops:
                     Argument(name, _mask(array.shape, shape), array.ndim)
                     for name, array in zip((*names, *uniforms), whole, strict=False)
                 ]
-                mask = "1" * total.ndim + "0"
-                arguments.append(Argument("total", mask, total.ndim, written=True, double=True))
+                arguments.append(_sum_argument("total", total, len(shape)))
                 return loops.sum_text(self.graph, arguments, names, given, dtype.name)
 
             kernel = self._compile(key, text)
@@ -115,8 +135,18 @@ class Loops:
         kernel(*whole, *numbers, factor)
         return total[()]
 
-    def samplewise(self, arrays: Sequence[Any], numbers: dict[str, Any], shape: tuple[int, ...]) -> Any:
-        """The results of a samplewise rule of arrays that broadcast to `shape`."""
+    def samplewise(
+        self,
+        arrays: Sequence[Any],
+        numbers: dict[str, Any],
+        shape: tuple[int, ...],
+        *,
+        summed: bool = False,
+    ) -> Any:
+        """The results of a samplewise rule of arrays that broadcast to `shape`.
+
+        If it is `summed`, one more: the sum of the last over the samples, in float64.
+        """
         scalars = [numbers[name] for name in self.graph.scalars]
         if (
             len(shape) < 2
@@ -128,8 +158,9 @@ class Loops:
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
         outputs = [np.empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
-        whole = _sound([*arrays, *outputs])
-        key = (dtype.char, *[array.shape for array in whole])
+        results = [*outputs, np.zeros(outputs[-1].shape[:-1])] if summed else outputs
+        whole = _sound([*arrays, *results])
+        key = (summed, dtype.char, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -142,13 +173,15 @@ class Loops:
                 for k, (n, output) in enumerate(zip(self.graph.outputs, outputs, strict=True)):
                     mask = f"{ones}01" if nodes[n].per_sample else f"{ones}11"
                     arguments.append(Argument(f"O{k}", mask, output.ndim, written=True))
-                return samplewise_text(self.graph, arguments, dtype.name)
+                if summed:
+                    arguments.append(_sum_argument("total", results[-1], len(shape)))
+                return samplewise_text(self.graph, arguments, dtype.name, summed=summed)
 
             kernel = self._compile(key, text)
         if kernel is None:
             return None
         kernel(*whole, *scalars)
-        return outputs
+        return results
 
     def _scalars(
         self, scalars: dict[str, Any], dtype: np.dtype[Any]
@@ -214,6 +247,12 @@ def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any)
         kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
 
     run_all([functools.partial(compute, block) for block in blocks], threads)
+
+
+def _sum_argument(name: str, total: Any, ndim: int) -> Argument:
+    """Where sums over the samples go; `ndim` axes has the whole."""
+    mask = ("1" * total.ndim).ljust(ndim, "0")
+    return Argument(name, mask, total.ndim, written=True, double=True)
 
 
 def _sound(arrays: list[Any]) -> list[Any]:

@@ -86,6 +86,25 @@ class Elementwise(Rule):
         self._run(xp, arrays, outputs, scalars, ((),) * len(outputs))
         return outputs[0] if len(outputs) == 1 else outputs
 
+    def compute_with_sum(self, xp: Any, *arrays: Any, **scalars: Any) -> tuple[Any, Any]:
+        """What `compute` gives, and the sum of the last result over the last axis, in float64.
+
+        The sum is None where it would take a pass of its own: then who wants it adds up the result.
+        """
+        if not arguments.wants_loops(xp):
+            return self.compute(xp, *arrays, **scalars), None
+        scalars = arguments.checked(self, np.ndarray, arrays, scalars)
+        shape, dtype = arguments.broadcast(self, arrays, scalars), arrays[0].dtype
+        outputs = tuple([np.empty(shape, dtype) for _ in self.graph.outputs])
+        apart: Aliases = ((),) * len(outputs)
+        total = None
+        if shape and outputs[0].nbytes < host.THREAD_BYTES:  # threads would cut the sums
+            total = np.empty(shape[:-1])
+            total = total if self._loops.write(arrays, outputs, scalars, apart, total) else None
+        if total is None:
+            self._run(xp, arrays, outputs, scalars, apart)
+        return outputs[0] if len(outputs) == 1 else outputs, total
+
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
 

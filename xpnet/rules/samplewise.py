@@ -60,12 +60,9 @@ class Samplewise(Rule):
 
     def __call__(self, xp: Any, *arrays: Any, **numbers: float) -> Any:
         kind = arguments.array_type(xp)
-        if arguments.wants_loops(xp) and self._loops is not None:
-            numbers = arguments.checked(self, np.ndarray, arrays, numbers)
-            shape = arguments.broadcast(self, arrays, {})
-            results = self._loops.samplewise(arrays, numbers, shape)
-            if results is not None:
-                return tuple(results) if len(results) > 1 else results[0]
+        results = self._compiled(xp, arrays, numbers, summed=False)
+        if results is not None:
+            return tuple(results) if len(results) > 1 else results[0]
         if kind is None or kind is np.ndarray or self.source is None:
             return self.function(xp, *arrays, **numbers)
         numbers = arguments.checked(self, kind, arrays, numbers)
@@ -74,6 +71,29 @@ class Samplewise(Rule):
             raise ValueError(f"{self.name}: arrays must be (..., units, samples), got shape {shape}")
         first, *rest = cuda.run_samplewise(self.graph, self.source, arrays, shape, numbers)
         return (first, *rest) if rest else first
+
+    def compute_with_sum(self, xp: Any, *arrays: Any, **numbers: float) -> tuple[Any, Any]:
+        """What a call gives, and the sum of the last result over the samples, in float64.
+
+        The sum is None where it would take a pass of its own: then who wants it adds up the result.
+        """
+        results = self._compiled(xp, arrays, numbers, summed=True)
+        if results is None:
+            return self(xp, *arrays, **numbers), None
+        *results, total = results
+        return tuple(results) if len(results) > 1 else results[0], total
+
+    def _compiled(
+        self, xp: Any, arrays: tuple[Any, ...], numbers: dict[str, Any], *, summed: bool
+    ) -> list[Any] | None:
+        """The results of a compiled loop, and the sum of the last of them; None if there is none."""
+        if not arguments.wants_loops(xp) or self._loops is None:
+            return None
+        if summed and self.graph.nodes[self.graph.outputs[-1]].per_sample:
+            return None
+        numbers = arguments.checked(self, np.ndarray, arrays, numbers)
+        shape = arguments.broadcast(self, arrays, {})
+        return self._loops.samplewise(arrays, numbers, shape, summed=summed)
 
 
 def samplewise(function: Callable[..., Any]) -> Samplewise:

@@ -12,8 +12,12 @@ from .operations import OPERATIONS, REDUCTIONS
 _BLOCK = 512  # the samples that are taken at a time
 
 
-def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> str:
+def samplewise_text(
+    graph: Graph, arguments: Sequence[Argument], dtype: str, *, summed: bool = False
+) -> str:
     """The module whose kernel writes the results of a samplewise rule into the arguments `O0`, `O1`, ...
+
+    If it is `summed`, the last of them, which has units, is added up over the samples into `total`.
 
     A block of samples at a time, and over it loops over the units with the samples inside. Reductions that
     wait for no other share a loop; what is dear and needed in a later loop again is kept for the block.
@@ -64,13 +68,20 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
                 if number in kept:
                     outer.append(f"k{number} = K{number}[i{lead}]")
                     inner.append(f"k{number}[j] = {name}")
+        after = list[str]()
         if round_ == rounds:
             outer += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in results]
+            if summed:
+                outer.append("added = D(0.0)")
+                inner_sum = f"added = in_any_order(added, D({writer.name(graph.outputs[-1])}))"
+                ends = [*ends, inner_sum]
+                after.append(f"{axes.index('total')} += added")
         return [
             f"for i{lead} in range(units):",
             *indented(outer),
             "    for j in range(n):",
             *indented(inner + ends, 2),
+            *indented(after),
         ]
 
     body: list[str] = []
