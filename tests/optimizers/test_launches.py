@@ -15,6 +15,7 @@ from xpnet import (
     Dense,
     EmpiricalRisk,
     KullbackLeibler,
+    LayerNorm,
     Momentum,
     Nesterov,
     Network,
@@ -98,6 +99,21 @@ def test_a_divergence_is_two_launches(counter, cupy_backend, divergence, output,
     takes_bias = output == "identity" or rule.startswith(("Softmax", "Sigmoid"))
     assert sum(kernels.values()) == (3 if takes_bias else 4)
     assert products == 2
+
+
+def test_a_layer_norm_is_a_launch_and_back(counter, cupy_backend):
+    random = np.random.default_rng(0)
+    network = Network(12, Dense(8, "tanh"), LayerNorm(), Dense(5, "softmax"))
+    X, targets = random.standard_normal((300, 12)), random.integers(0, 5, 300)
+    objective = EmpiricalRisk(network, CrossEntropy(), X, targets, backend=cupy_backend)
+    w = network.initialize(0, cupy_backend)
+    plain = risk(cupy_backend)
+    start = plain.network.initialize(0, cupy_backend)
+    bare, products = counts(counter, lambda: plain.value_and_gradient(start))
+    kernels, more = counts(counter, lambda: objective.value_and_gradient(w))
+    new = {name: n for name, n in kernels.items() if bare.get(name) != n}
+    assert new == {"xpnet_layer_norm": 1, "xpnet_layer_norm_backward": 1}
+    assert more == products + 2  # the sums for scale and bias
 
 
 def test_more_replicas_take_no_more_launches(counter, cupy_backend):

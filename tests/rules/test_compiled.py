@@ -18,7 +18,7 @@ import xpnet
 from xpnet.__main__ import rules
 from xpnet.device import select
 from xpnet.dual import Namespace
-from xpnet.layers import activations
+from xpnet.layers import activations, norm
 from xpnet.layers.activation import REAL
 from xpnet.objectives.risk.terms import divergence_rules
 from xpnet.rules import OPERATIONS, cache, compiled, elementwise, samplewise
@@ -315,6 +315,7 @@ def three_loops(xp, a, b, *, p):
 
 
 SAMPLEWISE = [activations.softmax, activations.biased_softmax, activations.softmax_backward, three_loops]
+SAMPLEWISE += [norm.layer_norm, norm.layer_norm_backward]
 SAMPLEWISE += [
     rule
     for divergence in DIVERGENCES
@@ -344,6 +345,8 @@ def arguments(rule, shape, dtype, kind="usual"):
         "classes": np.arange(units)[:, None],
         "weights": random.uniform(0.5, 2, samples),
         "bias": random.standard_normal((units, 1)),
+        "scale": random.standard_normal((units, 1)),
+        "inverse": random.uniform(0.5, 2, (1, samples)),
         "gradient": random.standard_normal(shape),
         "b": random.standard_normal((units, 1)),
     }
