@@ -1016,6 +1016,13 @@ CALLS["ElementwiseActivation.check_traceable"] = Call(
     {},
     lambda result, given: _equal(result, None),
 )
+CALLS["ElementwiseActivation.backward_with_sum"] = Call(
+    lambda: xpnet.ElementwiseActivation("square", square, square_slope).backward_with_sum(
+        np, np.array([[2.0, 3.0]]), np.ones((1, 2))
+    ),
+    {},
+    lambda result, given: close(result[0], [[4.0, 6.0]]),
+)
 CALLS["Initializer"] = Call(
     xpnet.Initializer,
     {"name": Argument(["mine", "other"]), "draw": Argument([draw])},
@@ -1367,6 +1374,14 @@ CALLS["Elementwise.sum"] = Call(
     lambda a, b, p: quietly(lambda: RULE.sum(np, a, b, p=p, dtype=np.float64)),
     RULE_ARGUMENTS | {"p": Argument([0.5, 2, Fraction(1, 2)])},
     _judge_sum,
+)
+CALLS["Elementwise.compute_with_sum"] = Call(
+    lambda a, b, p: quietly(lambda: RULE.compute_with_sum(np, a, b, p=p))[0], RULE_ARGUMENTS, _judge_rule
+)
+CALLS["Samplewise.compute_with_sum"] = Call(
+    lambda: xpnet.samplewise(two).compute_with_sum(np, *[np.ones((2, 3))] * len(TWO.arrays)),
+    {},
+    lambda result, given: _equal(result[1], None),
 )
 CALLS["Elementwise.__call__"] = Call(
     lambda: RULE(np, np.ones(3), np.ones(3), p=0.5),

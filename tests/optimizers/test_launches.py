@@ -15,6 +15,7 @@ from xpnet import (
     Dense,
     EmpiricalRisk,
     KullbackLeibler,
+    LayerNorm,
     Momentum,
     Nesterov,
     Network,
@@ -54,21 +55,20 @@ def counts(counter, work, *, warm_up=3):
 @pytest.mark.parametrize("activation", ["tanh", "relu", "softplus", "sigmoid", "leaky_relu"])
 @pytest.mark.parametrize("layers", [2, 3, 5])
 def test_launches_of_a_gradient(counter, cupy_backend, layers, activation):
-    """For each layer 2 forward, at most 3 backward, and a product for the bias; 2 for the divergence."""
+    """For each layer 2 forward, at most 3 backward, a product for the bias; the divergence is 2."""
     objective = risk(cupy_backend, layers, activation=activation)
     w = objective.network.initialize(0, cupy_backend)
     kernels, products = counts(counter, lambda: objective.value_and_gradient(w))
     hidden = layers - 1
     assert kernels == {
         f"xpnet_{activation}_forward": hidden,  # with the bias
-        "cupy_add__float32_float32_float32": 1,  # the bias of the output layer
-        "xpnet_SoftmaxCrossEntropy_gradient": 1,
+        "xpnet_SoftmaxCrossEntropy_gradient": 1,  # with that of the output layer
         "xpnet_total_sum": 1,
         f"xpnet_{activation}_backward": hidden,
     }
     # forward, weights, inputs of all layers but the first; biases
     assert products == layers + layers + hidden + layers
-    assert sum(kernels.values()) + products == 2 * layers + 2 + 3 * layers - 2 + layers
+    assert sum(kernels.values()) + products == 2 * layers + 1 + 3 * layers - 2 + layers
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,24 @@ def test_a_divergence_is_two_launches(counter, cupy_backend, divergence, output,
     assert sum(kernels.values()) <= 6
     kernels, products = counts(counter, lambda: objective.value(w))
     assert kernels[f"xpnet_{rule}_value"] == kernels[total] == 1
-    assert sum(kernels.values()) == 4
+    takes_bias = output == "identity" or rule.startswith(("Softmax", "Sigmoid"))
+    assert sum(kernels.values()) == (3 if takes_bias else 4)
     assert products == 2
+
+
+def test_a_layer_norm_is_a_launch_and_back(counter, cupy_backend):
+    random = np.random.default_rng(0)
+    network = Network(12, Dense(8, "tanh"), LayerNorm(), Dense(5, "softmax"))
+    X, targets = random.standard_normal((300, 12)), random.integers(0, 5, 300)
+    objective = EmpiricalRisk(network, CrossEntropy(), X, targets, backend=cupy_backend)
+    w = network.initialize(0, cupy_backend)
+    plain = risk(cupy_backend)
+    start = plain.network.initialize(0, cupy_backend)
+    bare, products = counts(counter, lambda: plain.value_and_gradient(start))
+    kernels, more = counts(counter, lambda: objective.value_and_gradient(w))
+    new = {name: n for name, n in kernels.items() if bare.get(name) != n}
+    assert new == {"xpnet_layer_norm": 1, "xpnet_layer_norm_backward": 1}
+    assert more == products + 2  # the sums for scale and bias
 
 
 def test_more_replicas_take_no_more_launches(counter, cupy_backend):
@@ -201,7 +217,7 @@ def test_chunks_cost_their_own_launches_only(counter, cupy_backend):
         kernels.append(sum(own.values()))
         products.append(own_products)
     assert products == [7, 14, 21]
-    assert kernels[1] - kernels[0] == kernels[2] - kernels[1] == 5 + 1 + 4  # sums of value, weights, biases
+    assert kernels[1] - kernels[0] == kernels[2] - kernels[1] == 4 + 1 + 4  # sums of value, weights, biases
 
 
 def test_rates_for_each_parameter_are_one_launch_and_no_copy(counter, cupy_backend):

@@ -18,9 +18,11 @@ from oracles import as_tuple, everything, numbers, one_operation, run_program
 import xpnet
 from xpnet.__main__ import rules
 from xpnet.device import select
-from xpnet.layers import activations
+from xpnet.dual import Namespace
+from xpnet.layers import activations, norm
+from xpnet.layers.activation import REAL
 from xpnet.objectives.risk.terms import divergence_rules
-from xpnet.rules import OPERATIONS, cache, compiled, elementwise, machine_code, samplewise
+from xpnet.rules import OPERATIONS, cache, compiled, elementwise, machine_code, samplewise, shares
 from xpnet.rules import numpy as host
 
 needs_numba = pytest.mark.skipif(not select.has_numba(), reason="Numba is not installed")
@@ -250,6 +252,60 @@ def test_sums_are_as_good_as_those_of_pairs(own):
     assert abs(add.sum(own, a, dtype=np.float64) - want) < 4 * np.spacing(want)
 
 
+@elementwise
+def tanh_backward(xp, y, gradient):
+    return gradient * (1.0 - y * y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1,), (1801,), (0,), (3, 700), (2, 3, 10), (4, 0), (0, 4)], ids=str)
+def test_a_result_comes_with_its_sum(shape, dtype, own, compiled_only):
+    random = np.random.default_rng(0)
+    y, gradient = (random.standard_normal(shape).astype(dtype) for _ in range(2))
+    for rule, which in ((tanh_backward, 0), (swapped, 1)):
+        want = as_tuple(rule.compute(own, y, gradient))
+        got, total = rule.compute_with_sum(own, y, gradient)
+        for ours, theirs in zip(as_tuple(got), want, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+        assert (total.dtype, total.shape) == (dtype, shape[:-1])
+        exact = np.sum(want[which].astype(np.longdouble), axis=-1)
+        small = np.finfo(dtype).eps
+        np.testing.assert_allclose(total, exact, rtol=small, atol=1e-12)
+        # a row has its sum, wherever it lies
+        for place in np.ndindex(*shape[:-1]):
+            alone = rule.compute_with_sum(own, y[place], gradient[place])[1]
+            assert alone.tobytes() == total[place].tobytes()
+
+
+@elementwise
+def swapped(xp, a, b):
+    return b, a
+
+
+def test_a_sum_is_no_work_of_its_own(own, monkeypatch):
+    y, gradient = np.full((2, 3, 10), 0.5), np.ones((2, 3, 10))
+    for namespace in (xp, Namespace(xp)):
+        got, total = tanh_backward.compute_with_sum(namespace, y, gradient)
+        assert total is None
+        np.testing.assert_array_equal(got, 0.75)
+    monkeypatch.setattr(host, "THREAD_BYTES", y.nbytes)  # threads would cut it
+    got, total = tanh_backward.compute_with_sum(own, y, gradient)
+    assert total is None
+    np.testing.assert_array_equal(got, 0.75)
+    assert tanh_backward.compute_with_sum(own, y[0], gradient[0])[1] is not None
+    with pytest.raises(TypeError, match="tanh_backward: gradient must be an array of NumPy"):
+        tanh_backward.compute_with_sum(own, y, [1.0])
+
+
+def test_a_sum_is_as_good_as_a_product_with_ones(own):
+    random = np.random.default_rng(0)
+    y, gradient = (random.uniform(-1, 1, (20, 4000)).astype("float32") for _ in range(2))
+    got, total = tanh_backward.compute_with_sum(own, y, gradient)
+    exact = np.sum(got.astype(np.float64), axis=-1)
+    assert np.max(np.abs(total - exact)) <= np.max(np.abs(got @ np.ones(4000, "float32") - exact))
+    np.testing.assert_allclose(total, exact, rtol=np.finfo("float32").eps)
+
+
 @samplewise
 def three_loops(xp, a, b, *, p):
     """Reductions that wait for others, of values made of them, and results of every kind."""
@@ -261,12 +317,15 @@ def three_loops(xp, a, b, *, p):
 
 
 SAMPLEWISE = [activations.softmax, activations.biased_softmax, activations.softmax_backward, three_loops]
+SAMPLEWISE += [norm.layer_norm, norm.layer_norm_backward]
 SAMPLEWISE += [
     rule
     for divergence in DIVERGENCES
     for labels in (False, True)
     for weighted in (False, True)
-    for rule in divergence_rules(divergence, labels=labels, weighted=weighted)
+    for rule in divergence_rules(
+        divergence, labels=labels, weighted=weighted, biased=weighted and divergence.domain == REAL
+    )
 ]
 
 
@@ -288,6 +347,8 @@ def arguments(rule, shape, dtype, kind="usual"):
         "classes": np.arange(units)[:, None],
         "weights": random.uniform(0.5, 2, samples),
         "bias": random.standard_normal((units, 1)),
+        "scale": random.standard_normal((units, 1)),
+        "inverse": random.uniform(0.5, 2, (1, samples)),
         "gradient": random.standard_normal(shape),
         "b": random.standard_normal((units, 1)),
     }
@@ -311,6 +372,28 @@ def test_samplewise_rules(number, dtype, own, monkeypatch):
                 assert ours.dtype == dtype
                 tolerance = 2e-5 if dtype == "float32" else 1e-12
                 np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4, 1300), (2, 3, 6), (1, 1)], ids=str)
+def test_samplewise_results_come_with_the_sum_of_the_last(shape, dtype, own):
+    rules = [rule for rule in SAMPLEWISE if not rule.graph.nodes[rule.graph.outputs[-1]].per_sample]
+    assert len(rules) > 3
+    for rule in rules:
+        arrays, options = arguments(rule, shape, dtype)
+        want = as_tuple(rule(own, *arrays, **options))
+        got, total = rule.compute_with_sum(own, *arrays, **options)
+        for ours, theirs in zip(as_tuple(got), want, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+        assert (total.dtype, total.shape) == (dtype, shape[:-1])
+        exact = np.sum(want[-1].astype(np.longdouble), axis=-1)
+        small = 4 * np.finfo(dtype).eps  # a block of samples at a time
+        np.testing.assert_allclose(total, exact, rtol=small, atol=1e-13)
+        plain, none = rule.compute_with_sum(xp, *[array.copy() for array in arrays], **options)
+        assert none is None
+        np.testing.assert_allclose(as_tuple(plain)[-1], want[-1], rtol=1e-5, atol=1e-5)
+    arrays, options = arguments(three_loops, shape, dtype)
+    assert three_loops.compute_with_sum(own, *arrays, **options)[1] is None  # the last has no units
 
 
 def test_samplewise_replicas_are_a_loop(own):
@@ -340,12 +423,12 @@ def layouts_of_samples(array):
 def test_samples_and_sums_depend_on_no_number_of_threads_or_layout(shape, dtype, own, monkeypatch):
     (a, b), options = arguments(three_loops, shape, dtype)
     samples, total = three_loops(own, a, b, **options), everything_sum.sum(own, a, a, dtype=np.float64)
-    monkeypatch.setattr(compiled, "SEGMENT", 256)
+    monkeypatch.setattr(shares, "SEGMENT", 256)
     segments = everything_sum.sum(own, a, a, dtype=np.float64, factor=0.5)
     np.testing.assert_allclose(2 * segments, total, rtol=1e-12)
     for count in (1, 2, 3, 7):
         monkeypatch.setattr(host, "THREAD_BYTES", 0 if count > 1 else 2**22)
-        monkeypatch.setattr(compiled, "available", lambda count=count: count)
+        monkeypatch.setattr(shares, "available", lambda count=count: count)
         for other in layouts_of_samples(a):
             got = everything_sum.sum(own, other, other, dtype=np.float64, factor=0.5)
             assert got.tobytes() == segments.tobytes()
@@ -411,8 +494,8 @@ def test_bits_depend_on_no_number_of_threads(shape, own, monkeypatch):
     monkeypatch.setattr(host, "THREAD_BYTES", 0)
     for count in (1, 2, 3, 7):
         for size in (128, 1000):
-            monkeypatch.setattr(compiled, "available", lambda count=count: count)
-            monkeypatch.setattr(compiled, "BLOCK_BYTES", size)
+            monkeypatch.setattr(shares, "available", lambda count=count: count)
+            monkeypatch.setattr(shares, "BLOCK_BYTES", size)
             got = everything.compute(own, a, b, p=0.25, q=0.75)
             for ours, theirs in zip(got, want, strict=True):
                 assert ours.tobytes() == theirs.tobytes()

@@ -22,7 +22,8 @@ from xpnet import (
     SquaredError,
     TraceError,
 )
-from xpnet.layers import activations
+from xpnet.layers import activations, norm
+from xpnet.layers.activation import REAL
 from xpnet.objectives.risk.terms import divergence_rules
 from xpnet.rules import samplewise
 from xpnet.rules.cuda import samplewise_source
@@ -42,12 +43,15 @@ def three_loops(xp, a, b, *, p):
 
 
 RULES = [activations.softmax, activations.biased_softmax, activations.softmax_backward, three_loops]
+RULES += [norm.layer_norm, norm.layer_norm_backward]
 RULES += [
     rule
     for divergence in DIVERGENCES
     for labels in (False, True)
     for weighted in (False, True)
-    for rule in divergence_rules(divergence, labels=labels, weighted=weighted)
+    for rule in divergence_rules(
+        divergence, labels=labels, weighted=weighted, biased=weighted and divergence.domain == REAL
+    )
 ]
 IDS = [f"{rule.__name__}-{number}" for number, rule in enumerate(RULES)]
 
@@ -64,6 +68,8 @@ def arguments(rule, shape, dtype, seed=0, extreme=False):
         "classes": np.arange(units)[:, None],
         "weights": random.uniform(0.5, 2, samples),
         "bias": random.standard_normal((units, 1)),
+        "scale": random.standard_normal((units, 1)),
+        "inverse": random.uniform(0.5, 2, (1, samples)),
         "gradient": random.standard_normal(shape),
         "b": random.standard_normal((units, 1)),
     }

@@ -47,7 +47,7 @@ class Twice:
         self.accumulate = accumulate
         self.add_product = accumulate.add_product
 
-    def add_sum(self, name, values):
+    def add_sum(self, name, values, total=None):
         self.accumulate.add_sum(name, 2 * values)
 
 

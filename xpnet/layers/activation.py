@@ -146,6 +146,10 @@ class ElementwiseActivation(Activation):
     def backward(self, xp: Namespace, cache: Any, gradient: Units) -> Units:
         return self.rules.backward.compute(xp, cache, gradient)
 
+    def backward_with_sum(self, xp: Namespace, cache: Any, gradient: Units) -> tuple[Units, Any]:
+        """As `backward`, with its sum over the samples; None for that if it is no by-product."""
+        return self.rules.backward.compute_with_sum(xp, cache, gradient)
+
     def __getstate__(self) -> dict[str, Any]:
         return {own.name: getattr(self, own.name) for own in fields(self)}  # without the rules
 

@@ -26,8 +26,8 @@ class Accumulate(Protocol):
         """`left @ right` is: `left` is `(..., units, samples)`, `right` `(..., samples, n)`."""
         ...
 
-    def add_sum(self, name: str, values: Units) -> None:
-        """The sum of `values`, `(..., n, samples)`, over the last axis is."""
+    def add_sum(self, name: str, values: Units, total: Array | None = None) -> None:
+        """The sum of `values`, `(..., n, samples)`, over the last axis is; `total` if it is known."""
         ...
 
 

@@ -10,7 +10,7 @@ from .. import checks
 from ..device.arrays import Array, Namespace, Units
 from ..parameters import INITIALIZERS, Initializer, InitializerName
 from ..rules.products import matmul
-from .activation import Activation
+from .activation import Activation, ElementwiseActivation
 from .activations import ACTIVATIONS, ActivationName
 from .base import Accumulate, Layer
 
@@ -84,10 +84,14 @@ class Dense(Layer):
         input_gradient: bool = True,
     ) -> Units | None:
         inputs, activation_cache = cache
-        dz = self.activation.backward(xp, activation_cache, gradient)
+        total = None
+        if self.bias and isinstance(self.activation, ElementwiseActivation):
+            dz, total = self.activation.backward_with_sum(xp, activation_cache, gradient)
+        else:
+            dz = self.activation.backward(xp, activation_cache, gradient)
         accumulate.add_product("weights", dz, inputs.mT)
         if self.bias:
-            accumulate.add_sum("bias", dz)
+            accumulate.add_sum("bias", dz, total)
         if not input_gradient:
             return None
         weights = parameters["weights"].mT

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Array, Namespace, Units
+from ..rules import samplewise
 from .base import Accumulate, Layer
 
 
@@ -42,11 +43,9 @@ class LayerNorm(Layer):
         return {"scale": 1.0}
 
     def forward(self, xp: Namespace, parameters: Mapping[str, Array], inputs: Units) -> tuple[Units, Any]:
-        centred = inputs - _mean(xp, inputs)
-        inverse = 1.0 / xp.sqrt(_mean(xp, centred * centred) + self.epsilon)
-        unit = centred * inverse
-        outputs = parameters["scale"][..., None] * unit + parameters["bias"][..., None]
-        return outputs, (unit, inverse)
+        scale, bias, units = parameters["scale"][..., None], parameters["bias"][..., None], inputs.shape[-2]
+        outputs, unit, inverse = layer_norm(xp, inputs, scale, bias, units=units, epsilon=self.epsilon)
+        return outputs, (unit, inverse[..., None, :])
 
     def backward(
         self,
@@ -59,15 +58,30 @@ class LayerNorm(Layer):
         input_gradient: bool = True,
     ) -> Units | None:
         unit, inverse = cache
-        accumulate.add_sum("scale", gradient * unit)
         accumulate.add_sum("bias", gradient)
         if not input_gradient:
+            accumulate.add_sum("scale", gradient * unit)
             return None
-        du = gradient * parameters["scale"][..., None]
-        # what the means take away again
-        return (du - _mean(xp, du) - _mean(xp, du * unit) * unit) * inverse
+        scale, units = parameters["scale"][..., None], gradient.shape[-2]
+        (back, change), total = layer_norm_backward.compute_with_sum(
+            xp, unit, inverse, gradient, scale, units=units
+        )
+        accumulate.add_sum("scale", change, total)
+        return back
 
 
-def _mean(xp: Namespace, values: Units) -> Units:
-    """Over the units of each sample, `(..., 1, samples)`."""
-    return xp.sum(values, axis=-2, keepdims=True) / values.shape[-2]
+@samplewise
+def layer_norm(xp: Any, inputs: Any, scale: Any, bias: Any, *, units: Any, epsilon: Any) -> Any:
+    """The outputs, `u`, and for each sample the inverse of the root."""
+    centred = inputs - xp.sum(inputs, axis=-2, keepdims=True) / units
+    inverse = 1.0 / xp.sqrt(xp.sum(centred * centred, axis=-2, keepdims=True) / units + epsilon)
+    unit = centred * inverse
+    return scale * unit + bias, unit, xp.squeeze(inverse, axis=-2)
+
+
+@samplewise
+def layer_norm_backward(xp: Any, unit: Any, inverse: Any, gradient: Any, scale: Any, *, units: Any) -> Any:
+    """The gradient with respect to the inputs, and what each sample adds to that of the scale."""
+    du = gradient * scale
+    taken = xp.sum(du, axis=-2, keepdims=True) + unit * xp.sum(du * unit, axis=-2, keepdims=True)
+    return (du - taken / units) * inverse, gradient * unit

@@ -170,6 +170,15 @@ class Recording(Carrier, Places):
         rule.computed(self.xp, np.ndarray, self._made(made), plain, numbers, self.tape.call)
         return tuple(made) if len(made) > 1 else made[0]
 
+    def compute_with_sum(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
+        if not self._loops:
+            return self.compute(rule, arrays, scalars), None
+        made = list[Recorded]()  # the results, and then the sum
+        plain, numbers = self._plain(arrays), _numbers(scalars)
+        outputs, total = rule.computed_with_sum(self.xp, self._made(made), plain, numbers, self.tape.call)
+        own = made[: len(outputs)]
+        return tuple(own) if len(own) > 1 else own[0], None if total is None else made[len(outputs)]
+
     def write(
         self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
     ) -> None:
@@ -188,11 +197,14 @@ class Recording(Carrier, Places):
         found = rule.summed(plain, numbers, factor, dtype, self._made(made), self.tape.call)
         return None if found is None else made[0]
 
-    def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
+    def samplewise(
+        self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any], *, summed: bool = False
+    ) -> Any:
         if not self._loops:
             return None
         made = list[Recorded]()  # the results, and then what the loop works in
-        found = rule.computed(self._plain(arrays), _numbers(numbers), self._made(made), self.tape.call)
+        plain, empty = self._plain(arrays), self._made(made)
+        found = rule.computed(plain, _numbers(numbers), empty, self.tape.call, summed=summed)
         return None if found is None else made[: len(found)]
 
     def _like(self, array: Any) -> Recorded:

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..device.machine import available
 from ..device.threads import run_all
-from . import loops, samplewise_loops
+from . import loops, samplewise_loops, shares
 from . import numpy as host
 from .arguments import Aliases
 from .axes import Argument
@@ -24,16 +23,14 @@ from .cache import STORE, Kernel
 from .graph import Graph
 from .layouts import broadcast_mask, part_along, parts_layout, sound
 from .program import wanted_uniforms
-from .rule import Call, Empty, Launch, now
+from .rule import Empty, Launch, now
 from .samplewise_loops import samplewise_text
 
 logger = logging.getLogger("xpnet")
 
-BLOCK_BYTES = 2**22  # of one array, that a thread takes at a time
 _MOST = 2048  # patterns of a rule that are remembered
 _ARRAY: Any = np.ndarray
 _ALL = "C" * 64  # all contiguous
-SEGMENT = 2**17  # numbers that are added at a time
 _UNKNOWN: Any = object()  # not tried yet; None is what cannot be compiled
 
 
@@ -59,13 +56,19 @@ class Loops:
         scalars: dict[str, Any],
         aliases: Aliases,
         launch: Launch = now,
+        total: Any = None,
     ) -> bool:
-        """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`."""
+        """Writes the results of an elementwise rule into `outputs`, which lie so on `arrays`.
+
+        And the sum of the last over the last axis into `total`, if that is given.
+        """
         given, numbers, spread = self._scalars(scalars, outputs[0].dtype)
         read, own = self._passed(aliases)
         passed = [arrays[k] for k in read]
         passed += spread
         passed += [outputs[k] for k in own]
+        if total is not None:
+            passed.append(total)
         whole, layout = sound(passed)
         first = outputs[0]
         key = (aliases, given, first.dtype.char, layout, *[array.shape for array in whole])
@@ -85,16 +88,25 @@ class Loops:
                     )
                     for name, array, kind in zip(names, whole, layout or _ALL, strict=False)
                 ]
+                if total is not None:
+                    arguments.append(_sum_argument(total, first.ndim))
                 under = {k: group[0] for group in aliases for k in group}
                 places = [f"A{under.get(k, k)}" for k in range(len(arrays))]
                 return loops.elementwise_text(
-                    self.graph, arguments, places, written, given, first.dtype.name
+                    self.graph,
+                    arguments,
+                    places,
+                    written,
+                    given,
+                    first.dtype.name,
+                    summed=total is not None,
                 )
 
             kernel = self._compile(key, text)
         if kernel is None:
             return False
-        launch(_call(kernel, whole, numbers, first))
+        call = shares.call(kernel, whole, numbers, first) if total is None else (kernel, (*whole, *numbers))
+        launch(call)
         if layout:
             for k, output in enumerate(outputs):  # a copy may have been written to
                 place = read.index(aliases[k][0]) if aliases[k] else len(read) + len(spread) + own.index(k)
@@ -117,7 +129,7 @@ class Loops:
         dtype = arrays[0].dtype
         given, numbers, spread = self._scalars(scalars, dtype)
         length = shape[-1]
-        count = max(1, math.ceil(length / SEGMENT))
+        count = max(1, math.ceil(length / shares.SEGMENT))
         total = empty(shape[:-1], np.float64)
         whole, layout = sound([*arrays, *spread])
         if count > 1:
@@ -143,7 +155,7 @@ class Loops:
         if count == 1:
             launch((kernel, (*whole, total, *numbers, factor)))
         else:
-            launch((_add, (kernel, whole, total, numbers, factor, length)))
+            launch((shares.add, (kernel, whole, total, numbers, factor, length)))
         return total[()]
 
     def samplewise(
@@ -153,8 +165,13 @@ class Loops:
         shape: tuple[int, ...],
         launch: Launch = now,
         empty: Empty = np.empty,
+        *,
+        summed: bool = False,
     ) -> Any:
-        """The results of a samplewise rule of arrays that broadcast to `shape`."""
+        """The results of a samplewise rule of arrays that broadcast to `shape`.
+
+        If it is `summed`, one more: the sum of the last over the samples.
+        """
         scalars = [numbers[name] for name in self.graph.scalars]
         if (
             len(shape) < 2
@@ -166,12 +183,13 @@ class Loops:
         dtype, nodes = arrays[0].dtype, self.graph.nodes
         samples = (*shape[:-2], shape[-1])
         outputs = [empty(samples if nodes[n].per_sample else shape, dtype) for n in self.graph.outputs]
-        whole, layout = sound([*arrays, *outputs])
+        results = [*outputs, empty(outputs[-1].shape[:-1], dtype)] if summed else outputs
+        whole, layout = sound([*arrays, *results])
         units, width = shape[-2:]
-        threads = _threads(outputs[0].nbytes)
+        threads = 1 if summed else shares.threads(outputs[0].nbytes)
         if threads > 1:
             layout = parts_layout(layout, len(whole))
-        key = (dtype.char, layout, *[array.shape for array in whole])
+        key = (summed, dtype.char, layout, *[array.shape for array in whole])
         kernel = self._known.get(key, _UNKNOWN)
         if kernel is _UNKNOWN:
 
@@ -186,7 +204,9 @@ class Loops:
                     mask = f"{ones}01" if nodes[n].per_sample else f"{ones}11"
                     kind = kinds[len(arrays) + k]
                     arguments.append(Argument(f"O{k}", mask, output.ndim, written=True, layout=kind))
-                return samplewise_text(self.graph, arguments, dtype.name)
+                if summed:
+                    arguments.append(_sum_argument(results[-1], len(shape)))
+                return samplewise_text(self.graph, arguments, dtype.name, summed=summed)
 
             kernel = self._compile(key, text)
         if kernel is None:
@@ -195,7 +215,7 @@ class Loops:
             launch((kernel, (*whole, *self._rooms(units, width, dtype, empty), *scalars)))
         else:
             launch((self._share, (kernel, whole, scalars, units, width, threads)))
-        return outputs
+        return results
 
     def _rooms(self, units: int, width: int, dtype: Any, empty: Empty = np.empty) -> list[Any]:
         """Arrays for a samplewise kernel to work in."""
@@ -269,41 +289,6 @@ class Loops:
         return kernel
 
 
-def _threads(size: int) -> int:
-    """How many threads share arrays of `size` bytes; the bits are the same."""
-    return available() if size >= host.THREAD_BYTES else 1
-
-
-def _add(
-    kernel: Kernel, arrays: list[Any], total: Any, numbers: list[float], factor: float, length: int
-) -> None:
-    """Adds segments of `length` numbers on several threads, and then what came of them."""
-    count = math.ceil(length / SEGMENT)
-    parts = np.empty((count, *total.shape))
-
-    def add(part: int) -> None:
-        cut = slice(part * SEGMENT, (part + 1) * SEGMENT)
-        kernel(*[part_along(array, cut, length) for array in arrays], parts[part, ...], *numbers, 1.0)
-
-    run_all(
-        [functools.partial(add, part) for part in range(count)], _threads(arrays[0].dtype.itemsize * length)
-    )
-    total[...] = factor * np.sum(parts, axis=0)
-
-
-def _call(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> Call:
-    """The call of the kernel, on several threads if the arrays are large."""
-    if _threads(whole.nbytes) == 1:
-        return kernel, (*arrays, *numbers)
-    return _spread, (kernel, arrays, numbers, whole)
-
-
-def _spread(kernel: Kernel, arrays: list[Any], numbers: list[float], whole: Any) -> None:
-    """Runs the kernel on several threads."""
-    threads = _threads(whole.nbytes)
-    blocks = host.blocks_of(whole.shape, min(BLOCK_BYTES, whole.nbytes // threads + 1) // whole.itemsize)
-
-    def compute(block: tuple[slice, ...]) -> None:
-        kernel(*[host.part_of(array, block, whole.ndim) for array in arrays], *numbers)
-
-    run_all([functools.partial(compute, block) for block in blocks], threads)
+def _sum_argument(total: Any, ndim: int) -> Argument:
+    """Where sums over the samples go; `ndim` axes has the whole."""
+    return Argument("total", ("1" * total.ndim).ljust(ndim, "0"), total.ndim, written=True)

@@ -104,6 +104,33 @@ class Elementwise(Rule):
         self._run(xp, arrays, outputs, scalars, ((),) * len(outputs), launch)
         return outputs
 
+    def compute_with_sum(self, xp: Any, *arrays: Any, **scalars: Any) -> tuple[Any, Any]:
+        """What `compute` gives, and the sum of the last result over the last axis, added in float64.
+
+        The sum is None where it would take a pass of its own: then who wants it adds up the result.
+        """
+        if isinstance(xp, Carrier):
+            return xp.compute_with_sum(self, arrays, scalars)
+        if not arguments.wants_loops(xp):
+            return self.compute(xp, *arrays, **scalars), None
+        outputs, total = self.computed_with_sum(xp, np.empty, arrays, scalars, now)
+        return outputs[0] if len(outputs) == 1 else outputs, total
+
+    def computed_with_sum(
+        self, xp: Any, empty: Empty, arrays: tuple[Any, ...], scalars: dict[str, Any], launch: Launch
+    ) -> tuple[tuple[Any, ...], Any]:
+        """The results and the sum by a compiled loop; `empty` and `launch` as for `computed`."""
+        scalars = arguments.checked(self, np.ndarray, arrays, scalars)
+        shape, dtype = arguments.broadcast(self, arrays, scalars), arrays[0].dtype
+        outputs = tuple([empty(shape, dtype) for _ in self.graph.outputs])
+        apart: Aliases = ((),) * len(outputs)
+        if shape and outputs[0].nbytes < host.THREAD_BYTES:  # threads would cut the sums
+            total = empty(shape[:-1], dtype)
+            if self._loops.write(arrays, outputs, scalars, apart, launch, total):
+                return outputs, total
+        self._run(xp, arrays, outputs, scalars, apart, launch)
+        return outputs, None
+
     def write(self, xp: Any, into: tuple[Any, ...], *arrays: Any, **scalars: Any) -> None:
         """Writes the rule's results into the arrays `into`.
 

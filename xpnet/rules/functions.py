@@ -93,6 +93,13 @@ def fma(context, a, b, c):
         return builder.call(builder.module.declare_intrinsic("llvm.fmuladd", [kind], whole), values)
     return a(a, a, a), generate
 """,
+    "in_any_order": """
+@intrinsic
+def in_any_order(context, total, term):  # total + term, which a loop may make of several totals
+    def generate(context, builder, signature, values):
+        return builder.fadd(*values, flags=("reassoc",))
+    return total(total, term), generate
+""",
     "bits": """
 @njit(**INLINE)
 def bits(x):

@@ -156,10 +156,14 @@ def elementwise_text(
     outputs: Sequence[str],
     given: str | None,
     dtype: str,
+    summed: bool = False,
 ) -> str:
-    """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`."""
+    """The module whose kernel writes the results of an elementwise rule into the arguments `outputs`.
+
+    If `summed`, sums of the last over the last axis go into `total`, each of one loop: its bits are fixed.
+    """
     writer = Writer(graph, places, given)
-    axes = Axes(arguments)
+    axes = Axes(arguments, apart=int(summed))
     lines = list[str]()
     read = [own.name for own in arguments if own.name in places or own.name[0] == "U"]
     last = len(axes.groups)
@@ -167,11 +171,16 @@ def elementwise_text(
         loaded = [writer.load(name, axes.index(name)) for name in read if axes.depth(name) == depth]
         lines += indented(loaded, depth)
         if depth < last:
-            lines += indented([f"for i{depth} in range(n{depth}):"], depth)
+            start = ["added = D(0.0)"] * (summed and depth == last - 1)
+            lines += indented([*start, f"for i{depth} in range(n{depth}):"], depth)
     body = [writer.line(n) for n in range(len(graph.nodes)) if writer.computed(n)]
     body += [f"r{k} = {writer.name(n)}" for k, n in enumerate(graph.outputs)]
     body += [f"{axes.index(name)} = r{k}" for k, name in enumerate(outputs)]
-    return writer.source(axes, dtype, (), lines + indented(body, last))
+    lines += indented(body, last)
+    if summed:
+        lines += indented([f"added = in_any_order(added, D(r{len(outputs) - 1}))"], last)
+        lines += indented([f"{axes.index('total')} = T(added)"], last - 1)
+    return writer.source(axes, dtype, (), lines)
 
 
 def sum_text(

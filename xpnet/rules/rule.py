@@ -46,8 +46,14 @@ class Carrier(ABC):
         """`matmul` of `products.py`."""
 
     @abstractmethod
-    def samplewise(self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any]) -> Any:
-        """A call of a samplewise rule."""
+    def compute_with_sum(self, rule: Any, arrays: tuple[Any, ...], scalars: dict[str, Any]) -> Any:
+        """`rule.compute_with_sum` of an elementwise rule."""
+
+    @abstractmethod
+    def samplewise(
+        self, rule: Any, arrays: tuple[Any, ...], numbers: dict[str, Any], *, summed: bool = False
+    ) -> Any:
+        """The results of a samplewise rule, and the sum of the last if `summed`; None if it cannot."""
 
 
 class Rule:

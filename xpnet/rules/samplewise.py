@@ -76,18 +76,39 @@ class Samplewise(Rule):
         first, *rest = cuda.run_samplewise(self.graph, self.source, arrays, shape, numbers)
         return (first, *rest) if rest else first
 
+    def compute_with_sum(self, xp: Any, *arrays: Any, **numbers: float) -> tuple[Any, Any]:
+        """What a call gives, and the sum of the last result over the samples, added in float64.
+
+        The sum is None where it would take a pass of its own: then who wants it adds up the result.
+        """
+        results = None
+        if isinstance(xp, Carrier):
+            results = xp.samplewise(self, arrays, numbers, summed=True)
+        elif arguments.wants_loops(xp):
+            results = self.computed(arrays, numbers, np.empty, now, summed=True)
+        if results is None:
+            return self(xp, *arrays, **numbers), None
+        *results, total = results
+        return tuple(results) if len(results) > 1 else results[0], total
+
     def computed(
-        self, arrays: tuple[Any, ...], numbers: dict[str, Any], empty: Empty, launch: Launch
+        self,
+        arrays: tuple[Any, ...],
+        numbers: dict[str, Any],
+        empty: Empty,
+        launch: Launch,
+        *,
+        summed: bool = False,
     ) -> Any:
         """The results by a compiled loop, in what `empty` makes; None where there is none.
 
-        `launch` makes the call that it takes, or keeps it.
+        If `summed`, one more: the sum of the last. `launch` makes the call that it takes, or keeps it.
         """
-        if self._loops is None:
+        if self._loops is None or (summed and self.graph.nodes[self.graph.outputs[-1]].per_sample):
             return None
         numbers = arguments.checked(self, np.ndarray, arrays, numbers)
         shape = arguments.broadcast(self, arrays, {})
-        return self._loops.samplewise(arrays, numbers, shape, launch, empty)
+        return self._loops.samplewise(arrays, numbers, shape, launch, empty, summed=summed)
 
 
 def samplewise(function: Callable[..., Any]) -> Samplewise:

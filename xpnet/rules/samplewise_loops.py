@@ -24,8 +24,12 @@ def kept(graph: Graph) -> list[int]:
     return [*_plan(graph).kept]
 
 
-def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> str:
+def samplewise_text(
+    graph: Graph, arguments: Sequence[Argument], dtype: str, *, summed: bool = False
+) -> str:
     """The module whose kernel writes the results of a samplewise rule into the arguments `O0`, `O1`, ...
+
+    If it is `summed`, the last of them, which has units, is added up over the samples into `total`.
 
     A block of samples at a time, and over it loops over the units with the samples inside. Reductions that
     wait for no other share a loop; what is dear and needed in a later loop again is kept for the block, in
@@ -60,13 +64,21 @@ def samplewise_text(graph: Graph, arguments: Sequence[Argument], dtype: str) -> 
                 if number in kept:
                     outer.append(f"k{number} = i{lead} * size")
                     inner.append(f"K{number}[k{number} + j] = {name}")
+        after = list[str]()
         if round_ == rounds:
             outer += [f"o{k} = {_row(axes, f'O{k}', lead)}" for k in results]
+            if summed:
+                outer.append("added = D(0.0)")
+                inner_sum = f"added = in_any_order(added, D({writer.name(graph.outputs[-1])}))"
+                ends = [*ends, inner_sum]
+                place = axes.index("total")
+                after.append(f"{place} = T(added if first == 0 else {place} + added)")
         return [
             f"for i{lead} in range(n{lead}):",
             *indented(outer),
             "    for j in range(n):",
             *indented(inner + ends, 2),
+            *indented(after),
         ]
 
     body: list[str] = []

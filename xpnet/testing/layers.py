@@ -167,5 +167,5 @@ class _Collect:
     def add_product(self, name: str, left: Units, right: Array) -> None:
         self.add(name, left @ right)
 
-    def add_sum(self, name: str, values: Units) -> None:
-        self.add(name, self.xp.sum(values, axis=-1))
+    def add_sum(self, name: str, values: Units, total: Array | None = None) -> None:
+        self.add(name, self.xp.sum(values, axis=-1) if total is None else total)

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import assert_allclose, assert_array_equal, read_only, to_numpy
+from conftest import assert_allclose, read_only, to_numpy
 from oracles import OWN_SOFTMAX, blas_threads, torch_activation, torch_divergence
 
 from xpnet import (
@@ -207,7 +207,7 @@ def test_labels_are_one_hot_targets(device):
     for same in (np.eye(3)[labels], labels.astype(float), labels.astype(np.uint8)):
         got, got_gradient = make(X, same, backend=device).value_and_gradient(start(backend=device))
         assert got == value
-        assert_array_equal(got_gradient, gradient)
+        assert_allclose(got_gradient, gradient, rtol=1e-13, atol=1e-16)  # sums may go another way
 
 
 def test_one_output_takes_a_vector_of_targets(device):

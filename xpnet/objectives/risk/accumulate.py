@@ -38,8 +38,11 @@ class Accumulator:
             self.begun.add(name)
             matmul(self.backend.xp, left, right, into=self.views[name])
 
-    def add_sum(self, name: str, values: Array) -> None:
-        self.add_product(name, values, self.ones[: values.shape[-1]])
+    def add_sum(self, name: str, values: Array, total: Array | None = None) -> None:
+        if total is None:
+            self.add_product(name, values, self.ones[: values.shape[-1]])
+        else:
+            self.add(name, total)
 
 
 class TangentAccumulator:
@@ -55,7 +58,7 @@ class TangentAccumulator:
     def add_product(self, name: str, left: Array | Dual, right: Array | Dual) -> None:
         self.add(name, dual_matmul(left, right))
 
-    def add_sum(self, name: str, values: Array | Dual) -> None:
+    def add_sum(self, name: str, values: Array | Dual, total: Array | Dual | None = None) -> None:
         if isinstance(values, Dual):
             self.accumulator.add_sum(name, values.tangent)
         else:
@@ -77,5 +80,5 @@ class SampleAccumulator:
     def add_product(self, name: str, left: Array, right: Array) -> None:
         multiply(self.backend.xp, left.mT[..., None], right[..., None, :], into=self.views[name])
 
-    def add_sum(self, name: str, values: Array) -> None:
+    def add_sum(self, name: str, values: Array, total: Array | None = None) -> None:
         self.views[name][...] = values.mT

@@ -9,6 +9,8 @@ from typing import Any
 from ...device.arrays import Array, Namespace, Scalar, Vector
 from ...device.backend import Backend
 from ...dual import tangent_of, values_of
+from ...layers import Accumulate, Dense
+from ...layers.activations import IDENTITY
 from ...network import Network, Parameters
 from ...recording import Recording
 from .accumulate import Accumulator, TangentAccumulator
@@ -22,13 +24,15 @@ class Passes:
     """What all passes have in common; who runs them sees to `backend.working()`.
 
     Attributes:
-        network: whose outputs `terms` take.
+        network: whose outputs the divergence takes.
+        stem: the same, without the last bias if `terms` add that; whose outputs they take.
         ones: at least as many as a chunk has samples.
         draw: the number of the masks of dropout.
     """
 
     backend: Backend
     network: Network
+    stem: Network
     terms: Terms
     data: Data
     ones: Vector
@@ -39,8 +43,9 @@ class Passes:
         xp = self.backend.xp
         values: list[Scalar] = []
         for chunk in self.data.walk(group):
-            outputs, _ = self.forward(xp, parameters, chunk)
-            value = self.terms.value(xp, outputs, chunk.targets, self.data.classes)
+            outputs, _ = self.forward(self.stem, xp, parameters, chunk)
+            bias = self._bias(parameters)
+            value = self.terms.value(xp, outputs, bias, chunk.targets, self.data.classes)
             values.append(self._mean(value, chunk.weights))
         return (added(values),)
 
@@ -56,10 +61,10 @@ class Passes:
         values: list[Scalar] = []
         total, accumulators = self._accumulators(shape, total)
         for chunk in self.data.walk(group):
-            outputs, caches = self.forward(xp, parameters, chunk)
-            value, gradient = self._terms(xp, outputs, chunk)
+            outputs, caches = self.forward(self.stem, xp, parameters, chunk)
+            value, gradient, summed = self._terms(xp, parameters, outputs, chunk)
             values.append(self._mean(value, chunk.weights))
-            self.network.backward(xp, parameters, caches, gradient, accumulators)
+            self._backward(xp, parameters, caches, gradient, summed, accumulators)
         return added(values), total
 
     def hessian_product(
@@ -68,10 +73,10 @@ class Passes:
         """The derivative of the gradient, of `shape`; `duals` move along the directions, `xp` is dual."""
         total, accumulators = self._accumulators(shape)
         for chunk in self.data.walk(group):
-            outputs, caches = self.forward(xp, duals, chunk)
-            _, gradient = self._terms(xp, outputs, chunk)
+            outputs, caches = self.forward(self.stem, xp, duals, chunk)
+            _, gradient, summed = self._terms(xp, duals, outputs, chunk)
             tangents = [TangentAccumulator(own) for own in accumulators]
-            self.network.backward(xp, duals, caches, gradient, tangents)
+            self._backward(xp, duals, caches, gradient, summed, tangents)
         return (total,)
 
     def gauss_newton_product(
@@ -85,19 +90,38 @@ class Passes:
         """The gradient of the outputs times that of the divergence's gradient along the directions."""
         total, accumulators = self._accumulators(shape)
         for chunk in self.data.walk(group):
-            outputs, caches = self.forward(xp, duals, chunk)
-            _, gradient = self._terms(xp, outputs, chunk)
+            outputs, caches = self.forward(self.stem, xp, duals, chunk)
+            _, gradient, _ = self._terms(xp, duals, outputs, chunk)
             tangent = tangent_of(xp.xp, gradient, outputs)
-            self.network.backward(xp.xp, parameters, values_of(caches), tangent, accumulators)
+            self._backward(xp.xp, parameters, values_of(caches), tangent, None, accumulators)
         return (total,)
 
-    def forward(self, xp: Namespace, parameters: Parameters, chunk: Chunk) -> tuple[Any, list[Any]]:
-        """The outputs of some samples, and the caches of the layers."""
+    def forward(
+        self, network: Network, xp: Namespace, parameters: Parameters, chunk: Chunk
+    ) -> tuple[Any, list[Any]]:
+        """The outputs of `network`, or the `stem`, of some samples, and the caches of the layers."""
         if chunk.numbers is not None:
             parameters = self.network.with_draws(
                 self.backend.xp, parameters, chunk.numbers, self.draw, self.data.dtype
             )
-        return self.network.forward(xp, parameters, chunk.inputs)
+        return network.forward(xp, parameters, chunk.inputs)
+
+    def _backward(
+        self,
+        xp: Namespace,
+        parameters: Parameters,
+        caches: list[Any],
+        gradient: Any,
+        total: Any,
+        accumulate: Sequence[Accumulate],
+    ) -> None:
+        """Carries the `gradient` back, whose sum over the samples is `total`, if that is known."""
+        if self.terms.biased:
+            accumulate[-1].add_sum("bias", gradient, total)
+        self.stem.backward(xp, parameters, caches, gradient, accumulate)
+
+    def _bias(self, parameters: Parameters) -> Any:
+        return parameters[-1]["bias"][..., None] if self.terms.biased else self.ones[:1]
 
     def recorded(self, xp: Recording) -> Passes:
         """The same passes on what `xp` records."""
@@ -114,11 +138,21 @@ class Passes:
         views = self.network.parameters(given, self.backend.xp)
         return given, [Accumulator(self.backend, own, self.ones) for own in views]
 
-    def _terms(self, xp: Namespace, outputs: Any, chunk: Chunk) -> tuple[Any, Any]:
-        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient."""
+    def _terms(
+        self, xp: Namespace, parameters: Parameters, outputs: Any, chunk: Chunk
+    ) -> tuple[Any, Any, Any]:
+        """The divergence of each sample of a chunk, and what its outputs add to the mean's gradient.
+
+        Also the sum of that over the samples, if it is wanted and no work of its own.
+        """
         weights = self.ones[:1] if chunk.weights is None else chunk.weights
-        scale = 1.0 / self.data.samples
-        return self.terms.gradient(xp, outputs, chunk.targets, self.data.classes, weights, scale=scale)
+        arrays = (outputs, self._bias(parameters), chunk.targets, self.data.classes, weights)
+        rule, scale, total = self.terms.gradient, 1.0 / self.data.samples, None
+        if self.terms.biased:
+            (value, gradient), total = rule.compute_with_sum(xp, *arrays, scale=scale)
+        else:
+            value, gradient = rule(xp, *arrays, scale=scale)
+        return value, gradient, total
 
     def _mean(self, values: Array, weights: Array | None) -> Scalar:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
@@ -126,3 +160,14 @@ class Passes:
         if weights is None:
             return total.sum(self.backend.xp, values, factor=factor, dtype=dtype)
         return weighted_total.sum(self.backend.xp, values, weights, factor=factor, dtype=dtype)
+
+
+def without_last_bias(network: Network) -> Network:
+    """`network` without the bias that is the last thing added to its outputs; itself if there is none.
+
+    It takes the parameters of `network`. That bias can then be added where the outputs are read.
+    """
+    last = network.layers[-1]
+    if type(last) is not Dense or not last.bias or last.activation != IDENTITY:
+        return network
+    return Network(network.inputs, *network.layers[:-1], replace(last, bias=False))

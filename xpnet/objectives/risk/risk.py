@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from ... import checks
@@ -23,7 +24,7 @@ from ..offers import Offers
 from .checked import check_model, checked_penalties, checked_resident, checked_training
 from .chunks import Chunks, default_chunk
 from .data import Data
-from .passes import Passes
+from .passes import Passes, without_last_bias
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
 from .squares import Squares, lacking
@@ -132,12 +133,14 @@ class EmpiricalRisk(Objective):
                 numbered=self._random,
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
-        terms = Terms(self._divergence, data.labels, data.weights is not None)
+        stem = without_last_bias(self._network)
+        biased = stem is not self._network
+        terms = Terms(self._divergence, data.labels, data.weights is not None, biased)
         self._no_squares = lacking(divergence, penalties)
         self.lacks = SQUARES if self._no_squares else Offers.NOTHING
         self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
         ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
-        self._plan(Passes(self.backend, self._network, terms, data, ones, draw=0))
+        self._plan(Passes(self.backend, self._network, stem, terms, data, ones, draw=0))
         self.backend.synchronize()  # so that it can be used on any stream
 
     @property
@@ -169,7 +172,7 @@ class EmpiricalRisk(Objective):
         if ones.shape[0] < length:
             with backend.quiet():
                 ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
-        self._passes = Passes(backend, passes.network, passes.terms, data, ones, passes.draw)
+        self._passes = replace(passes, ones=ones)
         self._replays = Replays()
 
     def value(self, w: Vector) -> Scalar:
@@ -264,19 +267,17 @@ class EmpiricalRisk(Objective):
             TypeError, ValueError: neither, or none.
         """
         part = copy.copy(self)
-        own = self._passes
         with self.backend.quiet():
             data = self.data.subset(samples)
-        part._plan(Passes(self.backend, own.network, own.terms, data, own.ones, own.draw))
+        part._plan(replace(self._passes, data=data))
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
         """The risk with other masks of dropout, those of the draw of this number."""
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
-        other, own = copy.copy(self), self._passes
-        draw = checks.count("draw", draw, 0)
-        other._passes = Passes(self.backend, own.network, own.terms, own.data, own.ones, draw)
+        other = copy.copy(self)
+        other._passes = replace(self._passes, draw=checks.count("draw", draw, 0))
         other._replays = Replays()
         return other
 

@@ -48,7 +48,7 @@ class Squares:
         def work(step: int) -> list[Vector]:
             found: list[Vector] = []
             for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
-                outputs, _ = passes.forward(passes.backend.xp, parameters, chunk)
+                outputs, _ = passes.forward(passes.network, passes.backend.xp, parameters, chunk)
                 found.append(_residuals(passes, outputs, chunk))
             return found
 
@@ -149,7 +149,7 @@ def _jacobian_block(
     """
     backend, network = passes.backend, passes.network
     xp = backend.xp
-    outputs, caches = passes.forward(xp, parameters, chunk)
+    outputs, caches = passes.forward(network, xp, parameters, chunk)
     units, samples = network.outputs, int(outputs.shape[-1])
     block = xp.empty((*lead, samples, units, network.size), dtype=passes.data.dtype, device=backend.device)
     for unit in range(units):

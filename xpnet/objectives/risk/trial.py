@@ -29,8 +29,8 @@ class _Recorder:
     def add_product(self, name: str, left: Array, right: Array) -> None:
         self._take(name, (*left.shape[:-1], right.shape[-1]))
 
-    def add_sum(self, name: str, values: Array) -> None:
-        self._take(name, tuple(values.shape[:-1]))
+    def add_sum(self, name: str, values: Array, total: Array | None = None) -> None:
+        self._take(name, tuple((values[..., 0] if total is None else total).shape))
 
     def end(self) -> None:
         if self.left:
