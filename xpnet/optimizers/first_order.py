@@ -75,7 +75,7 @@ class Momentum(FirstOrder):
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
         velocity = state["velocity"]
         into, arrays = (w, velocity), (w, record.gradient, velocity)
-        share = 1.0 - self.dampening if record.step else 1.0
+        share = 1.0 - self.dampening if self.dampening and record.step else 1.0
         if self.rate_inside:
             rate = record.rate if share == 1.0 else record.rate * share
             rules.momentum.write(xp, into, *arrays, rate=rate, momentum=self.momentum)
