@@ -62,7 +62,7 @@ class Adam(FirstOrder):
             raise ValueError("epsilon_hat must be False where epsilon_inside is True, got True")
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
-        names = ["mean", "square"] + ["largest"] * self.amsgrad
+        names = ["mean", "square"] + ["square_max"] * self.amsgrad
         return {name: backend.xp.zeros_like(w) for name in names}
 
     def update(self, xp: Namespace, w: Vector, record: Record, state: State) -> None:
@@ -70,7 +70,7 @@ class Adam(FirstOrder):
         seen2 = 1.0 - self.beta2**k
         epsilon = self.epsilon / seen2**0.5 if self.epsilon_hat else self.epsilon
         if self.amsgrad:
-            memory.append(state["largest"])
+            memory.append(state["square_max"])
         rule = rules.amsgrad if self.amsgrad else rules.adam
         rule.write(
             xp,
