@@ -36,8 +36,9 @@ def test_the_example_names_no_backend():
     assert not re.search(r"numpy\b(?<!to_numpy)|cupy|cuda", code)
 
 
-def test_the_readme_s_code_runs(monkeypatch, device):
+def test_the_readme_s_code_runs(monkeypatch, device, tmp_path):
     monkeypatch.setenv("XPNET_BACKEND", device.name)
+    monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 4
