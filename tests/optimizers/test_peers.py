@@ -1,4 +1,4 @@
-"""Where libraries differ: each row of the README's table "Who does what", against the library it names."""
+"""Where libraries differ: each row of the table in docs/conventions.md, against the library it names."""
 
 from __future__ import annotations
 
