@@ -21,7 +21,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # signatures stay short; the text gives kinds and shapes
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_custom_sections = [("Attributes", "params_style")]  # which may name several at once
 napoleon_use_rtype = False
 
 suppress_warnings = ["ref.python"]  # attributes of several classes have the same name
