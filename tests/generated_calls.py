@@ -1584,6 +1584,158 @@ CALLS["analysis.axes"] = Call(
     {"curvatures": Argument([np.array([1.0, 4.0, -1.0]), [1, 2], np.array([1e-18])]), "rate": POSITIVE},
     _judge_axes,
 )
+# lines, planes, curvature, regions and bands
+PLACE = np.array([0.5, -1.0, 2.0])
+POINT = Argument([PLACE, [1.0, 2.0, 3.0], np.ones(3, "float32")], words=("points", "origin", "directions"))
+PATH = Argument(
+    [RANDOM.standard_normal((5, 3)), RANDOM.standard_normal((4, 2, 3))], words=("points", "paths")
+)
+KNOWN_BOWL = xpnet.Quadratic(SYMMETRIC, backend=BACKEND)
+BOWLS = Argument([KNOWN_BOWL], odd=(Nonsense(),), words=("w", "dtype"))
+AXIS, FLAT = analysis.coordinate_frame(PLACE, 0), analysis.coordinate_frame(PLACE, 0, 2)
+ENDS = Argument([(-1.0, 2.0), [0, 1]], odd=((1, 0), (0, math.inf), (0,)))
+CORNERS = Argument([((-1.0, 2.0), (0, 1))], odd=(((0, 1), (1, 0)), (0, 1)))
+GRID = integer(2, 4)
+OF_PLACE = Argument([PLACE])
+CURVATURE = word("hessian", "gauss-newton")
+
+
+def _judge_frame(result: Any, given: dict[str, Any]) -> None:
+    assert np.isfinite(result.origin).all()
+    assert np.isfinite(result.directions).all()
+    ends = result.origin + result.directions
+    near = 1e-4 if result.origin.dtype == np.float32 else 1e-6
+    if np.abs(ends).max() < 1e3 * np.linalg.norm(np.asarray(result.directions, float), axis=1).min():
+        close(result.coordinates(ends), np.eye(len(ends)), near)
+
+
+def _judge_line(result: Any, given: dict[str, Any]) -> None:
+    w = result.frame.origin + result.positions[:, None] * result.frame.directions
+    close(result.values, 0.5 * np.einsum("ij,jk,ik->i", w, SYMMETRIC, w), 1e-9)
+
+
+def _judge_plane(result: Any, given: dict[str, Any]) -> None:
+    x, y = np.meshgrid(result.x, result.y)
+    w = result.frame.origin + np.stack([x, y], axis=-1) @ result.frame.directions
+    close(result.values, 0.5 * np.einsum("...j,jk,...k->...", w, SYMMETRIC, w), 1e-9)
+
+
+def _judge_levels(result: Any, given: dict[str, Any]) -> None:
+    assert len(result) == accepted(given["count"], "integer")
+    assert (np.diff(result) > 0).all()
+
+
+CALLS["analysis.coordinate_frame"] = Call(
+    lambda w, which: analysis.coordinate_frame(w, which), {"w": POINT, "which": integer(0, 2)}, _judge_frame
+)
+CALLS["analysis.frame_through"] = Call(
+    lambda points: analysis.frame_through(np.zeros(3), points),
+    {"points": Argument([PLACE, [1.0, 2.0, 3.0]], words=("directions", "numbers"))},
+    _judge_frame,
+)
+CALLS["analysis.random_frame"] = Call(
+    analysis.random_frame, {"w": POINT, "count": integer(1, 2), "seed": integer(0, 3)}, _judge_frame
+)
+CALLS["analysis.path_frame"] = Call(
+    lambda paths, count: analysis.path_frame(paths, count=count),
+    {"paths": PATH, "count": integer(1, 2)},
+    _judge_frame,
+)
+CALLS["Frame"] = Call(
+    analysis.Frame,
+    {
+        "origin": Argument([PLACE, [1, 2, 3]], words=("directions",)),
+        "directions": Argument([np.eye(3)[:2], [[1.0, 1.0, 0.0], [0.0, 1.0, 3.0]]]),
+        "names": Argument([("x", "y")], odd=(("x",), ("x", ""), ["x", "y"])),
+    },
+    _judge_frame,
+)
+CALLS["Frame.coordinates"] = Call(FLAT.coordinates, {"points": PATH})
+CALLS["Frame.distances"] = Call(FLAT.distances, {"points": PATH})
+CALLS["analysis.line"] = Call(
+    analysis.line,
+    {"objective": BOWLS, "frame": Argument([AXIS], odd=(FLAT,)), "limits": ENDS, "points": GRID},
+    _judge_line,
+)
+CALLS["analysis.between"] = Call(
+    analysis.between,
+    {
+        "objective": BOWLS,
+        "first": Argument([PLACE], words=("points[0]", "points", "w", "directions")),
+        "second": Argument([-PLACE], words=("points[1]", "points", "w", "directions")),
+        "points": GRID,
+    },
+    _judge_line,
+)
+CALLS["analysis.plane"] = Call(
+    analysis.plane,
+    {
+        "objective": BOWLS,
+        "frame": Argument([FLAT], odd=(AXIS,)),
+        "limits": optional(CORNERS),
+        "points": GRID,
+    },
+    _judge_plane,
+)
+CALLS["Plane.levels"] = Call(
+    analysis.plane(KNOWN_BOWL, FLAT, points=9).levels,
+    {"count": integer(2, 9), "scale": word("log", "linear")},
+    _judge_levels,
+)
+CALLS["analysis.hessian_spectrum"] = Call(
+    analysis.hessian_spectrum,
+    {
+        "objective": BOWLS,
+        "w": OF_PLACE,
+        "curvature": CURVATURE,
+        "exact": optional(flag()),
+        "steps": integer(3, 9),
+        "tolerance": number(0.5, 1e-3),
+        "seed": integer(0, 3),
+    },
+    lambda result, given: close(
+        result.eigenvalues[[0, -1]] if int(given["steps"]) > 2 or result.exact else EIGEN[[0, -1]],
+        EIGEN[[0, -1]],
+        1e-7,
+    ),
+)
+CALLS["analysis.hessian_density"] = Call(
+    analysis.hessian_density,
+    {
+        "objective": BOWLS,
+        "w": OF_PLACE,
+        "curvature": CURVATURE,
+        "count": integer(1, 4),
+        "steps": integer(1, 3),
+        "points": integer(200, 100),
+        "width": optional(number(0.5, 1.0)),
+        "seed": integer(0, 3),
+    },
+)
+UNIT = xpnet.Network(2, xpnet.Dense(1))
+CALLS["analysis.decision_regions"] = Call(
+    analysis.decision_regions,
+    {
+        "network": Argument([UNIT], odd=(CLASSIFIER,), words=("w", "w must have")),
+        "w": Argument([np.array([1.0, 2.0, 0.5])]),
+        "limits": CORNERS,
+        "points": GRID,
+        "threshold": optional(number(0.5, -1.0)),
+    },
+    lambda result, given: _equal(
+        result.labels.tolist(), (result.outputs[..., 0] > result.threshold).astype(int).tolist()
+    ),
+)
+CALLS["analysis.band"] = Call(
+    analysis.band,
+    {
+        "history": Argument(
+            [xpnet.minimize(KNOWN_BOWL, "momentum", PLACE.copy(), stop=xpnet.after(3))],
+        ),
+        "column": word("value", "gradient_norm", "rate"),
+        "quantiles": Argument([(0.1, 0.5, 0.9), [0, 0, 1]], odd=((0.5, 0.1, 0.9), (0, 1), (0, 0.5, 2))),
+    },
+)
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(
     xpnet.testing.check_gradient,

@@ -51,6 +51,8 @@ def test_examples_run(name, monkeypatch):
         return
     if name.startswith("xpnet.sklearn"):
         pytest.importorskip("sklearn.base", reason="scikit-learn is not installed")
+    if name.startswith("xpnet.plotting"):
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed").use("Agg")
     monkeypatch.setenv("XPNET_BACKEND", "numpy")
     module = importlib.import_module(name)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

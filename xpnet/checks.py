@@ -94,6 +94,24 @@ def number(
     return got
 
 
+def interval(name: str, value: Any) -> tuple[float, float]:
+    """`value`, two finite numbers of which the second is the larger, as floats."""
+    if not isinstance(value, tuple | list) or len(cast("list[Any]", value)) != 2:
+        raise TypeError(f"{name} must be two numbers, got {shown(value)}")
+    low, high = (number(f"each of {name}", end) for end in cast("list[Any]", value))
+    if not low < high:
+        raise ValueError(f"{name} must ascend, got {shown(value)}")
+    return low, high
+
+
+def rectangle(name: str, value: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """`value`, the ends of two axes, `((x0, x1), (y0, y1))`, as floats."""
+    if not isinstance(value, tuple | list) or len(cast("list[Any]", value)) != 2:
+        raise TypeError(f"{name} must be ((x0, x1), (y0, y1)), got {shown(value)}")
+    x, y = cast("list[Any]", value)
+    return interval(f"{name}[0]", x), interval(f"{name}[1]", y)
+
+
 def instance(name: str, value: Any, kind: type[Any], wanted: str) -> Any:
     """`value`, which must be of this `kind`; `wanted` says so in words, such as "a Network"."""
     if not isinstance(value, kind):
