@@ -1741,9 +1741,6 @@ CALLS["analysis.band"] = Call(
 
 def _pictures() -> dict[str, Call]:
     """Of results that are right, with odd values for all arguments."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 

@@ -10,10 +10,9 @@ import pytest
 
 from xpnet import Adam, Dense, Momentum, Network, Quadratic, after, analysis, minimize, plotting
 
-matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 BOWL = Quadratic(np.diag([1.0, 9.0]), backend="numpy")
 W = np.array([3.0, 1.0])
@@ -28,11 +27,10 @@ REGIONS = analysis.decision_regions(UNIT, np.array([1.0, 1.0, -1.0]), ((0, 1), (
 
 @pytest.fixture(autouse=True)
 def _drawn():
-    """Every picture can be drawn, without a warning, and is closed."""
+    """Every picture can be drawn, without a warning."""
     yield
     for number in plt.get_fignums():
         plt.figure(number).canvas.draw()
-    plt.close("all")
 
 
 def named(ax):

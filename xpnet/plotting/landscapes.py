@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 1000  # levels
-MARKED = 25  # the most points of a path that have a mark
+MARKED = 15  # the most points of a path that have a mark
 
 
 def line(
@@ -50,7 +50,7 @@ def line(
     colour = curve(axes, line.positions, values, label)
     if chord:
         words = f"chord, barrier {line.barrier:.3g}"
-        axes.plot(line.positions, line.chord, color=colour, linewidth=0.8, linestyle=":", label=words)
+        axes.plot(line.positions, line.chord, color=colour, linewidth=1.0, linestyle=":", label=words)
     axes.set(xlabel=line.frame.names[0], ylabel="objective")
     legend(axes)
     return axes
