@@ -92,6 +92,22 @@ def test_principal_components_of_paths():
     )
 
 
+def test_principal_components_are_those_of_scikit_learn():
+    decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
+    path = np.cumsum(RANDOM.standard_normal((50, 20)), axis=0)
+    wanted, frame = decomposition.PCA(2).fit(path), path_frame(path)
+    np.testing.assert_allclose(
+        np.abs(np.sum(frame.directions * wanted.components_, axis=1)), [1, 1], rtol=1e-12
+    )
+    shares = [
+        f"principal component {k + 1} ({100 * own:.3g} %)"
+        for k, own in enumerate(wanted.explained_variance_ratio_)
+    ]
+    assert frame.names == tuple(shares)
+    own = frame.coordinates(path) - frame.coordinates(path).mean(axis=0)
+    np.testing.assert_allclose(np.abs(own), np.abs(wanted.transform(path)), atol=1e-10)
+
+
 def test_single_precision_is_kept():
     assert random_frame(np.ones(3, np.float32)).directions.dtype == np.float32
     assert coordinate_frame([1, 2, 3], 0).origin.dtype == np.float64

@@ -101,6 +101,23 @@ def test_the_barrier_between_two_solutions():
     assert between(Quadratic(A, b, backend="numpy"), np.ones(3), np.zeros(3)).barrier == 0.0
 
 
+def test_a_barrier_beside_what_is_not_finite_is_none():
+    with np.errstate(all="ignore"):
+        found = line(Ridge(), coordinate_frame([1.0], 0), (0, 1))
+    assert np.isneginf(found.values[0])
+    assert np.isnan(found.barrier)
+
+
+def test_a_plane_of_a_network_is_the_risk_at_each_of_its_points():
+    objective, w = risk(), NETWORK.initialize(0, "numpy", "float64")
+    frame = random_frame(w, network=NETWORK)
+    found = plane(objective, frame, ((-1, 2), (0, 1)), points=4)
+    for row, y in enumerate(found.y):
+        for column, x in enumerate(found.x):
+            value = objective.value(w + x * frame.directions[0] + y * frame.directions[1])
+            assert found.values[row, column] == pytest.approx(value, rel=1e-12)
+
+
 def test_limits_hold_the_paths():
     paths = [np.array([[0.0, 0.0], [4.0, 1.0]]), np.array([[[1.0, -1.0], [2.0, 2.0]]])]  # one of replicas
     found = plane(Alone(), coordinate_frame([0.0, 0.0], 0, 1), around=paths, points=3)

@@ -8,7 +8,20 @@ import sys
 import numpy as np
 import pytest
 
-from xpnet import Adam, Dense, Momentum, Network, Quadratic, after, analysis, minimize, plotting
+from xpnet import (
+    Adam,
+    CrossEntropy,
+    Dense,
+    EmpiricalRisk,
+    Momentum,
+    Network,
+    Quadratic,
+    after,
+    analysis,
+    backend,
+    minimize,
+    plotting,
+)
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 import matplotlib.pyplot as plt
@@ -163,6 +176,36 @@ def test_regions():
     assert zero.get_offsets().tolist() == [[0, 0], [0.2, 0.1]]
     assert one.get_offsets().tolist() == [[1, 1]]
     assert named(ax) == ["class 0", "class 1"]
+
+
+def test_pictures_of_what_was_computed_on_a_device(device):
+    """All of them, the same as on the host, and of samples that lie on the device."""
+    random = np.random.default_rng(0)
+    points, labels = random.uniform(-1, 1, (40, 2)), random.integers(0, 3, 40)
+    network = Network(2, Dense(4, "tanh"), Dense(3, "softmax"))
+
+    def drawn(backend):
+        X, d = backend.asarray(points), backend.asarray(labels)
+        risk = EmpiricalRisk(network, CrossEntropy(), X, d, dtype="float64", backend=backend)
+        start = network.initialize(0, backend, "float64")
+        run = minimize(risk, Momentum(0.5), start, stop=after(20), keep_path=True, check_every=5)
+        frame = analysis.path_frame(run.history.path)
+        around = analysis.random_frame(run.w, 1, network=network)
+        plane = analysis.plane(risk, frame, around=[run.history.path], points=9)
+        plotting.overview(run)
+        yield plotting.contours(plane, paths={"momentum": run.history.path, "end": run.w[None, :]})
+        yield plotting.line(analysis.line(risk, around))
+        yield plotting.line(analysis.between(risk, start, run.w), chord=True)
+        yield plotting.spectrum(analysis.hessian_spectrum(risk, run.w))
+        yield plotting.density(analysis.hessian_density(risk, run.w))
+        regions = analysis.decision_regions(network, run.w, X=X, points=21)
+        yield plotting.regions(regions, X=X, labels=d)
+
+    for own, wanted in zip(drawn(device), drawn(backend("numpy")), strict=True):
+        assert (len(own.lines), len(own.collections)) == (len(wanted.lines), len(wanted.collections))
+        for one, other in zip(own.lines, wanted.lines, strict=True):
+            np.testing.assert_allclose(one.get_xydata(), other.get_xydata(), atol=1e-7)
+        np.testing.assert_allclose(own.axis(), wanted.axis(), atol=1e-6)
 
 
 @pytest.mark.parametrize(

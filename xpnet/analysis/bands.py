@@ -71,6 +71,8 @@ def band(history: History | Run, column: Column = "value", quantiles: Quantiles 
     low, middle, high = (checks.number("each of quantiles", own, 0.0, 1.0) for own in quantiles)
     if not low <= middle <= high:
         raise ValueError(f"quantiles must ascend, got {checks.shown(quantiles)}")
+    if not len(looks):
+        raise ValueError(f"history must have a look, got {looks!r}")
     host = backend("numpy")
     xp = host.xp
     numbers = host.asarray(getattr(looks, column), "float64")

@@ -43,12 +43,13 @@ class Line:
     def chord(self) -> Array:
         """The straight line between the values at both ends, `(points,)`."""
         share = (self.positions - self.positions[0]) / (self.positions[-1] - self.positions[0])
-        return (1.0 - share) * self.values[0] + share * self.values[-1]
+        with choose_backend("numpy").quiet():
+            return (1.0 - share) * self.values[0] + share * self.values[-1]
 
     @property
     def barrier(self) -> float:
-        """The most by which the objective is above the chord: 0 where it is nowhere (Frankle, Dziugaite,
-        Roy, Carbin 2020; Entezari, Sedghi, Saukh, Neyshabur 2022). NaN if a value is."""
+        """The most by which the objective is above the chord, 0 where it is nowhere; NaN if a value is, or
+        an end infinite (Frankle, Dziugaite, Roy, Carbin 2020; Entezari, Sedghi, Saukh, Neyshabur 2022)."""
         with choose_backend("numpy").quiet():
             return float(choose_backend("numpy").xp.max(self.values - self.chord))
 
