@@ -38,6 +38,7 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "download_all_examples": False,
     "notebook_extensions": set(),
+    "run_stale_examples": True,  # the library may have changed
     "show_signature": False,
     "write_computation_times": False,
 }
