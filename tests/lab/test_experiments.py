@@ -85,6 +85,7 @@ def test_it_reads_as_a_lesson(name):
     assert set(own.rows) <= {str(number) for number in range(5, 51)} | {"7b"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_it_runs_on_cupy(name, cupy_backend):
     own = experiment(name)

@@ -6,6 +6,7 @@ import argparse
 import traceback
 from pathlib import Path
 
+from ..device.backend import BackendError
 from . import EXPERIMENTS
 from .bench import Lab
 from .experiment import Experiment, experiment
@@ -53,7 +54,7 @@ def _lab(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         chosen = [experiment(name) for name in dict.fromkeys(names)]
         bench = Lab(options.seed, options.backend, progress=True)
         matplotlib()
-    except (ImportError, OSError, TypeError, ValueError) as error:
+    except (BackendError, ImportError, OSError, TypeError, ValueError) as error:
         parser.error(str(error))
     options.output.mkdir(parents=True, exist_ok=True)
     bad = [own.name for own in chosen if not _perform(own, bench, options)]
