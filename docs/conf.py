@@ -17,7 +17,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
 ]
+exclude_patterns = ["gallery"]  # from which the pages in pictures/ are made
 templates_path = ["_templates"]
 default_role = "code"  # docstrings write `w` for code
 
@@ -33,6 +35,17 @@ autodoc_typehints = "none"  # signatures stay short; the text gives kinds and sh
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # which may name several at once
 napoleon_use_rtype = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "pictures",
+    "within_subsection_order": "FileNameSortKey",
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "notebook_extensions": set(),
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 suppress_warnings = ["ref.python"]  # attributes of several classes have the same name
 

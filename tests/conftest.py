@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from copy import deepcopy
 
 import hypothesis
@@ -15,6 +16,7 @@ from array_api_compat import is_array_api_obj
 import xpnet
 from xpnet import checks, iterate
 
+os.environ["MPLBACKEND"] = "Agg"  # pictures open no window
 hypothesis.settings.register_profile("xpnet", deadline=None)  # machines are shared
 hypothesis.settings.load_profile("xpnet")
 
@@ -104,6 +106,13 @@ def counter():
     if not name:
         pytest.skip("XPNET_TEST_COUNTER names no module that counts launches, copies and synchronisations")
     return importlib.import_module(name)
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

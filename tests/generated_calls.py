@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from generated import (
 
 import xpnet
 import xpnet.testing
-from xpnet import analysis, linear, optimizers
+from xpnet import analysis, linear, optimizers, plotting
 from xpnet.layers.activations import sigmoid_with_offset
 from xpnet.optimizers import schedules
 
@@ -1736,6 +1737,89 @@ CALLS["analysis.band"] = Call(
         "quantiles": Argument([(0.1, 0.5, 0.9), [0, 0, 1]], odd=((0.5, 0.1, 0.9), (0, 1), (0, 0.5, 2))),
     },
 )
+
+
+def _pictures() -> dict[str, Call]:
+    """Of results that are right, with odd values for all arguments."""
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    def drawn(result: Any, given: dict[str, Any]) -> None:
+        for own in result if isinstance(result, list) else [result]:
+            assert own.get_xlabel()
+            assert own.get_ylabel()
+            own.figure.canvas.draw()
+            plt.close(own.figure)
+            own.clear()
+
+    ax, axes = optional(Argument([Figure().subplots()])), Figure().subplots(1, 3)
+    looks = CALLS["analysis.band"].arguments["history"]
+    along, scale = word("step", "seconds", "evaluations"), word("log", "linear")
+    quantiles, label = CALLS["analysis.band"].arguments["quantiles"], optional(word("a label"))
+    flat = analysis.plane(KNOWN_BOWL, FLAT, points=5)
+    samples, labels = np.array([[0.5, 0.5], [2.0, 1.0]]), np.array([0, 1])
+    decided = analysis.decision_regions(UNIT, np.array([1.0, 2.0, 0.5]), ((0, 1), (0, 1)), points=5)
+    return {
+        "history": Call(
+            plotting.history,
+            {
+                **{"history": looks, "ax": ax, "along": along, "quantiles": quantiles, "scale": scale},
+                "columns": Argument([["value"], ("value", "rate")], odd=([], ["value", "valu"], "value")),
+                "label": label,
+            },
+            drawn,
+        ),
+        "overview": Call(
+            plotting.overview,
+            {
+                **{"history": looks, "along": along, "quantiles": quantiles, "label": label},
+                "axes": optional(Argument([tuple(axes)], odd=(axes[:2], [1, 2, 3]))),
+            },
+            drawn,
+        ),
+        "contours": Call(
+            plotting.contours,
+            {
+                **{"plane": Argument([flat]), "ax": ax, "scale": scale, "levels": integer(2, 9)},
+                "paths": Argument(
+                    [{"a": np.ones((4, 3))}, None, {}], odd=({"a": None}, {1: np.ones((4, 3))})
+                ),
+                "bar": flag(),
+            },
+            drawn,
+        ),
+        "line": Call(
+            plotting.line,
+            {
+                "line": Argument([analysis.line(KNOWN_BOWL, AXIS, points=5)], odd=(flat,)),
+                **{"ax": ax, "label": label, "scale": scale, "chord": flag()},
+            },
+            drawn,
+        ),
+        "spectrum": Call(
+            plotting.spectrum,
+            {"spectrum": Argument([analysis.hessian_spectrum(KNOWN_BOWL, PLACE)]), "ax": ax},
+            drawn,
+        ),
+        "density": Call(
+            plotting.density,
+            {"density": Argument([analysis.hessian_density(KNOWN_BOWL, PLACE)]), "ax": ax, "label": label},
+            drawn,
+        ),
+        "regions": Call(
+            plotting.regions,
+            {
+                **{"regions": Argument([decided]), "ax": ax},
+                "X": Argument([samples], words=("labels",)),
+                "labels": Argument([labels, None]),
+            },
+            drawn,
+        ),
+    }
+
+
+if importlib.util.find_spec("matplotlib"):
+    CALLS |= {f"plotting.{name}": call for name, call in _pictures().items()}
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(
     xpnet.testing.check_gradient,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import sys
 import types
 from pathlib import Path
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import xpnet
-from xpnet import analysis, export, linear, schedules, testing
+from xpnet import analysis, export, linear, plotting, schedules, testing
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+GALLERY = sorted((DOCS / "gallery").glob("plot_*.py"))
 
 # what a block needs, code that readers do not see, and the block
 BLOCK = re.compile(
@@ -78,8 +80,31 @@ def test_every_public_name_has_a_page():
     modules = {"analysis", "linear", "optimizers", "schedules"}
     assert set(xpnet.__all__) - modules <= named
     helpers = {"KINDS", "Rate", "as_schedule", "checked_rate", "checked_schedule"}
-    for module in (analysis, export, linear, schedules, testing):
+    for module in (analysis, export, linear, plotting, schedules, testing):
         assert set(module.__all__) - helpers <= named, module.__name__
+
+
+@pytest.mark.parametrize("script", GALLERY, ids=lambda script: script.stem)
+def test_the_gallery_is_drawn(script, monkeypatch):
+    """Every picture of it: its axes have names, and nothing warns of anything."""
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    monkeypatch.setenv("XPNET_BACKEND", "numpy")
+    runpy.run_path(str(script))
+    figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
+    assert figures
+    for figure in figures:
+        figure.canvas.draw()
+        for ax in figure.axes:
+            assert ax.get_ylabel()
+            assert ax.get_xlabel() or ax.get_label() == "<colorbar>"
+    assert len(script.read_text().splitlines()) <= 40
+
+
+def test_the_gallery_shows_every_picture():
+    text = "".join(script.read_text() for script in GALLERY)
+    assert {*plotting.__all__} == {*re.findall(r"plotting\.(\w+)\(", text)}
+    guide = (DOCS / "guides" / "pictures.md").read_text()
+    assert {*re.findall(r"pictures/(\w+)>", guide)} == {script.stem for script in GALLERY}
 
 
 def test_every_page_says_that_it_is_on_no_index():

@@ -52,7 +52,7 @@ def test_examples_run(name, monkeypatch):
     if name.startswith("xpnet.sklearn"):
         pytest.importorskip("sklearn.base", reason="scikit-learn is not installed")
     if name.startswith("xpnet.plotting"):
-        pytest.importorskip("matplotlib", reason="matplotlib is not installed").use("Agg")
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     monkeypatch.setenv("XPNET_BACKEND", "numpy")
     module = importlib.import_module(name)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

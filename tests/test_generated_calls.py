@@ -14,7 +14,7 @@ from generated_calls import CALLS
 
 import xpnet
 import xpnet.testing
-from xpnet import analysis, linear, optimizers, training
+from xpnet import analysis, linear, optimizers, plotting, training
 from xpnet.layers import activations
 from xpnet.optimizers import schedules
 
@@ -155,6 +155,11 @@ def test_nothing_public_is_missing() -> None:
     left_out = TYPES | RESULTS | TO_DERIVE_FROM | RAISED | CONSTANTS | INNER
     missing = [name for name in public() if name not in left_out and not stands(name)]
     assert not missing
+
+
+def test_no_picture_is_missing() -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    assert {f"plotting.{name}" for name in plotting.__all__} <= {*CALLS}
 
 
 def test_no_public_method_is_missing() -> None:

@@ -13,7 +13,7 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import Saved, layers, objectives, optimizers, schedules, training
+from xpnet import Saved, analysis, layers, objectives, optimizers, schedules, training
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -69,7 +69,7 @@ VALUES = [
     xpnet.KullbackLeibler(),
     *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
     *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
-    *(twice, total, optimizers.Ending("why")),
+    *(twice, total, optimizers.Ending("why"), *analysis.axes([1.0], 0.1)),
     *(xpnet.CSVLog("run.csv"), xpnet.TensorBoard("runs", 2), xpnet.Checkpoint("run.npz", every=3)),
 ]
 TOLD = []  # what callbacks have been told
@@ -83,6 +83,8 @@ class Telling(xpnet.Callback):
 
 
 xpnet.minimize(Bowl(), "adam", np.ones(3), stop=xpnet.after(1), callback=[Telling(), TOLD.append])
+BOWL = xpnet.Quadratic(np.eye(2), backend="numpy")
+LINE, PLANE = analysis.coordinate_frame(np.ones(2), 0), analysis.coordinate_frame(np.ones(2), 0, 1)
 # these are equal to nothing but themselves: what they hold is data
 OBJECTS = [
     seeded_risk(),
@@ -94,6 +96,10 @@ OBJECTS = [
     xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,
     next(iter(xpnet.iterate(Bowl(), "bfgs", np.ones(3)))),
     *TOLD,
+    analysis.band(xpnet.minimize(Bowl(), "adam", np.ones(3), stop=A)),
+    *(PLANE, analysis.line(BOWL, LINE), analysis.plane(BOWL, PLANE, points=3)),
+    *(analysis.hessian_spectrum(BOWL, np.ones(2)), analysis.hessian_density(BOWL, np.ones(2))),
+    analysis.decision_regions(xpnet.Network(2, xpnet.Dense(1)), np.ones(3), ((0, 1), (0, 1))),
     Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]
 # errors, rows of numbers, and what others see to
@@ -123,6 +129,7 @@ def test_different_values_differ():
 
 @pytest.mark.parametrize("value", OBJECTS, ids=lambda value: type(value).__name__)
 def test_an_object_can_be_kept(value):
+    assert len(repr(value)) < 400
     assert value == value
     assert {value: 1}[value] == 1
     for other in copies(value):
@@ -131,7 +138,7 @@ def test_an_object_can_be_kept(value):
 
 
 def public_classes():
-    for module in (xpnet, layers, objectives, optimizers, schedules, training):
+    for module in (xpnet, analysis, layers, objectives, optimizers, schedules, training):
         for name in module.__all__:
             value = getattr(module, name)
             if inspect.isclass(value) and value.__module__.startswith("xpnet"):

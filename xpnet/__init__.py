@@ -217,6 +217,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":  # only looked up where it is asked for
         return _version()
-    if name == "export":
-        return importlib.import_module(".export", __name__)
+    if name in ("export", "plotting"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

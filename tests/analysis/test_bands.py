@@ -58,6 +58,7 @@ def test_infinite_values_spoil_no_quantile_below_them():
     ("ask", "message"),
     [
         (lambda: band([1.0]), "history must be a History or a Run"),
+        (lambda: band(made([])), r"history must have a look, got History\(0 looks\)"),
         (lambda: band(made([1.0]), "values"), "unknown column 'values'; did you mean 'value'"),
         (lambda: band(made([1.0]), "held_out"), "history must have a number in its column 'held_out'"),
         (lambda: band(made([1.0]), quantiles=0.5), "quantiles must be three numbers, got 0.5"),

@@ -92,6 +92,22 @@ def test_principal_components_of_paths():
     )
 
 
+def test_principal_components_are_those_of_scikit_learn():
+    decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
+    path = np.cumsum(RANDOM.standard_normal((50, 20)), axis=0)
+    wanted, frame = decomposition.PCA(2).fit(path), path_frame(path)
+    np.testing.assert_allclose(
+        np.abs(np.sum(frame.directions * wanted.components_, axis=1)), [1, 1], rtol=1e-12
+    )
+    shares = [
+        f"principal component {k + 1} ({100 * own:.3g} %)"
+        for k, own in enumerate(wanted.explained_variance_ratio_)
+    ]
+    assert frame.names == tuple(shares)
+    own = frame.coordinates(path) - frame.coordinates(path).mean(axis=0)
+    np.testing.assert_allclose(np.abs(own), np.abs(wanted.transform(path)), atol=1e-10)
+
+
 def test_single_precision_is_kept():
     assert random_frame(np.ones(3, np.float32)).directions.dtype == np.float32
     assert coordinate_frame([1, 2, 3], 0).origin.dtype == np.float64
@@ -116,7 +132,10 @@ PARALLEL = [[1.0, 0.0], [2.0, 0.0]]
         (lambda: Frame([0.0, 0.0], [[0.0, 0.0]], ("a",)), "directions must not be zero"),
         (lambda: Frame([0.0, np.nan], [[1.0, 0.0]], ("a",)), "origin contains NaN"),
         (lambda: Frame([0.0, 0.0], [[1.0, 0.0, 0.0]], ("a",)), r"directions must be \(1, 2\) or \(2, 2\)"),
-        (lambda: Frame([0.0, 0.0], [[1.0, 0.0]], ("a", "b")), "names must be 1, as there are directions"),
+        (
+            lambda: Frame([0.0, 0.0], [[1.0, 0.0]], ("a", "b")),
+            "names must be 1, one for each of directions",
+        ),
         (lambda: coordinate_frame([1.0, 2.0], 0, 0), "which must be one or two different"),
         (lambda: coordinate_frame([1.0, 2.0], 2), "which must be at most 1, got 2"),
         (lambda: coordinate_frame([[1.0, 2.0]], 0), r"w must be \(P,\) and not empty, got shape \(1, 2\)"),
@@ -127,6 +146,10 @@ PARALLEL = [[1.0, 0.0], [2.0, 0.0]]
         (lambda: random_frame(np.zeros(51), network=NETWORK), "w must have weights that are not zero"),
         (lambda: random_frame(np.ones(3), 3), "count must be at most 2"),
         (lambda: random_frame(np.ones(3), seed=-1), "seed must be at least 0"),
+        (lambda: coordinate_frame([1.0, 2.0], [0]), "which must be an integer"),
+        (lambda: coordinate_frame([1.0, 2.0], None), "which must be an integer"),
+        (lambda: random_frame(None), "w must hold real numbers"),
+        (lambda: path_frame(None), r"paths\[0\] must be points, got None: minimize with keep_path=True"),
         (path_frame, "paths must be one or more"),
         (lambda: path_frame([[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]), "points that span a plane"),
         (lambda: path_frame([[1.0, 2.0], [1.0, 2.0]], count=1), "points that span a line"),

@@ -22,19 +22,14 @@ def value(w):
     return 0.5 * ((w @ A) * w).sum(axis=-1) + w @ b
 
 
-def test_a_plane_of_a_quadratic(backend):
-    kind = (
-        "float32"
-        if "float64" not in backend.xp.__array_namespace_info__().dtypes(device=backend.device)
-        else "float64"
-    )
-    objective = Quadratic(A, b, backend=backend, dtype=kind)
+def test_a_plane_of_a_quadratic(backend, dtype):
+    objective = Quadratic(A, b, backend=backend, dtype=dtype)
     w = np.array([0.3, -0.7, 0.2])
-    frame = random_frame(backend.asarray(w, kind), seed=1)
+    frame = random_frame(w.astype(dtype), seed=1)
     found = plane(objective, frame, ((-2, 1), (-1, 3)), points=7)
     x, y = np.meshgrid(np.linspace(-2, 1, 7), np.linspace(-1, 3, 7))
     wanted = value(w + x[..., None] * frame.directions[0] + y[..., None] * frame.directions[1])
-    np.testing.assert_allclose(found.values, wanted, rtol=1e-12 if kind == "float64" else 1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.values, wanted, rtol=1e-12 if dtype == "float64" else 1e-4, atol=1e-5)
     assert type(found.values) is np.ndarray
     assert found.values.dtype == np.float64
 
@@ -106,6 +101,23 @@ def test_the_barrier_between_two_solutions():
     assert between(Quadratic(A, b, backend="numpy"), np.ones(3), np.zeros(3)).barrier == 0.0
 
 
+def test_a_barrier_beside_what_is_not_finite_is_none():
+    with np.errstate(all="ignore"):
+        found = line(Ridge(), coordinate_frame([1.0], 0), (0, 1))
+    assert np.isneginf(found.values[0])
+    assert np.isnan(found.barrier)
+
+
+def test_a_plane_of_a_network_is_the_risk_at_each_of_its_points():
+    objective, w = risk(), NETWORK.initialize(0, "numpy", "float64")
+    frame = random_frame(w, network=NETWORK)
+    found = plane(objective, frame, ((-1, 2), (0, 1)), points=4)
+    for row, y in enumerate(found.y):
+        for column, x in enumerate(found.x):
+            value = objective.value(w + x * frame.directions[0] + y * frame.directions[1])
+            assert found.values[row, column] == pytest.approx(value, rel=1e-12)
+
+
 def test_limits_hold_the_paths():
     paths = [np.array([[0.0, 0.0], [4.0, 1.0]]), np.array([[[1.0, -1.0], [2.0, 2.0]]])]  # one of replicas
     found = plane(Alone(), coordinate_frame([0.0, 0.0], 0, 1), around=paths, points=3)
@@ -143,11 +155,19 @@ def test_what_is_not_finite_stays_so_and_is_no_level():
 def test_results_can_be_kept():
     found = between(DoubleWell(), [-1.0], [1.0])
     assert pickle.loads(pickle.dumps(found)).barrier == found.barrier
+    assert repr(found).startswith("Line(Frame(line of 1 parameters, names ('from the first point")
+    assert repr(found).endswith("51 points, values from 0 to 1)")
+    assert "5 x 5 points, values from 0 to 1" in repr(plane(BOWL, FLAT, points=5))
 
 
 BOWL = Quadratic(np.eye(2), backend="numpy")
 FLAT = coordinate_frame([0.0, 0.0], 0, 1)
 AXIS = coordinate_frame([0.0, 0.0], 0)
+
+
+class Nonsense(DoubleWell):
+    def value(self, w):
+        return "nonsense"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +185,13 @@ AXIS = coordinate_frame([0.0, 0.0], 0)
         (lambda: plane(BOWL, FLAT, (0, 1)), r"limits\[0\] must be two numbers, got 0"),
         (lambda: plane(BOWL, FLAT, 1), r"limits must be \(\(x0, x1\), \(y0, y1\)\), got 1"),
         (lambda: plane(BOWL, FLAT, ((0, 1), (0, 1)), around=[np.ones((2, 2))]), "limits must be left out"),
-        (lambda: plane(BOWL, FLAT, around=[np.ones((2, 3))]), "points must have 2 parameters"),
+        (lambda: plane(BOWL, FLAT, around=[np.ones((2, 3))]), "around\\[0\\] must have 2 parameters"),
+        (lambda: plane(BOWL, FLAT, around=None), "around must be paths in a list, got None"),
+        (lambda: plane(BOWL, FLAT, around=[None]), "keep_path=True keeps them"),
+        (lambda: plane(BOWL, FLAT, around=np.ones((3, 2))), r"around\[0\] must be \(looks, P\)"),
+        (lambda: plane(BOWL, FLAT, around=[np.ones((0, 2))]), r"around\[0\] must be .* not empty"),
+        (lambda: plane(BOWL, FLAT, points=3).levels(10**12), "count must be smaller"),
+        (lambda: line(Nonsense(), AXIS), "the value of objective must hold real numbers"),
         (lambda: plane(BOWL, FLAT, points=10**8), "points must be smaller"),
         (lambda: plane(BOWL, FLAT, points=3).levels(scale="lin"), "unknown scale 'lin'"),
         (lambda: plane(Quadratic(np.ones((9, 2, 2)), backend="numpy"), FLAT, points=3), "9 replicas"),
@@ -177,7 +203,7 @@ def test_bad_input_is_named(ask, message):
         ask()
 
 
-def test_frames_of_points_on_a_device(backend):
-    points = [backend.asarray(np.array(own, np.float32)) for own in ([1, 0, 2], [0, 1, 1])]
+def test_frames_of_points_on_a_device(device):
+    points = [device.asarray(np.array(own, np.float32)) for own in ([1, 0, 2], [0, 1, 1])]
     np.testing.assert_array_equal(frame_through(*points).directions, [[-1, 1, -1]])
     assert to_numpy(points[0]).tolist() == [1, 0, 2]

@@ -63,7 +63,7 @@ def test_on_every_library(backend):
         (lambda: decision_regions(UNIT, np.ones((2, 3)), SQUARE), r"w must be \(P,\), one network"),
         (lambda: decision_regions(UNIT, np.full(3, np.nan), SQUARE), "w contains NaN"),
         (lambda: decision_regions(UNIT, np.ones(3)), "limits must be given, or samples X"),
-        (lambda: decision_regions(UNIT, np.ones(3), SQUARE, X=[[1, 2]]), "one of both"),
+        (lambda: decision_regions(UNIT, np.ones(3), SQUARE, X=[[1, 2]]), "hold, got both"),
         (lambda: decision_regions(UNIT, np.ones(3), X=[[1, 2, 3]]), r"X must be \(samples, 2\)"),
         (lambda: decision_regions(UNIT, np.ones(3), SQUARE, points=10**8), "points must be smaller"),
         (lambda: decision_regions(UNIT, np.ones(3), SQUARE, threshold="x"), "threshold must be a number"),

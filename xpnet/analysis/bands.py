@@ -11,11 +11,10 @@ from ..device.select import backend
 from ..run import History, Run
 
 Column = Literal["value", "held_out", "gradient_norm", "rate"]
-COLUMNS: tuple[Column, ...] = ("value", "held_out", "gradient_norm", "rate")
 Quantiles = tuple[float, float, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Band:
     """A column of a history without gaps, and where there are replicas three quantiles of it.
 
@@ -36,6 +35,10 @@ class Band:
     high: Array
     quantiles: Quantiles
     count: int
+
+    def __repr__(self) -> str:
+        whose = f", quantiles {self.quantiles} of {self.count}" if self.count > 1 else ""
+        return f"Band({self.column} at {self.step.size} looks{whose})"
 
 
 def band(history: History | Run, column: Column = "value", quantiles: Quantiles = (0.1, 0.5, 0.9)) -> Band:
@@ -62,12 +65,14 @@ def band(history: History | Run, column: Column = "value", quantiles: Quantiles 
     """
     looks: Any = history.history if isinstance(history, Run) else history
     checks.instance("history", looks, History, "a History or a Run")
-    column = checks.choice("column", column, COLUMNS)
+    column = checks.choice("column", column, Column)
     if not isinstance(quantiles, tuple | list) or len(quantiles) != 3:
         raise TypeError(f"quantiles must be three numbers, got {checks.shown(quantiles)}")
     low, middle, high = (checks.number("each of quantiles", own, 0.0, 1.0) for own in quantiles)
     if not low <= middle <= high:
         raise ValueError(f"quantiles must ascend, got {checks.shown(quantiles)}")
+    if not len(looks):
+        raise ValueError(f"history must have a look, got {looks!r}")
     host = backend("numpy")
     xp = host.xp
     numbers = host.asarray(getattr(looks, column), "float64")

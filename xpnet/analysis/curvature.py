@@ -22,7 +22,7 @@ Curvature = Literal["hessian", "gauss-newton"]
 CURVATURES: tuple[Curvature, ...] = ("hessian", "gauss-newton")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """Eigenvalues of a Hessian or Gauss-Newton matrix.
 
@@ -41,8 +41,12 @@ class Spectrum:
     exact: bool
     curvature: Curvature
 
+    def __repr__(self) -> str:
+        count = f"{self.eigenvalues.size} of {self.size}"
+        return f"Spectrum({self.curvature}, {_extent(self.eigenvalues)}, {count})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Density:
     """The density of the eigenvalues of a Hessian or Gauss-Newton matrix.
 
@@ -57,6 +61,13 @@ class Density:
     density: Array
     size: int
     curvature: Curvature
+
+    def __repr__(self) -> str:
+        return f"Density({self.curvature}, {_extent(self.grid)}, {self.size} parameters)"
+
+
+def _extent(ascending: Array) -> str:
+    return f"from {float(ascending[0]):.4g} to {float(ascending[-1]):.4g}"
 
 
 def hessian_spectrum(

@@ -8,13 +8,13 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Array, Vector, frozen, host_generator
-from ..device.select import backend, backend_of
+from ..device.select import backend
 from ..network import Network
 
 SMALL = 1e-12  # two directions whose squared sine is no larger count as one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Frame:
     """A line or a plane `origin + t_1 d_1 (+ t_2 d_2)`; on the host, whatever its points came from.
 
@@ -51,7 +51,9 @@ class Frame:
             )
         checks.instance("names", self.names, tuple, "a tuple of strings")
         if len(self.names) != count:
-            raise ValueError(f"names must be {count}, as there are directions, got {len(self.names)}")
+            raise ValueError(
+                f"names must be {count}, one for each of directions {(count, size)}, got {self.names}"
+            )
         names = tuple(checks.text("each of names", name) for name in self.names)
         products, scale = _gram(directions)
         if bool(backend("numpy").xp.any(scale == 0.0)):
@@ -72,7 +74,7 @@ class Frame:
         Raises:
             TypeError, ValueError: no numbers, another number of parameters, or not finite.
         """
-        return self._nearest(points)[0]
+        return _nearest(self, "points", points)[0]
 
     def distances(self, points: Any) -> Array:
         """How far `points` lie from the line or plane, `(...,)`: what a picture does not show.
@@ -80,26 +82,38 @@ class Frame:
         Raises:
             TypeError, ValueError: as `coordinates`.
         """
-        _, rest = self._nearest(points)
+        _, rest = _nearest(self, "points", points)
         xp = backend("numpy").xp
         return xp.sqrt(xp.sum(rest * rest, axis=-1))
 
-    def _nearest(self, points: Any) -> tuple[Array, Array]:
-        """The coordinates of `points`, and what of each is beside the line or plane."""
-        host = backend("numpy")
-        given = host.asarray(points, "float64", name="points")
-        size = self.origin.shape[0]
-        if given.ndim < 1 or given.shape[-1] != size:
-            raise ValueError(
-                f"points must have {size} parameters on their last axis, got shape {tuple(given.shape)}"
-            )
-        checks.finite(host.xp, "points", given)
-        offset, directions = given - self.origin, host.asarray(self.directions, "float64")
-        products, scale = _gram(directions)
-        units = directions / scale[:, None]
-        with host.working():
-            along = host.xp.linalg.solve(products, (offset @ units.T)[..., None])[..., 0]
-            return along / scale, offset - along @ units
+    def __repr__(self) -> str:
+        kind = ("line", "plane")[len(self.names) - 1]
+        return f"Frame({kind} of {self.origin.shape[0]} parameters, names {self.names})"
+
+
+def path_coordinates(frame: Frame, name: str, path: Any) -> Array:
+    """Those of a path, `(looks, R, K)`, with R = 1 where it has no replicas; errors say its `name`."""
+    points = _path(name, path)
+    along, _ = _nearest(frame, name, points)
+    return backend("numpy").xp.reshape(along, (points.shape[0], -1, along.shape[-1]))
+
+
+def _nearest(frame: Frame, name: str, points: Any) -> tuple[Array, Array]:
+    """The coordinates of `points`, and what of each is beside the line or plane."""
+    host = backend("numpy")
+    given = host.asarray(points, "float64", name=name)
+    size = frame.origin.shape[0]
+    if given.ndim < 1 or given.shape[-1] != size:
+        raise ValueError(
+            f"{name} must have {size} parameters on the last axis, got shape {tuple(given.shape)}"
+        )
+    checks.finite(host.xp, name, given)
+    offset, directions = given - frame.origin, host.asarray(frame.directions, "float64")
+    products, scale = _gram(directions)
+    units = directions / scale[:, None]
+    with host.working():
+        along = host.xp.linalg.solve(products, (offset @ units.T)[..., None])[..., 0]
+        return along / scale, offset - along @ units
 
 
 def coordinate_frame(w: Any, *which: int) -> Frame:
@@ -107,7 +121,7 @@ def coordinate_frame(w: Any, *which: int) -> Frame:
 
     Args:
         w: `(P,)`; the parameters that are not varied keep their values.
-        which: the numbers of one or two parameters, 0 the first.
+        which: the numbers of one or two parameters, 0 of the first.
 
     Raises:
         TypeError, ValueError: `w` of another kind or shape; numbers of none, the same one, or not 1 or 2.
@@ -225,7 +239,7 @@ def path_frame(*paths: Any, count: int = 2) -> Frame:
         raise ValueError("paths must be one or more, such as run.history.path, got none")
     host = backend("numpy")
     xp = host.xp
-    found = [_vectors(f"paths[{k}]", path, (2, 3)) for k, path in enumerate(paths)]
+    found = [_path(f"paths[{k}]", path) for k, path in enumerate(paths)]
     sizes = {path.shape[-1] for path in found}
     if len(sizes) > 1:
         raise ValueError(f"paths must have the same number of parameters, got {sorted(sizes)}")
@@ -263,14 +277,18 @@ def _point(name: str, w: Any) -> Vector:
     return backend("numpy").xp.asarray(_vectors(name, w, (1,)), copy=True)
 
 
+def _path(name: str, path: Any) -> Array:
+    if path is None:
+        raise TypeError(f"{name} must be points, got None: minimize with keep_path=True keeps them")
+    return _vectors(name, path, (2, 3))
+
+
 def _vectors(name: str, values: Any, axes: tuple[int, ...], dtype: Any = None) -> Array:
     """`values` on the host, of so many axes, finite; float64, if not float32 or as `dtype` says."""
     host = backend("numpy")
-    kept = checks.shape_of(values) is not None and checks.dtype_name(values.dtype) == "float32"
-    array = values
-    if checks.shape_of(values) is not None:
-        array = backend_of(values, name=name).to_numpy(values)
-    array = host.asarray(array, dtype or ("float32" if kept else "float64"), name=name)
+    array = host.asarray(values, dtype, name=name)
+    if array.dtype != host.xp.float32:
+        array = host.asarray(array, "float64", name=name)
     if array.ndim not in axes or not array.size:
         words = {1: "(P,)", 2: "(looks, P)" if 3 in axes else "(K, P)", 3: "(looks, R, P)"}
         wanted = " or ".join(words[ndim] for ndim in axes)

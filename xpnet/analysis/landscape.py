@@ -15,7 +15,7 @@ from ..device.arrays import Array
 from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..objectives import Objective, Offers
-from .frames import Frame, frame_through
+from .frames import Frame, frame_through, path_coordinates
 
 NUMBERS = 2**20  # parameters of all points that are evaluated at once
 ROWS = 256  # the most points at once
@@ -25,7 +25,7 @@ Scale = Literal["log", "linear"]
 Limits = tuple[float, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Line:
     """An objective along a line.
 
@@ -43,17 +43,21 @@ class Line:
     def chord(self) -> Array:
         """The straight line between the values at both ends, `(points,)`."""
         share = (self.positions - self.positions[0]) / (self.positions[-1] - self.positions[0])
-        return (1.0 - share) * self.values[0] + share * self.values[-1]
+        with choose_backend("numpy").quiet():
+            return (1.0 - share) * self.values[0] + share * self.values[-1]
 
     @property
     def barrier(self) -> float:
-        """The most by which the objective is above the chord: 0 where it is nowhere (Frankle, Dziugaite,
-        Roy, Carbin 2020; Entezari, Sedghi, Saukh, Neyshabur 2022). NaN if a value is."""
+        """The most by which the objective is above the chord, 0 where it is nowhere; NaN if a value is, or
+        an end infinite (Frankle, Dziugaite, Roy, Carbin 2020; Entezari, Sedghi, Saukh, Neyshabur 2022)."""
         with choose_backend("numpy").quiet():
             return float(choose_backend("numpy").xp.max(self.values - self.chord))
 
+    def __repr__(self) -> str:
+        return f"Line({self.frame!r}, {self.positions.size} points, {_extent(self.values)})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Plane:
     """An objective on a plane.
 
@@ -79,8 +83,10 @@ class Plane:
 
         Raises:
             TypeError, ValueError: a count or a scale of the wrong kind or range.
+            MemoryError: so many would not fit.
         """
         count = checks.count("count", count, 2)
+        choose_backend("numpy").require_room("count", count, 4 * count)
         scale = checks.choice("scale", scale, ("log", "linear"))
         xp = choose_backend("numpy").xp
         found = xp.sort(self.values[xp.isfinite(self.values)])
@@ -92,6 +98,15 @@ class Plane:
         above = (found - low)[found > low]
         first = xp.minimum(above[above.size // (4 * count)], 0.1 * span)
         return low + first * (span / first) ** xp.linspace(0.0, 1.0, count)
+
+    def __repr__(self) -> str:
+        return f"Plane({self.frame!r}, {self.x.size} x {self.y.size} points, {_extent(self.values)})"
+
+
+def _extent(values: Array) -> str:
+    xp = choose_backend("numpy").xp
+    found = values[xp.isfinite(values)]
+    return f"values from {float(xp.min(found)):.4g} to {float(xp.max(found)):.4g}"
 
 
 def line(
@@ -182,7 +197,7 @@ def plane(
     _checked(objective, frame, 2)
     count = checks.count("points", points, 2)
     choose_backend("numpy").require_room("points", count, 6 * count * count)
-    paths = list(around)
+    paths = [*checks.instance("around", around, Iterable, "paths in a list")]
     if limits is None:
         pairs = _around(frame, paths) if paths else ((-1.0, 1.0), (-1.0, 1.0))
     elif paths:
@@ -207,7 +222,8 @@ def _checked(objective: Any, frame: Any, directions: int) -> None:
 def _around(frame: Frame, paths: list[Any]) -> tuple[Limits, Limits]:
     """What holds all paths, with a margin; no axis shorter than a twentieth of the other."""
     xp = choose_backend("numpy").xp
-    found = xp.concat([xp.reshape(frame.coordinates(path), (-1, 2)) for path in paths])
+    parts = [path_coordinates(frame, f"around[{k}]", path) for k, path in enumerate(paths)]
+    found = xp.concat([xp.reshape(part, (-1, 2)) for part in parts])
     lows, highs = xp.min(found, axis=0), xp.max(found, axis=0)
     spans = highs - lows
     spans = xp.maximum(spans, float(xp.max(spans)) / 20.0 or 1.0)
@@ -231,7 +247,8 @@ def _values(objective: Objective, frame: Frame, coordinates: Array, asked: Backe
         with there.working():
             points = origin + xp.sum(part[:, :, None] * directions, axis=1)
         values = objective.value(points if rows else points[0, :])
-        number = host.asarray(there.to_numpy(values), "float64")
+        values = there.to_numpy(values) if there.owns(values) else values
+        number = host.asarray(values, "float64", name="the value of objective")
         wanted = (part.shape[0],) if rows else ()
         if tuple(number.shape) != wanted:
             raise ValueError(

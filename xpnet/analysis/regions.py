@@ -13,7 +13,7 @@ from ..network import Network
 MARGIN = 0.1  # of the samples' extent, left free around them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Regions:
     """The outputs of a network with two inputs on a grid, and the classes that they stand for.
 
@@ -44,6 +44,9 @@ class Regions:
         first, second = ordered[..., -1:], ordered[..., -2:-1]
         own = xp.arange(self.classes) == self.labels[..., None]
         return self.outputs - xp.where(own, second, first)
+
+    def __repr__(self) -> str:
+        return f"Regions({self.classes} classes, {self.x.size} x {self.y.size} points)"
 
 
 def decision_regions(
@@ -110,7 +113,8 @@ def decision_regions(
 
 def _limits(limits: Any, X: Any) -> list[tuple[float, float]]:
     if (limits is None) == (X is None):
-        raise ValueError("limits must be given, or samples X that they are to hold; one of both")
+        got = "None" if X is None else "both"
+        raise ValueError(f"limits must be given, or samples X that they are to hold, got {got}")
     if limits is not None:
         return [*checks.rectangle("limits", limits)]
     host = backend("numpy")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import checks
 from ..analysis import Band, band
-from ..analysis.bands import COLUMNS, Column, Quantiles
+from ..analysis.bands import Column, Quantiles
 from ..run import History, Run
-from .style import axes_or_new, curve, legend, several_axes
+from .style import Scale, axes_or_new, curve, legend, set_scale, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Along = Literal["step", "seconds", "evaluations"]
-Scale = Literal["log", "linear"]
 
+PANELS: tuple[tuple[Column, ...], ...] = (("value", "held_out"), ("gradient_norm",), ("rate",))
 WORDS: dict[Column, str] = {
     "value": "objective",
     "held_out": "held-out risk",
@@ -62,23 +62,54 @@ def history(
     """
     along = checks.choice("along", along, Along)
     scale = checks.choice("scale", scale, Scale)
-    if label is not None:
-        label = checks.text("label", label)
-    if isinstance(columns, str) or not columns:
-        raise TypeError(f"columns must be names in a sequence, one or more, got {checks.shown(columns)}")
-    wanted: list[Column] = [checks.choice("each of columns", column, COLUMNS) for column in columns]
-    looks: Any = history.history if isinstance(history, Run) else history
+    label = None if label is None else checks.text("label", label)
+    bands = _bands(history, columns, quantiles)
+    return _drawn(axes_or_new(ax), bands, along, scale, label)
+
+
+def overview(
+    history: History | Run,
+    axes: Iterable[Axes] | None = None,
+    *,
+    along: Along = "step",
+    quantiles: Quantiles = (0.1, 0.5, 0.9),
+    label: str | None = None,
+) -> list[Axes]:
+    """Three pictures of one run: its value and held-out risk, its gradient norm, its rate.
+
+    Args:
+        history: of a run, or the run.
+        axes: three, to draw on; new ones side by side if not given.
+        along, quantiles, label: as for `history`.
+
+    Raises:
+        ImportError: matplotlib is not installed (extra `plot`).
+        TypeError, ValueError: an argument of the wrong kind, or not three Axes.
+    """
+    along = checks.choice("along", along, Along)
+    label = None if label is None else checks.text("label", label)
+    bands = [_bands(history, columns, quantiles) for columns in PANELS]
+    found = several_axes(axes, len(bands))
+    return [_drawn(ax, own, along, "log", label) for ax, own in zip(found, bands, strict=True)]
+
+
+def _bands(looks: Any, columns: Sequence[Column], quantiles: Quantiles) -> list[Band]:
+    if not isinstance(columns, tuple | list) or not columns:
+        raise TypeError(f"columns must be names in a tuple or list, got {checks.shown(columns)}")
+    wanted = [checks.choice(f"columns[{k}]", column, Column) for k, column in enumerate(columns)]
+    looks = looks.history if isinstance(looks, Run) else looks
     checks.instance("history", looks, History, "a History or a Run")
-    if len(wanted) > 1 and "held_out" in wanted and not len(looks.held_out_looks()):
-        wanted.remove("held_out")
-    bands = [band(looks, column, quantiles) for column in wanted]
-    axes = axes_or_new(ax)
+    if len(wanted) > 1 and not len(looks.held_out_looks()):
+        wanted = [column for column in wanted if column != "held_out"]
+    return [band(looks, column, quantiles) for column in wanted]
+
+
+def _drawn(axes: Any, bands: list[Band], along: Along, scale: Scale, label: str | None) -> Axes:
+    set_scale(axes, scale, [own.low for own in bands])
     for own in bands:
         words = WORDS[own.column] if label is None else f"{label}: {WORDS[own.column]}"
         _curve(axes, own, along, words if label is None or len(bands) > 1 else label)
-    if scale == "log" and all(bool((own.low > 0.0).all()) for own in bands):
-        axes.set_yscale("log")
-    axes.set(xlabel=ALONG[along], ylabel=", ".join(WORDS[column] for column in wanted))
+    axes.set(xlabel=ALONG[along], ylabel=", ".join(WORDS[own.column] for own in bands))
     if label is not None or len(bands) > 1 or bands[0].count > 1:
         legend(axes, _spread(bands))
     return axes
@@ -100,30 +131,3 @@ def _spread(bands: Sequence[Band]) -> str | None:
     low, middle, high = (100.0 * q for q in own.quantiles)
     which = "median" if middle == 50.0 else f"{middle:g} % quantile"
     return f"{which} of {own.count},\nband {low:g} to {high:g} %"
-
-
-def overview(
-    history: History | Run, axes: Sequence[Axes] | None = None, *, along: Along = "step"
-) -> list[Axes]:
-    """Three pictures of one run: its value and held-out risk, its gradient norm, its rate.
-
-    Args:
-        history: of a run, or the run.
-        axes: three, to draw on; new ones side by side if not given.
-        along: as for `history`.
-
-    Raises:
-        ImportError: matplotlib is not installed (extra `plot`).
-        TypeError, ValueError: an argument of the wrong kind, or not three Axes.
-    """
-    return [
-        _panel(history, ax, columns, along)
-        for ax, columns in zip(several_axes(axes, len(PANELS)), PANELS, strict=True)
-    ]
-
-
-PANELS: tuple[tuple[Column, ...], ...] = (("value", "held_out"), ("gradient_norm",), ("rate",))
-
-
-def _panel(looks: History | Run, ax: Axes, columns: tuple[Column, ...], along: Along) -> Axes:
-    return history(looks, ax, columns=columns, along=along)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import checks
 from ..analysis import Line, Plane
-from .style import COLOURS, LINES, MARKS, SURFACE, axes_or_new, curve, legend
+from ..analysis.frames import path_coordinates
+from .style import COLOURS, LINES, MARKS, SURFACE, Scale, axes_or_new, curve, legend, set_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Scale = Literal["log", "linear"]
-
-MARKED = 25  # the most points of a path that have a mark
+MOST = 1000  # levels
+MARKED = 15  # the most points of a path that have a mark
 
 
 def line(
@@ -45,12 +45,12 @@ def line(
     chord = checks.flag("chord", chord)
     label = None if label is None else checks.text("label", label)
     axes = axes_or_new(ax)
-    colour = curve(axes, line.positions, np.where(np.isfinite(line.values), line.values, np.nan), label)
+    values = np.where(np.isfinite(line.values), line.values, np.nan)
+    set_scale(axes, scale, [values])
+    colour = curve(axes, line.positions, values, label)
     if chord:
         words = f"chord, barrier {line.barrier:.3g}"
-        axes.plot(line.positions, line.chord, color=colour, linewidth=0.8, linestyle=":", label=words)
-    if scale == "log" and bool((line.values[np.isfinite(line.values)] > 0.0).all()):
-        axes.set_yscale("log")
+        axes.plot(line.positions, line.chord, color=colour, linewidth=1.0, linestyle=":", label=words)
     axes.set(xlabel=line.frame.names[0], ylabel="objective")
     legend(axes)
     return axes
@@ -93,17 +93,12 @@ def contours(
     """
     checks.instance("plane", plane, Plane, "a Plane, such as xpnet.analysis.plane returns")
     bar = checks.flag("bar", bar)
-    heights = plane.levels(levels, scale)
+    heights = plane.levels(checks.count("levels", levels, 2, MOST), scale)
     found: dict[str, Any] = {}
     named: Mapping[str, Any] = {} if paths is None else paths
     for name, path in checks.instance("paths", named, Mapping, "a mapping of names to paths").items():
         checks.text("each name in paths", name)
-        if path is None:
-            raise TypeError(
-                f"paths[{name!r}] must be points, got None: minimize with keep_path=True keeps them"
-            )
-        points: Any = plane.frame.coordinates(path)
-        found[name] = points.reshape(points.shape[0], -1, 2)  # (looks, replicas, 2)
+        found[name] = path_coordinates(plane.frame, f"paths[{name!r}]", path)
     axes = axes_or_new(ax, size=(6.4, 5.0))
     _surface(axes, plane, heights, bar)
     limits = (plane.x[0], plane.x[-1]), (plane.y[0], plane.y[-1])

@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import checks
 from ..analysis import Regions
-from .style import COLOURS, MARKS, axes_or_new
+from ..device.select import backend
+from .style import COLOURS, MARKS, axes_or_new, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +68,7 @@ def regions(regions: Regions, ax: Axes | None = None, *, X: Any = None, labels: 
                     linewidths=0.6,
                     label=None if k is None else f"class {k}",
                 )
-        if classes is not None:
-            axes.legend()
+        legend(axes)
     axes.set(
         xlabel="first input",
         ylabel="second input",
@@ -90,20 +90,23 @@ def _boundaries(axes: Any, regions: Regions) -> None:
 def _samples(regions: Regions, X: Any, labels: Any) -> tuple[Any, Any]:
     if X is None:
         if labels is not None:
-            raise ValueError("labels must come with the samples X, and there are none")
+            raise ValueError("X must be given where there are labels, got None")
         return None, None
-    samples = np.asarray(X, float)
+    samples = backend("numpy").asarray(X, "float64", name="X")
+    checks.finite(np, "X", samples)
     if samples.ndim != 2 or samples.shape[1] != 2:
         raise ValueError(f"X must be (samples, 2), got shape {samples.shape}")
     if labels is None:
         return samples, None
-    classes = np.asarray(labels)
+    classes: Any = backend("numpy").asarray(labels, name="labels")
     if classes.shape != samples.shape[:1]:
         raise ValueError(
             f"labels must be ({len(samples)},), one for each sample, got shape {classes.shape}"
         )
     if regions.threshold is not None and {*np.unique(classes).tolist()} <= {-1, 1}:
         classes = (classes > 0).astype(int)
-    if not np.isin(classes, np.arange(regions.classes)).all():
-        raise ValueError(f"labels must be integers from 0 to {regions.classes - 1}, as there are classes")
+    wrong = classes[~np.isin(classes, np.arange(regions.classes))]
+    if wrong.size:
+        last = regions.classes - 1
+        raise ValueError(f"labels must be integers from 0 to {last}, as there are classes, got {wrong[0]}")
     return samples, classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ def spectrum(spectrum: Spectrum, ax: Axes | None = None) -> Axes:
     checks.instance("spectrum", spectrum, Spectrum, "a Spectrum, as hessian_spectrum returns")
     axes = axes_or_new(ax)
     values = np.asarray(spectrum.eigenvalues)
-    negative = values < 0.0
+    negative = values < -np.asarray(spectrum.bounds)  # by more than the error
     below = int(negative.sum())
     # of P numbers the k-th largest is the k-th; those below zero are counted from the other end
     numbers = np.arange(len(values), 0, -1)
@@ -57,7 +58,8 @@ def spectrum(spectrum: Spectrum, ax: Axes | None = None) -> Axes:
     greatest = float(np.abs(values).max())
     if greatest > 0.0:
         small = np.abs(values)[np.abs(values) > 0.0]
-        axes.set_yscale("symlog", linthresh=max(float(np.median(small)), 1e-6 * greatest))
+        near = max(float(np.median(small)), 1e-6 * greatest)
+        axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(near)))
     axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     words = "all" if spectrum.exact else f"{len(values)} at the ends"
     axes.set(
