@@ -43,8 +43,9 @@ def _write(own: Experiment, folder: Path, page: Path) -> None:
     )
 
 
-def setup(app: Any) -> None:
+def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", write)
+    return {"parallel_read_safe": True}
 
 
 def shown(measured: object) -> str:
