@@ -16,8 +16,8 @@ from xpnet.lab.expectations import Expectation
     ("expectation", "verdict", "wanted"),
     [
         (equal("1", "it", 3.0, 3.0), "holds", "3"),
-        (equal("1", "it", 3.5, 3.0, 0.5), "holds", "3 to 0.5"),
-        (equal("1", "it", 3.6, 3.0, 0.5), "fails", "3 to 0.5"),
+        (equal("1", "it", 3.5, 3.0, 0.5), "holds", "3 ± 0.5"),
+        (equal("1", "it", 3.6, 3.0, 0.5), "fails", "3 ± 0.5"),
         (at_most("1", "it", 1.0, 1.0), "holds", "at most 1"),
         (at_most("1", "it", 1.1, 1.0), "fails", "at most 1"),
         (at_least("1", "it", 1.0, 1.0), "holds", "at least 1"),

@@ -45,7 +45,7 @@ def equal(
     """`|measured - wanted| <= tolerance`."""
     wanted = checks.number("wanted", wanted)
     tolerance = checks.number("tolerance", tolerance, 0.0)
-    words = f"{wanted:.6g}" + (f" to {tolerance:.3g}" if tolerance else "")
+    words = f"{wanted:.6g}" + (f" ± {tolerance:.3g}" if tolerance else "")
     number = _number(measured)
     return _judged(row, what, number, words, abs(number - wanted) <= tolerance, chance)
 
