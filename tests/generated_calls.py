@@ -1585,6 +1585,40 @@ CALLS["analysis.axes"] = Call(
     {"curvatures": Argument([np.array([1.0, 4.0, -1.0]), [1, 2], np.array([1e-18])]), "rate": POSITIVE},
     _judge_axes,
 )
+
+
+def _judge_outcome(result: Any, given: dict[str, Any]) -> None:
+    values = plain(given["values"])
+    assert values is not None
+    assert np.shape(result) == values.shape[1:]
+    assert {*np.atleast_1d(result)} <= {"converging", "jittering", "diverging"}
+
+
+CALLS["analysis.outcome"] = Call(
+    analysis.outcome,
+    {
+        "values": Argument([0.5 ** np.arange(9.0), [*range(8)], np.ones((9, 2))]),
+        "minimum": optional(number(0.0, 0.5, -1.0)),
+        "tolerance": number(1e-9, 0.5),
+    },
+    _judge_outcome,
+)
+
+
+def _judge_angle(result: Any, given: dict[str, Any]) -> None:
+    u, v = (np.atleast_2d(plain(given[name])) for name in ("first", "second"))
+    cosine = np.sum(u * v, axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+    np.testing.assert_allclose(np.atleast_1d(result), np.rad2deg(np.arccos(cosine)), rtol=1e-6)
+
+
+CALLS["analysis.boundary_angle"] = Call(
+    analysis.boundary_angle,
+    {
+        "first": Argument([np.array([1.0, 4.0, -1.0]), [[1, 2, 3], [3, 2, 2]]]),
+        "second": Argument([np.array([0.5, 1.0, 1.0]), [1, 1, 0]]),
+    },
+    _judge_angle,
+)
 # lines, planes, curvature, regions and bands
 PLACE = np.array([0.5, -1.0, 2.0])
 POINT = Argument([PLACE, [1.0, 2.0, 3.0], np.ones(3, "float32")], words=("points", "origin", "directions"))
@@ -1699,6 +1733,18 @@ CALLS["analysis.hessian_spectrum"] = Call(
         EIGEN[[0, -1]],
         1e-7,
     ),
+)
+CALLS["analysis.critical_points"] = Call(
+    analysis.critical_points,
+    {
+        "objective": BOWLS,
+        "starts": Argument([PLACE, [[1, 2, 3], [3, 2, 1]]], words=("starts", "w")),
+        "tolerance": number(1e-8, 0.5),
+        "steps": integer(30, 100),
+        "distance": NOT_NEGATIVE,
+        "flat": number(1e-7, 0.5),
+    },
+    lambda result, given: _equal(bool(np.all(result.gradient_norms <= given["tolerance"])), True),
 )
 CALLS["analysis.hessian_density"] = Call(
     analysis.hessian_density,

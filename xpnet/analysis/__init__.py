@@ -4,10 +4,13 @@ What a function here returns holds the numbers, on the host; `xpnet.plotting` dr
 """
 
 from .bands import Band, band
+from .boundaries import boundary_angle
 from .convergence import Axis, axes, convergence_rates, sublinear_bound
+from .critical import CriticalPoints, critical_points
 from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
+from .outcomes import Course, outcome
 from .regions import Regions, decision_regions
 
 __all__ = [
@@ -16,8 +19,12 @@ __all__ = [
     "band",
     "Band",
     "between",
+    "boundary_angle",
     "convergence_rates",
     "coordinate_frame",
+    "Course",
+    "critical_points",
+    "CriticalPoints",
     "decision_regions",
     "Density",
     "Frame",
@@ -26,6 +33,7 @@ __all__ = [
     "hessian_spectrum",
     "line",
     "Line",
+    "outcome",
     "path_frame",
     "plane",
     "Plane",
