@@ -99,6 +99,7 @@ OBJECTS = [
     analysis.band(xpnet.minimize(Bowl(), "adam", np.ones(3), stop=A)),
     *(PLANE, analysis.line(BOWL, LINE), analysis.plane(BOWL, PLANE, points=3)),
     *(analysis.hessian_spectrum(BOWL, np.ones(2)), analysis.hessian_density(BOWL, np.ones(2))),
+    analysis.critical_points(BOWL, np.ones(2)),
     analysis.decision_regions(xpnet.Network(2, xpnet.Dense(1)), np.ones(3), ((0, 1), (0, 1))),
     Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]

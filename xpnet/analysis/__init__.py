@@ -10,7 +10,7 @@ from .critical import CriticalPoints, critical_points
 from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
-from .outcomes import Course, outcome
+from .outcomes import outcome
 from .regions import Regions, decision_regions
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "boundary_angle",
     "convergence_rates",
     "coordinate_frame",
-    "Course",
     "critical_points",
     "CriticalPoints",
     "decision_regions",
