@@ -102,7 +102,7 @@ def risk_value(
 
 def rows(function: Callable[[np.ndarray], Any], w: np.ndarray) -> np.ndarray:
     """`function` of each replica."""
-    return np.array([function(own) for own in w]) if w.ndim > 1 else np.asarray(function(w))
+    return np.array([rows(function, own) for own in w]) if w.ndim > 1 else np.asarray(function(w))
 
 
 def slopes(function: Callable[[np.ndarray], Any], w: np.ndarray) -> np.ndarray:
@@ -145,6 +145,14 @@ class Line(xpnet.SumOfSquares):
 
 def valley(xp: Any, w: Any) -> Any:
     return [10.0 * (w[..., 1] - w[..., 0] ** 2), 1.0 - w[..., 0], xp.exp(w[..., 2]) - 1.0]
+
+
+def curved(xp: Any, w: Any) -> Any:
+    return xp.exp(w[..., 0] * w[..., 1]) + w[..., 2] ** 4 * w[..., 0]
+
+
+def total_of_fourths(xp: Any, w: Any) -> Any:
+    return xp.sum(w**4, axis=-1)
 
 
 class Nonsense(xpnet.Objective):
@@ -226,6 +234,15 @@ KNOWN = {
         lambda w: np.array([10 * (w[1] - w[0] ** 2), 1 - w[0], np.exp(w[2]) - 1]),
         lacks=("subset", "redraw", "select_replicas"),
     ),
+    "Formula": Known(
+        xpnet.Formula(curved, backend="numpy"),
+        lambda w: np.exp(w[0] * w[1]) + w[2] ** 4 * w[0],
+        np.array([-1.2, 1.0, 0.3]),
+        lacks=(
+            *("gauss_newton", "gauss_newton_product", "residuals", "jacobian", "normal_equations"),
+            *("subset", "redraw"),
+        ),
+    ),
     "SumOfSquares": Known(
         Line(),
         lambda w: 0.5 * np.sum((Line.A @ w - Line.b) ** 2),
@@ -267,7 +284,7 @@ def _like_a_point(given: Any) -> np.ndarray:
     return np.asarray(given)
 
 
-OWN_SIZES = ("LeastSquares", "SumOfSquares", "Objective")
+OWN_SIZES = ("Formula", "LeastSquares", "SumOfSquares", "Objective")
 
 
 def _judge_method(name: str, known: Known, method: str) -> Right:
@@ -431,7 +448,7 @@ CALLS["EmpiricalRisk.redraw"] = Call(
     {"draw": integer(0, 1, 5)},
     _judge_redraw,
 )
-for _name in ("risk", "squares", "Quadratic", "ThresholdUnit"):
+for _name in ("Formula", "risk", "squares", "Quadratic", "ThresholdUnit"):
     CALLS[f"{_name}.select_replicas"] = Call(
         KNOWN[_name].objective.select_replicas,
         {"rows": Argument([[0], [0, 1]])},
@@ -545,6 +562,16 @@ def _judge_formula(result: Any, given: dict[str, Any]) -> None:
         close(result.value(w), KNOWN["LeastSquares"].value(w), 1e-5)
 
 
+def _judge_scalar_formula(result: Any, given: dict[str, Any]) -> None:
+    if given["function"] is total_of_fourths:
+        close(result.value(np.array([2.0, -1.0], result.dtype)), 17.0)
+
+
+CALLS["Formula"] = Call(
+    xpnet.Formula,
+    {"function": Argument([total_of_fourths]), "backend": BACKENDS, "dtype": DTYPES},
+    _judge_scalar_formula,
+)
 CALLS["LeastSquares"] = Call(
     xpnet.LeastSquares,
     {"function": Argument([valley]), "backend": BACKENDS, "dtype": DTYPES},

@@ -18,6 +18,7 @@ SHOWN = [
     "minimize",
     "iterate",
     "Quadratic",
+    "Formula",
     "LeastSquares",
     "SumOfSquares",
     "ThresholdUnit",

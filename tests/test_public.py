@@ -89,6 +89,7 @@ OBJECTS = [
     xpnet.Quadratic(np.eye(2), backend="numpy"),
     -xpnet.Quadratic(np.eye(2), backend="numpy"),
     xpnet.ThresholdUnit(np.eye(2), [1, -1], backend="numpy"),
+    xpnet.Formula(np.multiply, backend="numpy"),
     xpnet.LeastSquares(np.multiply, backend="numpy"),
     xpnet.minimize(Bowl(), xpnet.Momentum(RATES), np.ones((2, 3)), stop=A),
     xpnet.minimize(Bowl(), "lbfgs", np.ones(3), stop=A).history,

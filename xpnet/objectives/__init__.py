@@ -2,6 +2,7 @@
 
 from .base import Negative, Objective, SumOfSquares
 from .differences import difference_hessian
+from .formula import Formula
 from .least_squares import LeastSquares
 from .offers import Offers
 from .quadratic import Quadratic
@@ -12,6 +13,7 @@ __all__ = [
     "L1",
     "L2",
     "EmpiricalRisk",
+    "Formula",
     "LeastSquares",
     "Negative",
     "Objective",
