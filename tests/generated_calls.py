@@ -147,6 +147,9 @@ def valley(xp: Any, w: Any) -> Any:
     return [10.0 * (w[..., 1] - w[..., 0] ** 2), 1.0 - w[..., 0], xp.exp(w[..., 2]) - 1.0]
 
 
+TURNED = np.array([[2.0, 0.5, 0.0], [0.0, 1.0, 0.25], [0.5, 0.0, 1.0]])
+
+
 def curved(xp: Any, w: Any) -> Any:
     return xp.exp(w[..., 0] * w[..., 1]) + w[..., 2] ** 4 * w[..., 0]
 
@@ -226,6 +229,13 @@ KNOWN = {
         lambda w: 0.5 * w @ A @ w + w @ [1.0, 2.0, 3.0] + 4.0,
         np.array([0.5, -1.0, 2.0]),
         lacks=("residuals", "jacobian", "normal_equations", "subset", "redraw"),
+    ),
+    "Scaled": Known(
+        xpnet.Scaled(xpnet.LeastSquares(valley, backend="numpy"), TURNED),
+        lambda u: 0.5 * np.sum(np.array(valley(np, np.linalg.solve(TURNED, u))) ** 2),
+        np.array([-1.2, 1.0, 0.3]),
+        lambda u: np.array(valley(np, np.linalg.solve(TURNED, u))),
+        lacks=("subset", "redraw", "select_replicas"),
     ),
     "LeastSquares": Known(
         xpnet.LeastSquares(valley, backend="numpy"),
@@ -571,6 +581,42 @@ CALLS["Formula"] = Call(
     xpnet.Formula,
     {"function": Argument([total_of_fourths]), "backend": BACKENDS, "dtype": DTYPES},
     _judge_scalar_formula,
+)
+
+
+def _judge_scaled(result: Any, given: dict[str, Any]) -> None:
+    matrix = plain(given["S"])
+    assert matrix is not None, "S was taken"
+    u = np.array([0.5, -1.0, 2.0])[: len(matrix)]
+    w = u / matrix if matrix.ndim == 1 else np.linalg.solve(matrix, u)
+    if len(matrix) == 3 and np.linalg.cond(np.diag(matrix) if matrix.ndim == 1 else matrix) < 1e4:
+        close(result.value(u), KNOWN["Quadratic"].value(w))
+
+
+def _judge_moved(inverse: bool) -> Right:
+    def judge(result: Any, given: dict[str, Any]) -> None:
+        (point,) = map(_like_a_point, given.values())
+        matrix = np.linalg.inv(TURNED) if inverse else TURNED
+        if np.isfinite(point).all() and np.abs(point).max() < 1e4:
+            close(result, point @ matrix.T)
+
+    return judge
+
+
+CALLS["Scaled.to"] = Call(
+    KNOWN["Scaled"].objective.to, {"w": Argument([np.ones(3), np.ones((2, 3))])}, _judge_moved(False)
+)
+CALLS["Scaled.back"] = Call(
+    KNOWN["Scaled"].objective.back, {"u": Argument([np.ones(3), np.ones((2, 3))])}, _judge_moved(True)
+)
+CALLS["Scaled"] = Call(
+    xpnet.Scaled,
+    {
+        "objective": Argument([KNOWN["Quadratic"].objective], odd=(Nonsense(),)),
+        "S": Argument([TURNED, np.array([1.0, 2.0, 0.5]), TURNED.tolist()], odd=(np.ones((3, 3)),)),
+        "backend": BACKENDS,
+    },
+    _judge_scaled,
 )
 CALLS["LeastSquares"] = Call(
     xpnet.LeastSquares,

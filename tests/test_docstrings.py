@@ -20,6 +20,7 @@ SHOWN = [
     "Quadratic",
     "Formula",
     "LeastSquares",
+    "Scaled",
     "SumOfSquares",
     "ThresholdUnit",
     "ElementwiseActivation",

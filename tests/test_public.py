@@ -88,6 +88,7 @@ OBJECTS = [
     seeded_risk(),
     xpnet.Quadratic(np.eye(2), backend="numpy"),
     -xpnet.Quadratic(np.eye(2), backend="numpy"),
+    xpnet.Scaled(xpnet.Quadratic(np.eye(2), backend="numpy"), [1.0, 2.0]),
     xpnet.ThresholdUnit(np.eye(2), [1, -1], backend="numpy"),
     xpnet.Formula(np.multiply, backend="numpy"),
     xpnet.LeastSquares(np.multiply, backend="numpy"),

@@ -7,6 +7,7 @@ from .least_squares import LeastSquares
 from .offers import Offers
 from .quadratic import Quadratic
 from .risk import L1, L2, EmpiricalRisk, Penalty
+from .scaled import Scaled
 from .threshold import ThresholdUnit
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Offers",
     "Penalty",
     "Quadratic",
+    "Scaled",
     "SumOfSquares",
     "ThresholdUnit",
     "difference_hessian",

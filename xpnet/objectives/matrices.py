@@ -86,11 +86,11 @@ def check_point(backend: Backend, w: Any, dtype: Any, size: int | None = None) -
         raise ValueError(f"w must be ({count},) or (R, {count}), got shape {tuple(w.shape)}")
 
 
-def check_points(backend: Backend, w: Any, dtype: Any, size: int | None = None) -> None:
+def check_points(backend: Backend, w: Any, dtype: Any, size: int | None = None, name: str = "w") -> None:
     """Raises unless `w` is `(..., P)`, points on axes of any number, as `check_point`."""
-    backend.check("w", w, dtype)
+    backend.check(name, w, dtype)
     if not w.ndim or (size is not None and w.shape[-1] != size) or not w.size:
-        raise ValueError(f"w must be (..., {size or 'P'}), got shape {tuple(w.shape)}")
+        raise ValueError(f"{name} must be (..., {size or 'P'}), got shape {tuple(w.shape)}")
 
 
 def on_grid(
