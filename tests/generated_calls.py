@@ -845,6 +845,7 @@ settings(xpnet.CrossEntropy, from_logits=flag())
 settings(xpnet.BinaryCrossEntropy, from_logits=flag())
 settings(xpnet.KullbackLeibler, from_logits=flag())
 settings(xpnet.SquaredError)
+settings(xpnet.ThresholdSquaredError, middle=number(0.5, 0.0, -1.0))
 settings(xpnet.Dropout, rate=number(0.0, 0.5), seed=integer(0, 3))
 settings(xpnet.LayerNorm, epsilon=POSITIVE)
 

@@ -22,6 +22,7 @@ SHOWN = [
     "LeastSquares",
     "Scaled",
     "SumOfSquares",
+    "ThresholdSquaredError",
     "ThresholdUnit",
     "ElementwiseActivation",
     "elementwise",

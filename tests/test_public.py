@@ -67,6 +67,7 @@ VALUES = [
     *(xpnet.L1(0.1), xpnet.L2(0.2, biases=True)),
     *(xpnet.BinaryCrossEntropy(), xpnet.CrossEntropy(from_logits=True), xpnet.SquaredError()),
     xpnet.KullbackLeibler(),
+    xpnet.ThresholdSquaredError(0.1),
     *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
     *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
     *(twice, total, optimizers.Ending("why")),

@@ -11,7 +11,14 @@ from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
 from .device.backend import Backend, BackendError
 from .device.select import backend
-from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
+from .divergences import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Divergence,
+    KullbackLeibler,
+    SquaredError,
+    ThresholdSquaredError,
+)
 from .layers import (
     Accumulate,
     Activation,
@@ -206,6 +213,7 @@ __all__ = [
     "StrongWolfe",
     "SumOfSquares",
     "TensorBoard",
+    "ThresholdSquaredError",
     "ThresholdUnit",
     "time_limit",
     "TraceError",
