@@ -1658,6 +1658,55 @@ CALLS["analysis.axes"] = Call(
     {"curvatures": Argument([np.array([1.0, 4.0, -1.0]), [1, 2], np.array([1e-18])]), "rate": POSITIVE},
     _judge_axes,
 )
+
+
+def _judge_optimal_rate(result: Any, given: dict[str, Any]) -> None:
+    _like_a_point(given["w"])
+    direction = given["direction"]
+    if direction is None:
+        close(result, np.broadcast_to(1 / np.diag(SYMMETRIC), given["w"].shape))
+    elif not isinstance(direction, str):
+        v = _like_a_point(direction)
+        if v.ndim == 1 and 1e-100 < np.abs(v).max() < 1e100:
+            close(result, v @ v / (v @ SYMMETRIC @ v))
+
+
+CALLS["analysis.optimal_rate"] = Call(
+    analysis.optimal_rate,
+    {
+        "objective": Argument([KNOWN["Quadratic"].objective], odd=(Bowl(),)),
+        "w": Argument([np.array([0.5, -1.0, 2.0])], words=("direction",)),
+        "direction": Argument(
+            [None, np.array([1.0, 2.0, 0.0]), "gradient"], odd=(np.zeros(3), "w"), words=("v",)
+        ),
+    },
+    _judge_optimal_rate,
+)
+
+
+def _judge_condition(result: Any, given: dict[str, Any]) -> None:
+    if isinstance(given["matrix"], xpnet.Objective):
+        close(result, np.linalg.cond(SYMMETRIC))
+        return
+    matrix = plain(given["matrix"])
+    assert matrix is not None, "the matrix was taken"
+    want = np.linalg.cond(matrix)
+    assert result > 1e12 if want > 1e14 else np.isclose(result, want, rtol=1e-3)
+
+
+CALLS["analysis.condition_number"] = Call(
+    analysis.condition_number,
+    {"matrix": Argument([A, SYMMETRIC, A.tolist()]), "w": Argument([None])},
+    _judge_condition,
+)
+CALLS["analysis.condition_number at a point"] = Call(
+    analysis.condition_number,
+    {
+        "matrix": Argument([KNOWN["Quadratic"].objective], words=("objective",), odd=(Bowl(),)),
+        "w": Argument([np.array([0.5, -1.0, 2.0])], words=("matrix",)),
+    },
+    _judge_condition,
+)
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(
     xpnet.testing.check_gradient,
