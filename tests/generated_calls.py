@@ -805,6 +805,25 @@ settings(
     size=integer(1, 9),
     seed=integer(0, 3),
 )
+settings(
+    xpnet.Projected,
+    optimizer=Argument([xpnet.Momentum(), "adam"], odd=(xpnet.BFGS(), xpnet.Nesterov(), "nesterov")),
+    radius=Argument([1.0, 2, Fraction(1, 4), ROWS[0]], odd=(0.0, -1.0, ROWS[1])),
+)
+
+
+def _judge_projected(result: Any, given: dict[str, Any]) -> None:
+    w = _like_a_point(given["w"])
+    if np.isfinite(w).all():
+        size = np.sqrt(np.sum((w / 2) ** 2, axis=-1, keepdims=True))
+        close(result, np.where(size > 1, w / np.where(size > 1, size, 1), w))
+
+
+CALLS["Optimizer.project"] = Call(
+    xpnet.Projected("momentum", 2.0).project,
+    {"w": Argument([np.ones(3), 3 * np.ones(3), np.array([[1.0, 0.0], [3.0, 4.0]])])},
+    _judge_projected,
+)
 settings(xpnet.Perceptron)
 settings(xpnet.Fixed, rate=RATE)
 settings(xpnet.Exact)

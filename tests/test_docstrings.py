@@ -30,6 +30,7 @@ SHOWN = [
     "Layout",
     "Minibatch",
     "CrossEntropy",
+    "Projected",
     "difference_hessian",
     "training.rule.Rule",
     "linear.conjugate_gradient",

@@ -73,6 +73,7 @@ INNER_METHODS = {
         "direction",
         "first_lengths",
         "forget",
+        "free_gradient",
     ),
     *(
         "learn",

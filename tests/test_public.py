@@ -42,6 +42,7 @@ VALUES = [
     *xpnet.Offers,
     xpnet.Adam(RATES, weight_decay=0.1),
     xpnet.Minibatch(xpnet.Momentum(RATES, RATES)),
+    xpnet.Projected(xpnet.Momentum(RATES), RATES),
     xpnet.NonlinearCG(search=xpnet.Backtracking()),
     xpnet.SteepestDescent(xpnet.Exact()),
     xpnet.SteepestDescent(xpnet.Fixed(0.1)),
