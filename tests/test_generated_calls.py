@@ -79,6 +79,7 @@ INNER_METHODS = {
         "direction",
         "first_lengths",
         "forget",
+        "free_gradient",
     ),
     *(
         "learn",

@@ -11,6 +11,7 @@ from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
 from .outcomes import outcome
+from .rates import condition_number, optimal_rate
 from .regions import Regions, decision_regions
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Band",
     "between",
     "boundary_angle",
+    "condition_number",
     "convergence_rates",
     "coordinate_frame",
     "critical_points",
@@ -32,6 +34,7 @@ __all__ = [
     "hessian_spectrum",
     "line",
     "Line",
+    "optimal_rate",
     "outcome",
     "path_frame",
     "plane",
