@@ -38,6 +38,7 @@ RESULTS = {
     "Line",
     "Plane",
     "Regions",
+    "CriticalPoints",
     "Spectrum",
     "Ending",
     "Offers",
