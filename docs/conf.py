@@ -1,13 +1,18 @@
 """How the documentation is built: by `ci/docs`, from what is installed, without a network."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import xpnet
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the laboratory's pages
 
 project = "xpnet"
 author = "the xpnet developers"
 version = release = xpnet.__version__
 extensions = [
+    "laboratory",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -103,7 +103,7 @@ def risk_value(
 
 def rows(function: Callable[[np.ndarray], Any], w: np.ndarray) -> np.ndarray:
     """`function` of each replica."""
-    return np.array([function(own) for own in w]) if w.ndim > 1 else np.asarray(function(w))
+    return np.array([rows(function, own) for own in w]) if w.ndim > 1 else np.asarray(function(w))
 
 
 def slopes(function: Callable[[np.ndarray], Any], w: np.ndarray) -> np.ndarray:
@@ -146,6 +146,17 @@ class Line(xpnet.SumOfSquares):
 
 def valley(xp: Any, w: Any) -> Any:
     return [10.0 * (w[..., 1] - w[..., 0] ** 2), 1.0 - w[..., 0], xp.exp(w[..., 2]) - 1.0]
+
+
+TURNED = np.array([[2.0, 0.5, 0.0], [0.0, 1.0, 0.25], [0.5, 0.0, 1.0]])
+
+
+def curved(xp: Any, w: Any) -> Any:
+    return xp.exp(w[..., 0] * w[..., 1]) + w[..., 2] ** 4 * w[..., 0]
+
+
+def total_of_fourths(xp: Any, w: Any) -> Any:
+    return xp.sum(w**4, axis=-1)
 
 
 class Nonsense(xpnet.Objective):
@@ -220,12 +231,28 @@ KNOWN = {
         np.array([0.5, -1.0, 2.0]),
         lacks=("residuals", "jacobian", "normal_equations", "subset", "redraw"),
     ),
+    "Scaled": Known(
+        xpnet.Scaled(xpnet.LeastSquares(valley, backend="numpy"), TURNED),
+        lambda u: 0.5 * np.sum(np.array(valley(np, np.linalg.solve(TURNED, u))) ** 2),
+        np.array([-1.2, 1.0, 0.3]),
+        lambda u: np.array(valley(np, np.linalg.solve(TURNED, u))),
+        lacks=("subset", "redraw", "select_replicas"),
+    ),
     "LeastSquares": Known(
         xpnet.LeastSquares(valley, backend="numpy"),
         lambda w: 0.5 * np.sum(np.array([10 * (w[1] - w[0] ** 2), 1 - w[0], np.exp(w[2]) - 1]) ** 2),
         np.array([-1.2, 1.0, 0.3]),
         lambda w: np.array([10 * (w[1] - w[0] ** 2), 1 - w[0], np.exp(w[2]) - 1]),
         lacks=("subset", "redraw", "select_replicas"),
+    ),
+    "Formula": Known(
+        xpnet.Formula(curved, backend="numpy"),
+        lambda w: np.exp(w[0] * w[1]) + w[2] ** 4 * w[0],
+        np.array([-1.2, 1.0, 0.3]),
+        lacks=(
+            *("gauss_newton", "gauss_newton_product", "residuals", "jacobian", "normal_equations"),
+            *("subset", "redraw"),
+        ),
     ),
     "SumOfSquares": Known(
         Line(),
@@ -268,7 +295,7 @@ def _like_a_point(given: Any) -> np.ndarray:
     return np.asarray(given)
 
 
-OWN_SIZES = ("LeastSquares", "SumOfSquares", "Objective")
+OWN_SIZES = ("Formula", "LeastSquares", "SumOfSquares", "Objective")
 
 
 def _judge_method(name: str, known: Known, method: str) -> Right:
@@ -432,7 +459,7 @@ CALLS["EmpiricalRisk.redraw"] = Call(
     {"draw": integer(0, 1, 5)},
     _judge_redraw,
 )
-for _name in ("risk", "squares", "Quadratic", "ThresholdUnit"):
+for _name in ("Formula", "risk", "squares", "Quadratic", "ThresholdUnit"):
     CALLS[f"{_name}.select_replicas"] = Call(
         KNOWN[_name].objective.select_replicas,
         {"rows": Argument([[0], [0, 1]])},
@@ -546,6 +573,52 @@ def _judge_formula(result: Any, given: dict[str, Any]) -> None:
         close(result.value(w), KNOWN["LeastSquares"].value(w), 1e-5)
 
 
+def _judge_scalar_formula(result: Any, given: dict[str, Any]) -> None:
+    if given["function"] is total_of_fourths:
+        close(result.value(np.array([2.0, -1.0], result.dtype)), 17.0)
+
+
+CALLS["Formula"] = Call(
+    xpnet.Formula,
+    {"function": Argument([total_of_fourths]), "backend": BACKENDS, "dtype": DTYPES},
+    _judge_scalar_formula,
+)
+
+
+def _judge_scaled(result: Any, given: dict[str, Any]) -> None:
+    matrix = plain(given["S"])
+    assert matrix is not None, "S was taken"
+    u = np.array([0.5, -1.0, 2.0])[: len(matrix)]
+    w = u / matrix if matrix.ndim == 1 else np.linalg.solve(matrix, u)
+    if len(matrix) == 3 and np.linalg.cond(np.diag(matrix) if matrix.ndim == 1 else matrix) < 1e4:
+        close(result.value(u), KNOWN["Quadratic"].value(w))
+
+
+def _judge_moved(inverse: bool) -> Right:
+    def judge(result: Any, given: dict[str, Any]) -> None:
+        (point,) = map(_like_a_point, given.values())
+        matrix = np.linalg.inv(TURNED) if inverse else TURNED
+        if np.isfinite(point).all() and np.abs(point).max() < 1e4:
+            close(result, point @ matrix.T)
+
+    return judge
+
+
+CALLS["Scaled.to"] = Call(
+    KNOWN["Scaled"].objective.to, {"w": Argument([np.ones(3), np.ones((2, 3))])}, _judge_moved(False)
+)
+CALLS["Scaled.back"] = Call(
+    KNOWN["Scaled"].objective.back, {"u": Argument([np.ones(3), np.ones((2, 3))])}, _judge_moved(True)
+)
+CALLS["Scaled"] = Call(
+    xpnet.Scaled,
+    {
+        "objective": Argument([KNOWN["Quadratic"].objective], odd=(Nonsense(),)),
+        "S": Argument([TURNED, np.array([1.0, 2.0, 0.5]), TURNED.tolist()], odd=(np.ones((3, 3)),)),
+        "backend": BACKENDS,
+    },
+    _judge_scaled,
+)
 CALLS["LeastSquares"] = Call(
     xpnet.LeastSquares,
     {"function": Argument([valley]), "backend": BACKENDS, "dtype": DTYPES},
@@ -733,6 +806,25 @@ settings(
     size=integer(1, 9),
     seed=integer(0, 3),
 )
+settings(
+    xpnet.Projected,
+    optimizer=Argument([xpnet.Momentum(), "adam"], odd=(xpnet.BFGS(), xpnet.Nesterov(), "nesterov")),
+    radius=Argument([1.0, 2, Fraction(1, 4), ROWS[0]], odd=(0.0, -1.0, ROWS[1])),
+)
+
+
+def _judge_projected(result: Any, given: dict[str, Any]) -> None:
+    w = _like_a_point(given["w"])
+    if np.isfinite(w).all():
+        size = np.sqrt(np.sum((w / 2) ** 2, axis=-1, keepdims=True))
+        close(result, np.where(size > 1, w / np.where(size > 1, size, 1), w))
+
+
+CALLS["Optimizer.project"] = Call(
+    xpnet.Projected("momentum", 2.0).project,
+    {"w": Argument([np.ones(3), 3 * np.ones(3), np.array([[1.0, 0.0], [3.0, 4.0]])])},
+    _judge_projected,
+)
 settings(xpnet.Perceptron)
 settings(xpnet.Fixed, rate=RATE)
 settings(xpnet.Exact)
@@ -773,6 +865,7 @@ settings(xpnet.CrossEntropy, from_logits=flag())
 settings(xpnet.BinaryCrossEntropy, from_logits=flag())
 settings(xpnet.KullbackLeibler, from_logits=flag())
 settings(xpnet.SquaredError)
+settings(xpnet.ThresholdSquaredError, middle=number(0.5, 0.0, -1.0))
 settings(xpnet.Dropout, rate=number(0.0, 0.5), seed=integer(0, 3))
 settings(xpnet.LayerNorm, epsilon=POSITIVE)
 
@@ -1585,6 +1678,40 @@ CALLS["analysis.axes"] = Call(
     {"curvatures": Argument([np.array([1.0, 4.0, -1.0]), [1, 2], np.array([1e-18])]), "rate": POSITIVE},
     _judge_axes,
 )
+
+
+def _judge_outcome(result: Any, given: dict[str, Any]) -> None:
+    values = plain(given["values"])
+    assert values is not None
+    assert np.shape(result) == values.shape[1:]
+    assert {*np.atleast_1d(result)} <= {"converging", "jittering", "diverging"}
+
+
+CALLS["analysis.outcome"] = Call(
+    analysis.outcome,
+    {
+        "values": Argument([0.5 ** np.arange(9.0), [*range(8)], np.ones((9, 2))]),
+        "minimum": optional(number(0.0, 0.5, -1.0)),
+        "tolerance": number(1e-9, 0.5),
+    },
+    _judge_outcome,
+)
+
+
+def _judge_angle(result: Any, given: dict[str, Any]) -> None:
+    u, v = (np.atleast_2d(plain(given[name])) for name in ("first", "second"))
+    cosine = np.sum(u * v, axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+    np.testing.assert_allclose(np.atleast_1d(result), np.rad2deg(np.arccos(cosine)), rtol=1e-6)
+
+
+CALLS["analysis.boundary_angle"] = Call(
+    analysis.boundary_angle,
+    {
+        "first": Argument([np.array([1.0, 4.0, -1.0]), [[1, 2, 3], [3, 2, 2]]]),
+        "second": Argument([np.array([0.5, 1.0, 1.0]), [1, 1, 0]]),
+    },
+    _judge_angle,
+)
 # lines, planes, curvature, regions and bands
 PLACE = np.array([0.5, -1.0, 2.0])
 POINT = Argument([PLACE, [1.0, 2.0, 3.0], np.ones(3, "float32")], words=("points", "origin", "directions"))
@@ -1699,6 +1826,18 @@ CALLS["analysis.hessian_spectrum"] = Call(
         EIGEN[[0, -1]],
         1e-7,
     ),
+)
+CALLS["analysis.critical_points"] = Call(
+    analysis.critical_points,
+    {
+        "objective": BOWLS,
+        "starts": Argument([PLACE, [[1, 2, 3], [3, 2, 1]]], words=("starts", "w")),
+        "tolerance": number(1e-8, 0.5),
+        "steps": integer(30, 100),
+        "distance": NOT_NEGATIVE,
+        "flat": number(1e-7, 0.5),
+    },
+    lambda result, given: _equal(bool(np.all(result.gradient_norms <= given["tolerance"])), True),
 )
 CALLS["analysis.hessian_density"] = Call(
     analysis.hessian_density,
@@ -1820,6 +1959,55 @@ def _pictures() -> dict[str, Call]:
 
 if importlib.util.find_spec("matplotlib"):
     CALLS |= {f"plotting.{name}": call for name, call in _pictures().items()}
+
+
+def _judge_optimal_rate(result: Any, given: dict[str, Any]) -> None:
+    _like_a_point(given["w"])
+    direction = given["direction"]
+    if direction is None:
+        close(result, np.broadcast_to(1 / np.diag(SYMMETRIC), given["w"].shape))
+    elif not isinstance(direction, str):
+        v = _like_a_point(direction)
+        if v.ndim == 1 and 1e-100 < np.abs(v).max() < 1e100:
+            close(result, v @ v / (v @ SYMMETRIC @ v))
+
+
+CALLS["analysis.optimal_rate"] = Call(
+    analysis.optimal_rate,
+    {
+        "objective": Argument([KNOWN["Quadratic"].objective], odd=(Bowl(),)),
+        "w": Argument([np.array([0.5, -1.0, 2.0])], words=("direction",)),
+        "direction": Argument(
+            [None, np.array([1.0, 2.0, 0.0]), "gradient"], odd=(np.zeros(3), "w"), words=("v",)
+        ),
+    },
+    _judge_optimal_rate,
+)
+
+
+def _judge_condition(result: Any, given: dict[str, Any]) -> None:
+    if isinstance(given["matrix"], xpnet.Objective):
+        close(result, np.linalg.cond(SYMMETRIC))
+        return
+    matrix = plain(given["matrix"])
+    assert matrix is not None, "the matrix was taken"
+    want = np.linalg.cond(matrix)
+    assert result > 1e12 if want > 1e14 else np.isclose(result, want, rtol=1e-3)
+
+
+CALLS["analysis.condition_number"] = Call(
+    analysis.condition_number,
+    {"matrix": Argument([A, SYMMETRIC, A.tolist()]), "w": Argument([None])},
+    _judge_condition,
+)
+CALLS["analysis.condition_number at a point"] = Call(
+    analysis.condition_number,
+    {
+        "matrix": Argument([KNOWN["Quadratic"].objective], words=("objective",), odd=(Bowl(),)),
+        "w": Argument([np.array([0.5, -1.0, 2.0])], words=("matrix",)),
+    },
+    _judge_condition,
+)
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(
     xpnet.testing.check_gradient,

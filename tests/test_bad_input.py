@@ -131,12 +131,12 @@ def test_points(risk, w):
     for call in (risk.value, risk.value_and_gradient):
         with pytest.raises(ValueError, match="w must have 21 parameters on its last axis.*20"):
             call(w[:-1])
-        with pytest.raises(ValueError, match=r"w must be \(P,\) or \(R, P\), got shape \(1, 1, 21\)"):
-            call(w[None, None])
         with pytest.raises(TypeError, match="w must be float32, as the data, got float64"):
             call(w.astype(float))
         with pytest.raises(TypeError, match="w must be an array of backend 'numpy'.*got a builtins.list"):
             call([0.0] * 21)
+    with pytest.raises(ValueError, match=r"w must be \(P,\) or \(R, P\), got shape \(1, 1, 21\)"):
+        risk.value_and_gradient(w[None, None])
 
 
 def test_arrays_of_two_backends(risk):
@@ -257,9 +257,9 @@ def test_what_is_no_objective_optimizer_or_rule(risk, w):
 
 def test_a_rate_for_other_replicas(risk):
     w = NETWORK.initialize(0, "numpy", replicas=2)
-    with pytest.raises(ValueError, match="rate must be .* w has 2 replicas, rate has 3 rows"):
+    with pytest.raises(ValueError, match="rate must be .* w has 2 replicas .* rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w)
-    with pytest.raises(ValueError, match="rate must be .* w has no replicas, rate has 3 rows"):
+    with pytest.raises(ValueError, match="rate must be .* w has no replicas .* rate has 3 rows"):
         minimize(risk, GradientDescent(np.ones((3, 1))), w[0].copy())
 
 
@@ -315,5 +315,5 @@ def test_quadratics():
     quadratic = xpnet.Quadratic(np.eye(2), np.ones((3, 2)), backend="numpy")
     with pytest.raises(ValueError, match=r"w must be \(3, 2\) as there are 3 replicas"):
         quadratic.value(np.ones(2))
-    with pytest.raises(ValueError, match=r"w must be \(2,\) or \(R, 2\), got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"w must be \(\.\.\., 2\), got shape \(3,\)"):
         quadratic.value(np.ones(3))

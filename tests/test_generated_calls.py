@@ -38,6 +38,7 @@ RESULTS = {
     "Line",
     "Plane",
     "Regions",
+    "CriticalPoints",
     "Spectrum",
     "Ending",
     "Offers",
@@ -79,6 +80,7 @@ INNER_METHODS = {
         "direction",
         "first_lengths",
         "forget",
+        "free_gradient",
     ),
     *(
         "learn",

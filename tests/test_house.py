@@ -19,7 +19,7 @@ from xpnet.training.rule import Rule
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 # the rooms that may name an array library
-HOST_CODE = ("device/", "rules/", "recording/", "storage/", "export/", "sklearn/", "plotting/")
+HOST_CODE = ("device/", "rules/", "recording/", "storage/", "export/", "sklearn/", "plotting/", "lab/")
 EXTRAS = {"sklearn": "scikit-learn"}  # rooms that need a package which may be missing
 
 # What each room may import beside itself: imports point one way.
@@ -52,7 +52,8 @@ ROOMS = {
     "analysis": ALL,
     "sklearn": ALL,
     "plotting": ALL | {"analysis"},
-    "__main__": ALL | {"testing", "analysis", "problems", "version", "__init__"},
+    "lab": ALL | {"analysis", "plotting", "version"},
+    "__main__": ALL | {"testing", "analysis", "lab", "problems", "version", "__init__"},
 }
 
 

@@ -11,7 +11,14 @@ from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
 from .device.backend import Backend, BackendError
 from .device.select import backend
-from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
+from .divergences import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Divergence,
+    KullbackLeibler,
+    SquaredError,
+    ThresholdSquaredError,
+)
 from .layers import (
     Accumulate,
     Activation,
@@ -28,11 +35,13 @@ from .objectives import (
     L1,
     L2,
     EmpiricalRisk,
+    Formula,
     LeastSquares,
     Objective,
     Offers,
     Penalty,
     Quadratic,
+    Scaled,
     SumOfSquares,
     ThresholdUnit,
     difference_hessian,
@@ -63,6 +72,7 @@ from .optimizers import (
     Optimizer,
     Outcome,
     Perceptron,
+    Projected,
     QuickProp,
     RAdam,
     Record,
@@ -137,6 +147,7 @@ __all__ = [
     "Exact",
     "FirstOrder",
     "Fixed",
+    "Formula",
     "GaussNewton",
     "gradient_below",
     "GradientDescent",
@@ -179,6 +190,7 @@ __all__ = [
     "Perceptron",
     "Problem",
     "PROBLEMS",
+    "Projected",
     "Quadratic",
     "QuickProp",
     "RAdam",
@@ -193,6 +205,7 @@ __all__ = [
     "save",
     "Saved",
     "Scalar",
+    "Scaled",
     "schedules",
     "Search",
     "SquaredError",
@@ -202,6 +215,7 @@ __all__ = [
     "StrongWolfe",
     "SumOfSquares",
     "TensorBoard",
+    "ThresholdSquaredError",
     "ThresholdUnit",
     "time_limit",
     "TraceError",

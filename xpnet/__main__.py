@@ -1,6 +1,7 @@
 """The command `xpnet`, or `python -m xpnet`: what it finds on this machine, and whether it computes there.
 
-`xpnet info` shows versions and devices, and checks on each of them that it computes what it should.
+`xpnet info` shows versions and devices, and checks on each of them that it computes what it should;
+`xpnet lab` runs the experiments of the laboratory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from . import testing
 from .device.arrays import Array, host_generator
 from .device.backend import Backend
 from .device.select import backend, backends
+from .lab import command as lab
 from .layers import ElementwiseActivation
 from .rules import Elementwise
 from .version import version
@@ -194,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("info", help=text, description=f"Shows {text}; 1 if something fails.")
     command.add_argument("--no-check", action="store_true", help="versions and devices only")
     command.set_defaults(command=info)
+    lab.add(commands.add_parser("lab", help=lab.TEXT))
     return own
 
 

@@ -168,7 +168,11 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 def per_replica(name: str, value: Any, w: Any) -> None:
-    """Raises unless `value`, if it is an array, is one like `w`: `(R, 1)`, or `(P,)` without replicas."""
+    """Raises unless `value`, if it is an array, is one like `w`: `(P,)`, or with replicas `(R, 1)`.
+
+    A number for each parameter is `(P,)`, the same for all replicas; one for each replica is `(R, 1)`. So
+    the two differ where R = P too.
+    """
     shape = tuple(getattr(value, "shape", ()))
     if shape and type(value) is not type(w):
         kinds = [f"{type(array).__module__.split('.')[0]}.{type(array).__name__}" for array in (value, w)]
@@ -176,12 +180,12 @@ def per_replica(name: str, value: Any, w: Any) -> None:
             f"{name} must be a number or an array like w, got a {kinds[0]} where w is a {kinds[1]}; "
             "move it with backend.asarray"
         )
-    wanted = (w.shape[0], 1) if w.ndim > 1 else tuple(w.shape)
-    if shape and shape != wanted:
+    wanted = [(w.shape[-1],), *([(w.shape[0], 1)] if w.ndim > 1 else [])]
+    if shape and shape not in wanted:
         replicas = f"{w.shape[0]} replicas" if w.ndim > 1 else "no replicas"
         raise ValueError(
-            f"{name} must be a number or {wanted}, got shape {shape}: w has {replicas}, "
-            f"{name} has {shape[0]} rows"
+            f"{name} must be a number, {' or '.join(map(str, wanted[::-1]))}, got shape {shape}: "
+            f"w has {replicas} and {w.shape[-1]} parameters, {name} has {shape[0]} rows"
         )
 
 

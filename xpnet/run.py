@@ -40,9 +40,10 @@ class History:
     Attributes:
         step: the number of the step, 0 for the first, `(looks,)`.
         value: the objective, at the point where the gradient of the step was taken.
-        gradient_norm: the Euclidean norm of that gradient.
+        gradient_norm: the Euclidean norm of that gradient; with `Projected` of its part within the ball.
         rate: the learning rate; `(looks, R)` or `(looks, P)` where each replica or each parameter has its
-            own. NaN where the step was not taken, as the run ended at its point.
+            own, and the mean of those of each parameter where there are replicas. NaN where the step was
+            not taken, as the run ended at its point.
         held_out: the held-out risk at the same point; NaN where it was not evaluated.
         seconds: since the start, when the step was over.
         evaluations: of the objective so far, gradients and values alike.

@@ -99,7 +99,7 @@ def test_residuals_of_a_wrong_kind(function, error, message, replicas):
 
 def test_points():
     objective = make()
-    for call in (objective.value, objective.value_and_gradient, objective.jacobian, objective.residuals):
+    for call in (objective.value_and_gradient, objective.jacobian, objective.residuals):
         with pytest.raises(ValueError, match=r"w must be \(P,\) or \(R, P\), got shape \(1, 1, 2\)"):
             call(np.ones((1, 1, 2)))
         with pytest.raises(TypeError, match="w must be float64, as the data, got float32"):

@@ -230,11 +230,12 @@ def test_an_update_is_one_kernel(optimizer, monkeypatch, device):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("replicas", [0, 2, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
-def test_rates_for_each_parameter(optimizer, backend, dtype, tolerance):
+def test_rates_for_each_parameter(optimizer, replicas, backend, dtype, tolerance):
     """One rate for all, given to each; and for some their own: an elementwise rule sees one parameter."""
     objective = Quadratic(np.diag([1.0, 2.0, 3.0]), backend=backend, dtype=dtype)
-    start = backend.asarray([1.0, -2.0, 0.5], dtype)
+    start = backend.asarray([1.0, -2.0, 0.5] if not replicas else [[1.0, -2.0, 0.5]] * replicas, dtype)
     rates = [0.1, 0.02, 0.1]
     points = []
     for rate in (backend.asarray(rates, dtype), 0.1, 0.02):
@@ -245,7 +246,34 @@ def test_rates_for_each_parameter(optimizer, backend, dtype, tolerance):
         points.append(backend.to_numpy(w))
     if getattr(optimizer, "variant", "") != "iRprop+":  # which compares values, of all parameters together
         own, first, second = points
-        np.testing.assert_allclose(own, [first[0], second[1], first[2]], rtol=tolerance, atol=tolerance)
+        want = np.stack([first[..., 0], second[..., 1], first[..., 2]], axis=-1)
+        np.testing.assert_allclose(own, want, rtol=tolerance, atol=tolerance)
+
+
+def test_a_rate_for_each_parameter_is_none_for_each_replica(device):
+    """With as many parameters as replicas the shape says which: `(P,)` or `(R, 1)`."""
+    objective, w = Quadratic(np.eye(2), backend=device), device.xp.ones((2, 2))
+    rates = device.asarray([0.5, 0.25])
+    for optimizer in (GradientDescent, lambda rate: xpnet.SteepestDescent(xpnet.Fixed(rate))):
+        run = xpnet.minimize(objective, optimizer(rates), w, stop=xpnet.after(1))
+        assert_allclose(run.w, [[0.5, 0.75], [0.5, 0.75]])
+        np.testing.assert_allclose(np.ravel(run.history.rate), 0.375)  # their mean
+        run = xpnet.minimize(objective, optimizer(rates[:, None]), w, stop=xpnet.after(1))
+        assert_allclose(run.w, [[0.5, 0.5], [0.75, 0.75]])
+        assert run.history.rate.shape == (1, 2)
+    with pytest.raises(ValueError, match=r"rate must be a number, \(2, 1\) or \(2,\), got shape \(3,\)"):
+        xpnet.minimize(objective, GradientDescent(device.xp.ones(3)), w)
+
+
+def test_a_rate_for_each_parameter_stays_on_the_device(counter, cupy_backend):
+    objective = Quadratic(np.eye(3), backend=cupy_backend)
+    for optimizer in (GradientDescent, Momentum, xpnet.RMSprop, xpnet.Adam):
+        method = optimizer(cupy_backend.asarray([0.1, 0.2, 0.3]))
+        w = cupy_backend.xp.ones(3)
+        state = method.initialize(objective, w)
+        method.step(objective, w, state)  # which compiles
+        with counter.forbid("d2h", "h2d", "sync"):
+            method.step(objective, w, state)
 
 
 def test_the_best_rates_of_all_axes_solve_a_diagonal_quadratic_in_one_step(device):
@@ -269,7 +297,7 @@ def test_the_best_rates_of_all_axes_solve_a_diagonal_quadratic_in_one_step(devic
         (
             lambda k: np.ones(2),
             ValueError,
-            r"rate\(3\) must be a number or \(8,\), got shape \(2,\)",
+            r"rate\(3\) must be a number, \(8,\), got shape \(2,\)",
         ),
         (lambda k: np.ones((1, 1)), ValueError, r"rate\(3\) .* got shape \(1, 1\)"),
         (lambda k: np.full(8, np.nan), ValueError, r"rate\(3\) must be in \[0, inf\), got nan"),

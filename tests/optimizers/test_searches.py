@@ -46,5 +46,5 @@ def test_the_exact_search_needs_positive_curvature_and_says_so():
 
 def test_a_fixed_rate_for_each_replica_needs_replicas():
     objective, w = quadratic(10)
-    with pytest.raises(ValueError, match="w has no replicas, rate has 3 rows"):
+    with pytest.raises(ValueError, match="w has no replicas .* rate has 3 rows"):
         minimize(objective, SteepestDescent(Fixed(np.full((3, 1), 0.1))), w)

@@ -4,10 +4,14 @@ What a function here returns holds the numbers, on the host; `xpnet.plotting` dr
 """
 
 from .bands import Band, band
+from .boundaries import boundary_angle
 from .convergence import Axis, axes, convergence_rates, sublinear_bound
+from .critical import CriticalPoints, critical_points
 from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
+from .outcomes import outcome
+from .rates import condition_number, optimal_rate
 from .regions import Regions, decision_regions
 
 __all__ = [
@@ -16,8 +20,12 @@ __all__ = [
     "band",
     "Band",
     "between",
+    "boundary_angle",
+    "condition_number",
     "convergence_rates",
     "coordinate_frame",
+    "critical_points",
+    "CriticalPoints",
     "decision_regions",
     "Density",
     "Frame",
@@ -26,6 +34,8 @@ __all__ = [
     "hessian_spectrum",
     "line",
     "Line",
+    "optimal_rate",
+    "outcome",
     "path_frame",
     "plane",
     "Plane",

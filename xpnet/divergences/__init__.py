@@ -7,6 +7,13 @@ which activation it may stand.
 
 from .base import Divergence
 from .entropy import BinaryCrossEntropy, CrossEntropy, KullbackLeibler
-from .squared_error import SquaredError
+from .squared_error import SquaredError, ThresholdSquaredError
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Divergence", "KullbackLeibler", "SquaredError"]
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Divergence",
+    "KullbackLeibler",
+    "SquaredError",
+    "ThresholdSquaredError",
+]

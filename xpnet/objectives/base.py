@@ -39,7 +39,7 @@ class Objective(ABC):
 
     @abstractmethod
     def value(self, w: Vector) -> Scalar:
-        """The value at `w`: 0-d, or `(R,)`."""
+        """The value at `w`: 0-d, or `(R,)`; of those of this library also of a grid `(..., P)`: `(...)`."""
 
     @abstractmethod
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:

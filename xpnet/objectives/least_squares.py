@@ -11,7 +11,7 @@ from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..dual import Dual, Namespace, tangent_of, value_of
 from .base import Objective
-from .matrices import check_direction, check_point, require_memory
+from .matrices import check_direction, check_point, check_points, require_memory
 
 
 class LeastSquares(Objective):
@@ -57,9 +57,10 @@ class LeastSquares(Objective):
         self._count = 0  # residuals; 0 until they have been seen
 
     def value(self, w: Vector) -> Scalar:
-        r = self.residuals(w)
+        """The values at `w`, `(..., P)`, where `function` takes any axes in front: `(...)`."""
+        check_points(self.backend, w, self.dtype)
         with self.backend.working():
-            return self._value(r)
+            return self._value(self._call(self.backend.xp, w))
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         check_point(self.backend, w, self.dtype)

@@ -86,6 +86,32 @@ def check_point(backend: Backend, w: Any, dtype: Any, size: int | None = None) -
         raise ValueError(f"w must be ({count},) or (R, {count}), got shape {tuple(w.shape)}")
 
 
+def check_points(backend: Backend, w: Any, dtype: Any, size: int | None = None, name: str = "w") -> None:
+    """Raises unless `w` is `(..., P)`, points on axes of any number, as `check_point`."""
+    backend.check(name, w, dtype)
+    if not w.ndim or (size is not None and w.shape[-1] != size) or not w.size:
+        raise ValueError(f"{name} must be (..., {size or 'P'}), got shape {tuple(w.shape)}")
+
+
+def on_grid(
+    backend: Backend, function: Callable[[Vector], Array], w: Vector, dtype: Any, work: int
+) -> Array:
+    """`function`, of one point or of replicas, at points on a grid, `(..., P)`: some rows at a time.
+
+    Args:
+        work: numbers that a row takes to be evaluated.
+    """
+    if len(checks.shape_of(w) or ()) <= 2:
+        return function(w)
+    check_points(backend, w, dtype)
+    xp, lead = backend.xp, tuple(w.shape[:-1])
+    rows = xp.reshape(w, (-1, w.shape[-1]))
+    step = max(1, BLOCK // work)
+    starts, count = range(0, rows.shape[0], step), rows.shape[0]
+    parts = [function(rows[k : min(k + step, count), ...]) for k in starts]
+    return xp.reshape(xp.concat(parts), lead)
+
+
 def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
     """Raises unless `v` is like `w`, or several such, on one more axis in front."""
     backend.check("v", v, w.dtype)

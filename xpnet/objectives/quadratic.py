@@ -11,7 +11,7 @@ from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..linear.vectors import times
 from .base import Objective
-from .matrices import check_direction, check_point
+from .matrices import check_direction, check_point, check_points
 
 
 class Quadratic(Objective):
@@ -76,7 +76,9 @@ class Quadratic(Objective):
         self._replicas = replicas.pop() if replicas else None
 
     def value(self, w: Vector) -> Scalar:
-        self._check(w)
+        """The values at `w`, `(..., P)`, or `(..., R, P)` where there are replicas: `(...)`."""
+        check_points(self.backend, w, self.dtype, self.A.shape[-1])
+        self._check_rows(w)
         with self.backend.working():
             return self._value(w, times(self.A, w))
 
@@ -114,9 +116,12 @@ class Quadratic(Objective):
         return part
 
     def _check(self, w: Vector) -> None:
-        size = self.A.shape[-1]
-        check_point(self.backend, w, self.dtype, size)
-        if self._replicas is not None and tuple(w.shape[:-1]) != (self._replicas,):
+        check_point(self.backend, w, self.dtype, self.A.shape[-1])
+        self._check_rows(w)
+
+    def _check_rows(self, w: Vector) -> None:
+        if self._replicas is not None and tuple(w.shape[-2:-1]) != (self._replicas,):
+            size = self.A.shape[-1]
             raise ValueError(
                 f"w must be ({self._replicas}, {size}) as there are {self._replicas} replicas, "
                 f"got shape {tuple(w.shape)}"

@@ -10,6 +10,7 @@ from ..device.backend import Backend
 from ..device.select import backend as choose_backend
 from ..linear.vectors import times
 from .base import Objective
+from .matrices import check_points
 
 
 class ThresholdUnit(Objective):
@@ -54,17 +55,19 @@ class ThresholdUnit(Objective):
         self.size = inputs.shape[1] + 1
 
     def margins(self, w: Vector) -> Vector:
-        """`d_t (w.x_t + b)`, positive where the unit is right: `(samples,)` or `(R, samples)`."""
-        self._check(w)
+        """`d_t (w.x_t + b)`, positive where the unit is right, at `w` `(..., P)`: `(..., samples)`."""
+        check_points(self.backend, w, self.dtype, self.size)
         with self.backend.working():
             return times(self.signed, w)
 
     def value(self, w: Vector) -> Scalar:
+        """The criterion at `w`, `(..., P)` with any axes in front, such as those of a grid: `(...)`."""
         margins = self.margins(w)
         with self.backend.working():
             return self._value(margins)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
+        self._check(w)
         margins = self.margins(w)
         with self.backend.working():
             wrong = self.backend.xp.astype(margins <= 0.0, self.dtype)
@@ -75,7 +78,7 @@ class ThresholdUnit(Objective):
         return self
 
     def mistakes(self, w: Vector) -> Scalar:
-        """The number of samples that the unit has wrong, those on its boundary too: 0-d or `(R,)`.
+        """The number of samples that the unit has wrong, those on its boundary too: `(...)`.
 
         It says which `w` is best, which the value does not: that is 0 at `w = 0`, where all are wrong.
         """

@@ -16,6 +16,7 @@ from .minibatch import Minibatch
 from .newton import GaussNewton, Newton, NewtonCG
 from .outcome import Ending, Outcome
 from .perceptron import Perceptron
+from .projected import Projected
 from .quasi_newton import BFGS, LBFGS
 from .searches import Exact, Fixed, Search
 from .signs import QuickProp, Rprop
@@ -113,6 +114,7 @@ __all__ = [
     "OptimizerName",
     "Outcome",
     "Perceptron",
+    "Projected",
     "QuickProp",
     "RAdam",
     "RMSprop",

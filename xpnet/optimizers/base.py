@@ -105,6 +105,14 @@ class LooksAhead(ABC):
         """The point ahead of `w` that follows from the rest of the state."""
 
 
+class Constrained(ABC):
+    """What an optimizer is too that keeps `w` in a set."""
+
+    @abstractmethod
+    def free_gradient(self, backend: Backend, w: Vector, gradient: Vector) -> Vector:
+        """The part of the gradient at `w` that the set leaves free to descend; zero at a minimum in it."""
+
+
 class FirstOrder(Optimizer, Settings):
     """A method whose step is one gradient and one elementwise rule.
 

@@ -106,7 +106,8 @@ class Fixed(Settings, Search):
     """Goes `rate` times the direction, whatever comes.
 
     Attributes:
-        rate: a number, an `(R, 1)` array, a schedule, or a callable of the step.
+        rate: a number, an `(R, 1)` or `(P,)` array, a schedule, or a callable of the step. With a rate for
+            each parameter the record tells their mean.
 
     Raises:
         TypeError, ValueError: no rate.
@@ -127,7 +128,8 @@ class Fixed(Settings, Search):
         schedule.observe(backend, start.value, state)
         rate = usable(backend, start.w, state["step"], schedule.rate(state["step"], state))
         replicas = len(start.active)
-        lengths = backend.host.broadcast_to(numbers(backend, rate), (replicas,))
+        length = backend.xp.mean(rate) if getattr(rate, "ndim", 0) == 1 else rate
+        lengths = backend.host.broadcast_to(numbers(backend, length), (replicas,))
         factor = rate if isinstance(rate, float) else backend.xp.astype(rate, start.w.dtype)
         return Move(start.w + factor * start.direction, lengths, (None,) * replicas)
 

@@ -61,7 +61,9 @@ class Journal:
             )
         elif held_out is None:
             held_out = math.nan
-        if getattr(rate, "ndim", 0):
+        if getattr(rate, "ndim", 0) == 1 and self.rows:
+            rate = float(self.loop.backend.to_numpy(rate).mean())  # of rates of each parameter
+        elif getattr(rate, "ndim", 0):
             rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
         elif type(rate) is not float:
             rate = float(rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 from .. import checks
@@ -10,8 +11,8 @@ from ..device.arrays import Vector
 from ..device.backend import Backend
 from ..objectives import Objective
 from ..objectives.matrices import point_backend
-from ..optimizers import NAMES, Optimizer, OptimizerName, Record
-from ..optimizers.base import State
+from ..optimizers import NAMES, Minibatch, Optimizer, OptimizerName, Record
+from ..optimizers.base import Constrained, State
 from ..run import Run
 from .replicas import copy_rows, selected
 from .watch import Watch
@@ -67,6 +68,9 @@ class Loop:
             self.begin: Vector = xp.asarray(w, copy=True)
             self.last: Vector = xp.asarray(w, copy=True)
             self.watch = Watch(objective, self.backend, w)
+            inner = optimizer.optimizer if isinstance(optimizer, Minibatch) else optimizer
+            if isinstance(inner, Constrained):
+                self.watch.free = functools.partial(inner.free_gradient, self.backend)
             self.last_value: Any = self.watch.values
             self.state = optimizer.initialize(objective, self.w)
             if state is not None:

@@ -34,6 +34,7 @@ class Watch(Objective):
         counts: the evaluations so far; `limit` is how many there may be.
         looking: whether the device is read; `keeps_best` whether values say which point is best.
         point: where the step that is watched begins, until it has been evaluated; `judge` is called then.
+        free: what makes of a point and its gradient the part whose norm tells a minimum; None if it is all.
         values, norm, finite: of the last step looked at: floats, or `(R,)` on the host; `whole` says
             whether they are those of `objective`, not of some samples or of another draw.
         best, best_value: the best point so far of each replica that is `active`.
@@ -52,6 +53,7 @@ class Watch(Objective):
         self.looking = self.keeps_best = self.measures = self.fresh = True
         self.point: Vector | None = None
         self.judge: Callable[[], None] | None = None
+        self.free: Callable[[Vector, Vector], Vector] | None = None
         host = backend.host
         self.active: Any = host.ones(self.rows, dtype=host.bool)
         self.values: Any = math.nan if not self.rows else host.full(self.rows, math.nan)
@@ -150,6 +152,7 @@ class Watch(Objective):
     def look(self, w: Vector, value: Scalar, gradient: Vector, *, whole: bool = True) -> None:
         """Reads the value and gradient where a step begins, and has them judged."""
         self.point, self.whole = None, whole
+        gradient = gradient if self.free is None else self.free(w, gradient)
         if self.rows:
             self.values = values = self.read(value)
             if self.measures:

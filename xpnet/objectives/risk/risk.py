@@ -19,7 +19,7 @@ from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
-from ..matrices import check_direction, check_point
+from ..matrices import check_direction, check_point, on_grid
 from ..offers import Offers
 from .checked import check_model, checked_penalties, checked_resident, checked_training
 from .chunks import Chunks, default_chunk
@@ -176,11 +176,12 @@ class EmpiricalRisk(Objective):
         self._replays = Replays()
 
     def value(self, w: Vector) -> Scalar:
-        return self._evaluate("value", w)[0]
+        """The risk at `w`, `(..., P)` with any axes in front, such as those of a grid: `(...)`."""
+        work = self.network.activation_size * min(self.chunk, self.samples)
+        return on_grid(self.backend, lambda own: self._evaluate("value", own)[0], w, self.dtype, work)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
-        value, gradient = self._evaluate("gradient", w)
-        return value, gradient
+        return cast(Any, self._evaluate("gradient", w))
 
     def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
         """The value, and the gradient if that is wanted: recorded, or as the passes go."""
@@ -189,8 +190,7 @@ class EmpiricalRisk(Objective):
         shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
 
         def work(chunk: int) -> tuple[Any, ...]:
-            key = kind, shape, chunk
-            found = self._replays.evaluate(key, self._passes, self.penalties, chunks, w)
+            found = self._replays.evaluate((kind, shape, chunk), self._passes, self.penalties, chunks, w)
             if found is not None:
                 return found
             parameters = self._network.parameters(w, xp)
@@ -293,8 +293,8 @@ class EmpiricalRisk(Objective):
     def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
         """The namespace of dual numbers, and the parameters as such, which move along `v`."""
         check_direction(self.backend, w, v)
-        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
-        return dual, self._network.parameters(w_along_v, dual)
+        dual = Namespace(self.backend.xp)
+        return dual, self._network.parameters(cast(Any, Dual(w, v)), dual)
 
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)

@@ -1,8 +1,8 @@
 """Learning rates that change from step to step.
 
-Wherever an optimizer takes a `rate`, it may be a number; an array with one rate for each replica, `(R, 1)`,
-or, where there are no replicas, for each parameter, `(P,)`; a `Schedule`; or any callable from the step's
-number, 0 for the first, to a rate.
+Wherever an optimizer takes a `rate`, it may be a number; an array with one rate for each replica,
+`(R, 1)`, or for each parameter, `(P,)`, the same for all replicas (the shapes differ where R = P too); a
+`Schedule`; or any callable from the step's number, 0 for the first, to a rate.
 """
 
 from .base import Schedule

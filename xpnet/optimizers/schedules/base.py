@@ -28,7 +28,7 @@ class Schedule(ABC):
         """The rate of step `step`: a number, 0-d, `(R, 1)` or `(P,)`, not negative and finite."""
 
 
-class Formula(Schedule):
+class StepFormula(Schedule):
     """A schedule that is a formula in the step."""
 
     def initialize(self, backend: Backend, w: Vector) -> Memory:

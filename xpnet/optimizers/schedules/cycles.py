@@ -9,11 +9,11 @@ from typing import Literal
 
 from ... import checks
 from ..settings import keep
-from .base import Formula, Memory
+from .base import Memory, StepFormula
 
 
 @dataclass(frozen=True)
-class OneCycle(Formula):
+class OneCycle(StepFormula):
     """Up from `maximum / start` to `maximum`, and down to `maximum / (start end)`, in `steps` steps.
 
     The rise takes the share `rise` of the steps (Smith, Topin 2019), as PyTorch's OneCycleLR, which moves
@@ -76,7 +76,7 @@ class OneCycle(Formula):
 
 
 @dataclass(frozen=True)
-class Cyclic(Formula):
+class Cyclic(StepFormula):
     """Up from `minimum` to `maximum` in `up` steps, down in `down`, and again (Smith 2017).
 
     The height of cycle c = 0, 1, ... is `maximum - minimum`; with "halved" it is `2^-c` of that, and with

@@ -12,12 +12,12 @@ from ... import checks
 from ...device.arrays import Array, Scalar, Vector
 from ...device.backend import Backend
 from ..settings import keep
-from .base import Formula, Memory, Schedule
+from .base import Memory, Schedule, StepFormula
 from .rates import as_schedule
 
 
 @dataclass(frozen=True)
-class Constant(Formula):
+class Constant(StepFormula):
     """`eta_k = initial`."""
 
     initial: float
@@ -30,7 +30,7 @@ class Constant(Formula):
 
 
 @dataclass(frozen=True)
-class LinearDecay(Formula):
+class LinearDecay(StepFormula):
     """`eta_k = initial / (k + 1)`."""
 
     initial: float
@@ -43,7 +43,7 @@ class LinearDecay(Formula):
 
 
 @dataclass(frozen=True)
-class QuadraticDecay(Formula):
+class QuadraticDecay(StepFormula):
     """`eta_k = initial / (k + 1)^2`."""
 
     initial: float
@@ -56,7 +56,7 @@ class QuadraticDecay(Formula):
 
 
 @dataclass(frozen=True)
-class ExponentialDecay(Formula):
+class ExponentialDecay(StepFormula):
     """`eta_k = initial exp(-decay k)`, `decay > 0`."""
 
     initial: float
@@ -72,7 +72,7 @@ class ExponentialDecay(Formula):
 
 
 @dataclass(frozen=True)
-class Step(Formula):
+class Step(StepFormula):
     """`eta_k = initial factor^floor(k / every)`, as PyTorch's StepLR.
 
     >>> from xpnet.optimizers.schedules import Step
@@ -97,7 +97,7 @@ class Step(Formula):
 
 
 @dataclass(frozen=True)
-class MultiStep(Formula):
+class MultiStep(StepFormula):
     """`initial`, times `factor` from each of the steps `milestones` on, as PyTorch's MultiStepLR.
 
     Attributes:
@@ -132,7 +132,7 @@ class MultiStep(Formula):
 
 
 @dataclass(frozen=True)
-class Polynomial(Formula):
+class Polynomial(StepFormula):
     """`eta_k = initial (1 - min(k, steps) / steps)^power`, as PyTorch's PolynomialLR.
 
     >>> from xpnet.optimizers.schedules import Polynomial
@@ -157,7 +157,7 @@ class Polynomial(Formula):
 
 
 @dataclass(frozen=True)
-class Lambda(Formula):
+class Lambda(StepFormula):
     """`eta_k = initial function(k)`, as PyTorch's LambdaLR.
 
     `to_dict` refuses it, as it does all that holds a function; pickle takes one that a module defines.
@@ -182,7 +182,7 @@ class Lambda(Formula):
 
 
 @dataclass(frozen=True)
-class Cosine(Formula):
+class Cosine(StepFormula):
     """From `initial` down to `minimum` in half a cosine of `steps` steps, and `minimum` from then on.
 
     `eta_k = minimum + (initial - minimum) (1 + cos(pi k / steps)) / 2` (Loshchilov, Hutter 2017).
@@ -211,7 +211,7 @@ class Cosine(Formula):
 
 
 @dataclass(frozen=True)
-class Restarts(Formula):
+class Restarts(StepFormula):
     """`schedule` begun anew every `period` steps: warm restarts (Loshchilov, Hutter 2017).
 
     Each period is `growth` times as long as the one before, and `schedule` stretched with it, so that
@@ -232,7 +232,7 @@ class Restarts(Formula):
     growth: int = 1
 
     def __post_init__(self) -> None:
-        checks.instance("schedule", self.schedule, Formula, "a formula such as Cosine(0.1, 100)")
+        checks.instance("schedule", self.schedule, StepFormula, "a formula such as Cosine(0.1, 100)")
         keep(self, period=checks.count("period", self.period), growth=checks.count("growth", self.growth))
 
     def rate(self, step: int, memory: Memory) -> float | Array:
