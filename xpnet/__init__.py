@@ -5,13 +5,14 @@ array-api-compat and the standard library only.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
 from .device.backend import Backend, BackendError
 from .device.select import backend
 from .divergences import BinaryCrossEntropy, CrossEntropy, Divergence, KullbackLeibler, SquaredError
+from .glossary import missing as _missing
 from .layers import (
     Accumulate,
     Activation,
@@ -102,6 +103,11 @@ from .training.stopping import (
     value_below,
 )
 from .version import version as _version
+
+if TYPE_CHECKING:
+    from . import export as export
+
+    __version__: str
 
 __all__ = [
     "Accumulate",
@@ -214,9 +220,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _attribute(name: str) -> Any:
     if name == "__version__":  # only looked up where it is asked for
         return _version()
     if name == "export":
         return importlib.import_module(".export", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _missing(f"module {__name__!r}", name)
+
+
+globals()["__getattr__"] = _attribute  # unseen by who checks types, and so finds names that are not there

@@ -10,9 +10,12 @@ import contextlib
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast, get_args, overload
 
+from . import glossary
+
+Kind = TypeVar("Kind")
 Option = TypeVar("Option", bound=str)
 
 
@@ -27,7 +30,15 @@ def choice(name: str, value: Any, options: Any) -> Any:
         return words[words.index(value)]  # a plain string, whatever kind of string came
     close = difflib.get_close_matches(shown(value).strip("'").lower(), words, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {words}"
-    raise ValueError(f"unknown {name} {shown(value)}; {hint}")
+    ours = glossary.word(value, words) if isinstance(value, str) else None
+    raise ValueError(f"unknown {name} {shown(value)}; {f'its name here is {ours!r}' if ours else hint}")
+
+
+def named(name: str, value: Any, kind: type[Kind], names: Mapping[str, Kind], wanted: str) -> Kind:
+    """`value`, which must be of this `kind`, or the one that `names` has of this name."""
+    if isinstance(value, str):
+        value = names[choice(name, value, names)]
+    return instance(name, value, kind, wanted)
 
 
 def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:

@@ -114,6 +114,18 @@ class Layout:
         return f"Layout({self.shapes})"
 
 
+def named_shapes(whose: str, shapes: Any) -> Mapping[str, Any]:
+    """The `shapes` of a layer's parameters, by names that are strings; the layout looks at the shapes.
+
+    Raises:
+        TypeError, ValueError: something else; an empty name.
+    """
+    checks.instance(f"shapes of {whose}", shapes, Mapping, "a mapping of names")
+    for name in shapes:
+        checks.text(f"each name in the shapes of {whose}", name)
+    return shapes
+
+
 @dataclass(frozen=True, repr=False)
 class Initializer:
     """Draws the weights that a layer starts from.

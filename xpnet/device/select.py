@@ -11,7 +11,7 @@ import os
 import types
 from typing import Any, Literal
 
-from .. import checks
+from .. import checks, glossary
 from .arrays import compat
 from .backend import Backend, BackendError, Kernels, import_cupy
 from .machine import keep_freed_memory
@@ -72,7 +72,8 @@ def backend(
         if colon and source == "name" and device not in (None, int(number)):
             raise BackendError(f"name={name!r} and device={device} are two devices; give one of them")
         return _cupy_backend(int(number) if colon and device is None else device)
-    close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
+    ours = glossary.word(kind, ("numpy", "cupy"))
+    close = [ours] if ours else difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
 

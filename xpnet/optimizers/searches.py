@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .. import checks
 from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
+from ..glossary import Hinted
 from ..linear.vectors import dot, norm, unit
 from ..objectives import Objective, Offers
 from ..objectives.base import require
@@ -63,7 +64,7 @@ class Move:
     gradient: Vector | None = None
 
 
-class Search(ABC):
+class Search(Hinted, ABC):
     """A way to go from a point along a direction.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from .. import checks
 from ..device.arrays import Vector
+from ..glossary import Hinted
 from ..objectives import Objective
 from ..optimizers import Optimizer
 from ..run import Look, Run
@@ -97,7 +98,7 @@ class Watcher(ABC):
         """Is told how the run ended, in whichever way; an exception does not lose it."""
 
 
-class Callback(ABC):
+class Callback(Hinted, ABC):
     """A setting that watches runs, where a function is not enough: it knows of their beginning and end."""
 
     @abstractmethod

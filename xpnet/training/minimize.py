@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
+from ..glossary import hinted
 from ..objectives import Objective, ThresholdUnit
 from ..optimizers import Optimizer, OptimizerName, Perceptron
 from ..optimizers.base import State
@@ -32,6 +33,7 @@ GRADIENT = 1e-5  # the default tolerance of methods that wait for the device
 DIVERGED = 1e10
 
 
+@hinted
 def minimize(
     objective: Objective,
     optimizer: Optimizer | OptimizerName,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from .. import checks
+from ..glossary import Hinted
 from ..optimizers import Outcome
 
 Check = Callable[["Progress"], Any]
@@ -41,7 +42,7 @@ class Progress(NamedTuple):
     moved: Any = True
 
 
-class Rule(ABC):
+class Rule(Hinted, ABC):
     """A stopping rule.
 
     Attributes:

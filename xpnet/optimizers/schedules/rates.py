@@ -43,6 +43,9 @@ def checked_rate(rate: Any) -> Any:
     Raises:
         TypeError, ValueError: not a number, array, schedule, or callable; not positive; not finite.
     """
+    if isinstance(rate, str):
+        such = "a schedule such as Cosine(0.1, 100)"
+        raise TypeError(f"rate must be a number, or {such}, got {checks.shown(rate)}")
     return rate if isinstance(rate, Schedule) or callable(rate) else numbers("rate", rate, 0.0, open="(")
 
 
