@@ -219,10 +219,10 @@ def test_a_divergence_is_taken_by_its_name():
 
 @pytest.mark.parametrize("penalty", ["l2", 0.1])
 def test_a_penalty_has_no_strength_by_its_name(penalty):
-    with pytest.raises(TypeError, match=r"penalty must be an instance, .* such as L2\(1e-4\), got"):
+    with pytest.raises(TypeError, match=r"penalty must be L2, L1, .*; it has a strength, as in L2\(1e-4\)"):
         xpnet.EmpiricalRisk(NETWORK, "cross_entropy", np.ones((3, 4)), [0, 1, 2], penalty=penalty)
 
 
 def test_a_schedule_has_no_settings_by_its_name():
-    with pytest.raises(TypeError, match=r"rate must be a number, or a schedule such as Cosine\(0.1, 100\)"):
+    with pytest.raises(TypeError, match=r"rate must be a number, got 'cosine'; a schedule is given"):
         xpnet.Adam("cosine")

@@ -13,7 +13,7 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import Saved, layers, objectives, optimizers, schedules, training
+from xpnet import Saved, layers, linear, objectives, optimizers, schedules, training
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -98,6 +98,51 @@ OBJECTS = [
 ]
 # errors, rows of numbers, and what others see to
 NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", "TraceError"}
+
+
+# what is typed in again with these names, arrays without their dtype
+TYPED = {**vars(xpnet), **vars(schedules), **vars(optimizers), "array": np.array}
+DEEP = xpnet.Network(3, *[xpnet.Dense(20, "tanh", initializer=xpnet.uniform(0.3)) for _ in range(60)])
+WIDE = np.linspace(0.1, 0.9, 900)[:, None]
+FAR = Bowl(), np.ones((900, 3))
+LONG = [
+    *(DEEP, DEEP.layout, Saved(DEEP, FAR[1], None, None, None, None, {}, "numpy", "numpy", "0.2.0")),
+    xpnet.EmpiricalRisk(DEEP, "squared_error", np.ones((2, 3)), np.ones((2, 20)), backend="numpy"),
+    *(
+        xpnet.Adam(WIDE),
+        xpnet.Minibatch(xpnet.Momentum(WIDE, WIDE)),
+        xpnet.SteepestDescent(xpnet.Fixed(WIDE)),
+    ),
+    *(schedules.WarmUp(WIDE, 9), schedules.MultiStep(0.1, range(1000))),
+    xpnet.Problem("many", np.multiply, (0.1,) * 999, (0.2,) * 999),
+    xpnet.Quadratic(np.eye(300), backend="numpy"),
+    xpnet.minimize(*[FAR[0], xpnet.Momentum(WIDE), FAR[1]], stop=A),
+    xpnet.minimize(*[FAR[0], xpnet.Momentum(WIDE), FAR[1]], stop=A).history,
+    next(iter(xpnet.iterate(FAR[0], xpnet.Momentum(WIDE), FAR[1].copy()))),
+    linear.conjugate_gradient(lambda v: 2 * v, FAR[1]),
+    linear.extreme_eigenvalues(lambda v: 2 * v, np.ones(300)),
+]
+
+
+@pytest.mark.parametrize("value", [*VALUES, *OBJECTS, *LONG], ids=lambda value: type(value).__name__)
+def test_a_repr_is_short(value):
+    text = repr(value)
+    assert len(text) < 400
+    assert "\n" not in text
+    assert " object at 0x" not in text or isinstance(value, xpnet.Begun)  # of a user's own objective
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_repr_can_be_typed_in_again(value):
+    if isinstance(value, xpnet.Problem | xpnet.Elementwise | xpnet.Samplewise):
+        pytest.skip("it names a function")
+    if isinstance(value, xpnet.Activation):
+        value = xpnet.Dense(3, value)
+    if isinstance(value, xpnet.Initializer):
+        value = xpnet.Dense(3, initializer=value)
+    again = eval(repr(value).replace("<built-in function abs>", "abs"), dict(TYPED))
+    assert again == value
+    assert type(again) is type(value)
 
 
 def copies(value):

@@ -11,6 +11,7 @@ import difflib
 import math
 import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar, cast, get_args, overload
 
 from . import glossary
@@ -191,6 +192,19 @@ def shown(value: Any) -> str:
     except Exception:  # such as of an int of more than 4300 digits
         text = f"a {type(value).__module__}.{type(value).__qualname__}"
     return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
+
+
+def described(self: Any) -> str:
+    """The `repr` of a dataclass whose fields may be long: of these, where they are, what errors show."""
+    own = [field for field in fields(self) if field.repr]
+    text = ", ".join(f"{field.name}={brief(getattr(self, field.name))}" for field in own)
+    return f"{type(self).__name__}({text})"
+
+
+def brief(value: Any) -> str:
+    """The `repr` of `value` on one line; of what is long, such as an array, what errors show."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= (80 if _axes(value) else 200) else f"<{shown(value)}>"
 
 
 def _axes(value: Any) -> int:

@@ -288,8 +288,9 @@ class HintedAttributes:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            if name in ATTRIBUTES[type(self).__name__]:
-                raise missing(type(self).__name__, name)
+            for owner in (kind.__name__ for kind in type(self).__mro__):
+                if name in ATTRIBUTES.get(owner, ()):
+                    raise missing(owner, name)
             return object.__getattribute__(self, name)  # which raises what it has raised before
 
 

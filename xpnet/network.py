@@ -299,4 +299,8 @@ class Network(Hinted, HintedAttributes):
         return Network, (self.inputs, *self.layers)
 
     def __repr__(self) -> str:
-        return f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
+        text = f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
+        if len(text) <= 240:
+            return text
+        ends = f"{self.layers[0]!r:.60}, ..., {self.layers[-1]!r:.60}"
+        return f"<Network of {len(self.layers)} layers, {self.size} parameters: {ends}>"

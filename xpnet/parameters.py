@@ -111,7 +111,10 @@ class Layout:
         return hash(tuple(self.shapes.items()))
 
     def __repr__(self) -> str:
-        return f"Layout({self.shapes})"
+        text = f"Layout({self.shapes})"
+        return (
+            text if len(text) <= 240 else f"<Layout of {len(self.shapes)} parameters, {self.size} numbers>"
+        )
 
 
 def named_shapes(whose: str, shapes: Any) -> Mapping[str, Any]:

@@ -46,6 +46,8 @@ class Record:
     endings: Endings = ()
     held_out: Any = None
 
+    __repr__ = checks.described
+
 
 class Optimizer(Hinted, ABC):
     """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum.

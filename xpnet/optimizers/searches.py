@@ -102,7 +102,7 @@ def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
     return host.where((exact == 0.0) & (cosine != 0.0), host.copysign(5e-324, cosine), exact)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fixed(Settings, Search):
     """Goes `rate` times the direction, whatever comes.
 

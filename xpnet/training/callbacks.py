@@ -63,7 +63,7 @@ class Step:
     w: Vector
     run: Callable[[], Run] = field(repr=False)
 
-    __reduce__ = _kept
+    __reduce__, __repr__ = _kept, checks.described
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Begun:
     step: int
     run: Callable[[], Run] = field(repr=False)
 
-    __reduce__ = _kept
+    __reduce__, __repr__ = _kept, checks.described
 
 
 class Watcher(ABC):

@@ -101,7 +101,7 @@ def minimize(
     >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, -1.0])
     >>> run = minimize(quadratic, "lbfgs", np.zeros(2), stop=after(100) | gradient_below(1e-8))
     >>> run.outcome, run.converged, run.reason
-    (<Outcome.CONVERGED: 'converged'>, True, 'gradient norm at most 1e-08')
+    (Outcome.CONVERGED, True, 'gradient norm at most 1e-08')
     >>> bool(np.allclose(run.w, 1))
     True
     """

@@ -49,13 +49,11 @@ def checked_training(network: Network, training: Any) -> bool:
 def checked_penalties(penalty: Any) -> list[Penalty]:
     """`penalty`, one or several or None, as a list."""
     items: Any = [penalty] if isinstance(penalty, Penalty) else [] if penalty is None else penalty
-    if isinstance(items, str | Real):
-        got = checks.shown(penalty)
-        raise TypeError(f"penalty must be an instance, as it has a strength, such as L2(1e-4), got {got}")
     if not isinstance(items, list | tuple) or not all(
         isinstance(item, Penalty) for item in cast(list[Any], items)
     ):
-        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}")
+        hint = "; it has a strength, as in L2(1e-4)" if isinstance(penalty, str | Real) else ""
+        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}{hint}")
     return list(cast(list[Penalty], items))
 
 

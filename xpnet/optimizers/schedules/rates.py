@@ -16,11 +16,14 @@ from .base import Memory, Schedule
 Rate: TypeAlias = float | Array | Schedule | Callable[[int], Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Given(Schedule, Settings):
     """A number, an array, or a callable that was handed over as a rate."""
 
     given: Any
+
+    def __repr__(self) -> str:
+        return repr(self.given)  # as it was handed over
 
     def initialize(self, backend: Backend, w: Vector) -> Memory:
         if not callable(self.given):
@@ -44,8 +47,8 @@ def checked_rate(rate: Any) -> Any:
         TypeError, ValueError: not a number, array, schedule, or callable; not positive; not finite.
     """
     if isinstance(rate, str):
-        such = "a schedule such as Cosine(0.1, 100)"
-        raise TypeError(f"rate must be a number, or {such}, got {checks.shown(rate)}")
+        hint = "a schedule is given as itself, such as Cosine(0.1, 100)"
+        raise TypeError(f"rate must be a number, got {checks.shown(rate)}; {hint}")
     return rate if isinstance(rate, Schedule) or callable(rate) else numbers("rate", rate, 0.0, open="(")
 
 
