@@ -12,8 +12,8 @@ from .device.arrays import Array, DTypeLike, Namespace, Samples, Units, Vector, 
 from .device.backend import Backend
 from .device.host_data import on_host
 from .device.retry import halving
-from .device.select import backend as choose_backend
 from .device.select import backend_of
+from .device.select import chosen as choose_backend
 from .glossary import Hinted, HintedAttributes, hinted
 from .layers import Accumulate, Activation, Layer, RandomLayer
 from .layers.activations import IDENTITY

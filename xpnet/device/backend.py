@@ -88,7 +88,7 @@ class Backend:
         """What runs rules here. Rules read it from `xp`, which says so where they are compiled."""
         return "cuda" if self.name == "cupy" else getattr(self.xp, "kernels", "numpy")
 
-    def asarray(self, values: Any, dtype: Any = None, *, name: str = "array") -> Array:
+    def asarray(self, values: Any, dtype: Any = None, *, name: str = "values") -> Array:
         """`values` as an array of this backend, of `dtype` if one is given.
 
         Takes arrays of NumPy or CuPy, nested sequences, data frames, and whatever offers `__array__` or
@@ -111,7 +111,7 @@ class Backend:
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
 
-    def admit(self, values: Any, *, name: str = "array") -> Any:
+    def admit(self, values: Any, *, name: str = "values") -> Any:
         """`values`, where they are: as an array of this backend, one of the host, or what `on_host` names.
 
         Raises:

@@ -14,8 +14,8 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
 from ..device.select import backend_of
+from ..device.select import chosen as choose_backend
 from ..divergences import SquaredError
 from ..layers.activations import IDENTITY
 from . import inputs

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
 from ..device.select import backend_of
+from ..device.select import chosen as choose_backend
 from ..network import Network
 from ..optimizers import NAMES, Optimizer, OptimizerName
 from ..optimizers.base import State

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
-from ...device.select import backend as choose_backend
+from ...device.select import chosen as choose_backend
 from ...divergences import Divergence, DivergenceName
 from ...dual import Dual, Namespace
 from ...glossary import HintedAttributes, hinted

@@ -266,7 +266,7 @@ class WarmUp(Schedule):
     __repr__ = checks.described
 
     def __post_init__(self) -> None:
-        keep(self, schedule=as_schedule(self.schedule), steps=checks.count("steps", self.steps))
+        keep(self, schedule=as_schedule(self.schedule, "schedule"), steps=checks.count("steps", self.steps))
 
     def initialize(self, backend: Backend, w: Vector) -> Memory:
         return self.schedule.initialize(backend, w)

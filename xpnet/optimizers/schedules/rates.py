@@ -40,7 +40,7 @@ class Given(Schedule, Settings):
         return rate if is_array(rate) else checks.number(f"rate({step})", rate, 0.0)
 
 
-def checked_rate(rate: Any) -> Any:
+def checked_rate(rate: Any, name: str = "rate") -> Any:
     """`rate` as it is kept: a float, a copy of an array, or the schedule or callable itself.
 
     Raises:
@@ -48,17 +48,17 @@ def checked_rate(rate: Any) -> Any:
     """
     if isinstance(rate, str):
         hint = "a schedule is given as itself, such as Cosine(0.1, 100)"
-        raise TypeError(f"rate must be a number, got {checks.shown(rate)}; {hint}")
-    return rate if isinstance(rate, Schedule) or callable(rate) else numbers("rate", rate, 0.0, open="(")
+        raise TypeError(f"{name} must be a number, got {checks.shown(rate)}; {hint}")
+    return rate if isinstance(rate, Schedule) or callable(rate) else numbers(name, rate, 0.0, open="(")
 
 
-def as_schedule(rate: Any) -> Schedule:
+def as_schedule(rate: Any, name: str = "rate") -> Schedule:
     """`rate` as a `Schedule`.
 
     Raises:
         TypeError, ValueError: as `checked_rate`.
     """
-    return checked_schedule(checked_rate(rate))
+    return checked_schedule(checked_rate(rate, name))
 
 
 def checked_schedule(rate: Rate) -> Schedule:
