@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import multiprocessing
 import os
 import pickle
 
@@ -213,6 +214,15 @@ def test_joblib_trains(way):
         for name in ("w", "best_w"):
             np.testing.assert_array_equal(getattr(run, name), getattr(one, name))
         np.testing.assert_array_equal(run.history.value, one.history.value)
+
+
+def test_a_process_that_is_started_anew_trains():
+    """As all are on Windows and macOS."""
+    start = xpnet.uniform(0.3).draw(np.random.default_rng(0), (NETWORK.size,))
+    given = (seeded_risk(), xpnet.Minibatch("adam", 16), start)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        run = pool.apply(xpnet.minimize, given, {"stop": xpnet.after(4)})
+    np.testing.assert_array_equal(run.w, xpnet.minimize(*given, stop=xpnet.after(4)).w)
 
 
 def test_an_error_takes_its_run_along():
