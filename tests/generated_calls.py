@@ -39,7 +39,7 @@ X = RANDOM.standard_normal((6, 2))
 LABELS = np.array([0, 1, 1, 0, 1, 0])
 REALS = RANDOM.standard_normal((6, 2))
 WEIGHTS = np.array([1.0, 2.0, 0.0, 0.5, 1.0, 3.0])
-BACKENDS = Argument(["numpy", None, BACKEND, "NumPy"], words=("name", "XPNET_BACKEND"))
+BACKENDS = Argument(["numpy", None, BACKEND, "NumPy"], words=("XPNET_BACKEND",))
 DTYPES = Argument(["float64", "float32", np.float64, np.dtype("float32")])
 CLASSIFIER = xpnet.Network(2, xpnet.Dense(3, "tanh"), xpnet.Dense(2, "softmax"))
 REGRESSION = xpnet.Network(2, xpnet.Dense(3, "tanh"), xpnet.Dense(2))
@@ -959,7 +959,6 @@ schedule(
     schedules.WarmUp,
     schedule=Argument(
         [0.1, schedules.Cosine(0.1, 4), schedules.Plateau(0.1), lambda step: 0.1],
-        words=("rate",),
         odd=(np.array([[0.1], [-0.1]]),),
     ),
     steps=integer(1, 4),
@@ -1171,7 +1170,7 @@ FLAT = np.arange(9.0)
 
 
 def _judge_views(result: Any, given: dict[str, Any]) -> None:
-    flat = given["flat"]
+    flat = given["w"]
     assert isinstance(flat, np.ndarray)
     if flat.dtype.kind not in "fiu":
         return
@@ -1183,15 +1182,15 @@ def _judge_views(result: Any, given: dict[str, Any]) -> None:
 CALLS["Layout.views"] = Call(
     LAYOUT.views,
     {
-        "flat": Argument([FLAT, np.stack([FLAT, FLAT]), FLAT.astype("float32")], words=("w",)),
+        "w": Argument([FLAT, np.stack([FLAT, FLAT]), FLAT.astype("float32")]),
         "xp": Argument([None], fixed=True),
     },
     _judge_views,
 )
 CALLS["Layout.check"] = Call(
     LAYOUT.check,
-    {"flat": Argument([FLAT, np.stack([FLAT, FLAT])], words=("w",))},
-    lambda result, given: _equal(given["flat"].shape[-1], 9),
+    {"w": Argument([FLAT, np.stack([FLAT, FLAT])])},
+    lambda result, given: _equal(given["w"].shape[-1], 9),
 )
 CALLS["Layout.slice"] = Call(
     LAYOUT.slice,
@@ -1238,6 +1237,9 @@ CALLS["Network.initialize"] = Call(
     CLASSIFIER.initialize,
     {"seed": integer(0, 5), "backend": BACKENDS, "dtype": DTYPES, "replicas": optional(integer(1, 3))},
     _judge_initialize,
+)
+CALLS["risk.initialize"] = Call(
+    make_risk().initialize, {"seed": integer(0, 5), "replicas": optional(integer(1, 3))}, _judge_initialize
 )
 NET_W = Argument([W, W.astype("float32"), np.stack([W, -W])], odd=(W[:-1], W[None, None], W.tolist()))
 
@@ -1318,14 +1320,14 @@ def _judge_asarray(result: Any, given: dict[str, Any]) -> None:
 CALLS["Backend.asarray"] = Call(
     BACKEND.asarray,
     {
-        "values": Argument([X, X.tolist(), 3, LABELS, LABELS > 0], words=("array",)),
+        "values": Argument([X, X.tolist(), 3, LABELS, LABELS > 0]),
         "dtype": Argument([None, "float32", np.float64], odd=("int64", "half", int)),
     },
     _judge_asarray,
 )
 CALLS["Backend.admit"] = Call(
     BACKEND.admit,
-    {"values": Argument([X, X.tolist(), LABELS], words=("array",))},
+    {"values": Argument([X, X.tolist(), LABELS])},
     lambda result, given: _equal(plain(given["values"]) is not None, True),
 )
 CALLS["Backend.to_numpy"] = Call(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
+import warnings
 from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from generated import Call, attempt
+from generated import Call, attempt, in_own_function, on_purpose
 from generated_calls import CALLS
 
 import xpnet
@@ -135,6 +137,68 @@ def test_calls(name: str, request: pytest.FixtureRequest) -> None:
         attempt(name, call, *case)
 
     run()
+
+
+# What messages speak of that is a part of an argument, such as a setting of what was handed over.
+PARTS = {
+    "array": {"w"},  # which is the name given for it
+    "change": {"state"},
+    "draw": {"layers", "weights"},
+    "first": {"layers"},
+    "function": {"own_forward", "own_backward"},
+    "last": {"layers"},
+    "layer": {"shapes", "shape", "length", "layers", "units", "a", "name"},
+    "matrix": {"objective"},
+    "objective": {"gradient", "Line", "w"},
+    "optimizer": {"rate"},
+    "other": {"stop"},  # of an operator, whose argument has no name
+    "resume": {"w", "path"},
+    "settings": {"kind", "initial"},
+    "shapes": {"shape", "length"},
+    "starts": {"w"},
+}
+THINGS = {"the", "what", "there", "arrays"}  # "the objective's gradient", "what f returns": of no argument
+OF_RULE = r"(?:[\w<>.]+: )?"  # whose argument it is, where rules are called
+SUBJECT = re.compile(
+    rf"^(?:unknown (\w+) |{OF_RULE}(?:each (?:of |end of |name in (?:the )?|length in the )?)?"
+    r"'?([A-Za-z_]\w*)(?:\[.*?\]|\(.*?\)|=\S+|'| of [^ ]+)* (?:must|is|contains|holds|has)\b)"
+)
+
+
+def subject(error: Exception) -> str | None:
+    """What a message speaks of, where it says what it must be or is."""
+    found = SUBJECT.match(" ".join(str(error).split()))
+    return None if found is None else found[1] or found[2]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_word_in_the_message_is_the_word_in_the_signature(name: str) -> None:
+    call, wrong = CALLS[name], list[str]()
+    for key, argument in call.arguments.items():
+        known = {None, *call.arguments, *PARTS.get(key, ()), *THINGS}
+        for odd in [] if argument.fixed else argument.odds[:40]:
+            given = {own: other.made(0) for own, other in call.arguments.items()}
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    call.function(**given | {key: odd.make()})
+            except Exception as error:
+                if on_purpose(error) and not in_own_function(error) and subject(error) not in known:
+                    wrong.append(f"{key}={odd.text}: {error}")
+    assert not wrong
+
+
+def test_subjects_are_found() -> None:
+    messages = {
+        "rate must be a number, got 'a'": "rate",
+        "layers[0] must be a Layer such as Dense, got ''": "layers",
+        "each of milestones must be an integer, got 2.5": "milestones",
+        "name='gpu' is no backend": "name",
+        "unknown kind None; did you mean 'Cosine'?": "kind",
+        "own_rule: a must be an array of NumPy": "a",
+        "there are 3": None,
+    }
+    assert {text: subject(ValueError(text)) for text in messages} == messages
 
 
 def public() -> dict[str, Any]:

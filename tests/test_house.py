@@ -23,16 +23,17 @@ HOST_CODE = ("device/", "rules/", "recording/", "storage/", "export/", "sklearn/
 EXTRAS = {"sklearn": "scikit-learn"}  # rooms that need a package which may be missing
 
 # What each room may import beside itself: imports point one way.
-BASE = {"checks", "device"}
+BASE = {"checks", "device", "glossary"}
 LAYERS = BASE | {"rules", "dual", "parameters"}
 OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear", "recording"}
 OPTIMIZERS = OBJECTIVES | {"objectives"}
 TRAINING = OPTIMIZERS | {"optimizers"}
 ALL = TRAINING | {"run", "training"}
 ROOMS = {
-    "checks": set(),
+    "checks": {"glossary"},
     "version": set(),
-    "device": {"checks"},
+    "device": {"checks", "glossary"},
+    "glossary": set(),
     "rules": BASE,
     "dual": BASE | {"rules"},
     "parameters": BASE,

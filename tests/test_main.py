@@ -60,6 +60,18 @@ def test_a_wrong_rule_is_found(numpy_backend, monkeypatch):
         command.check_rules(numpy_backend)
 
 
+def test_extras_that_are_not_installed_take_no_rule_away():
+    program = (
+        "import sys; [sys.modules.__setitem__(name, None) for name in sys.argv[1:]]; "
+        "from xpnet.__main__ import rules; print(*sorted(rules()))"
+    )
+    without = ["sklearn", "scipy", "matplotlib", "onnx", "pandas", "tqdm", "tensorboard", "safetensors"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *without], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == sorted(command.rules())
+
+
 def test_wrong_gradients_and_training_are_found(numpy_backend, monkeypatch):
     right = command._risk(numpy_backend)
 

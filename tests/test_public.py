@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import multiprocessing
 import os
 import pickle
 
@@ -13,7 +14,7 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import Saved, analysis, layers, objectives, optimizers, schedules, training
+from xpnet import Saved, analysis, layers, linear, objectives, optimizers, schedules, training
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -111,6 +112,51 @@ OBJECTS = [
 NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", "TraceError"}
 
 
+# what is typed in again with these names, arrays without their dtype
+TYPED = {**vars(xpnet), **vars(analysis), **vars(schedules), **vars(optimizers), "array": np.array}
+DEEP = xpnet.Network(3, *[xpnet.Dense(20, "tanh", initializer=xpnet.uniform(0.3)) for _ in range(60)])
+WIDE = np.linspace(0.1, 0.9, 900)[:, None]
+FAR = Bowl(), np.ones((900, 3))
+LONG = [
+    *(DEEP, DEEP.layout, Saved(DEEP, FAR[1], None, None, None, None, {}, "numpy", "numpy", "0.2.0")),
+    xpnet.EmpiricalRisk(DEEP, "squared_error", np.ones((2, 3)), np.ones((2, 20)), backend="numpy"),
+    *(
+        xpnet.Adam(WIDE),
+        xpnet.Minibatch(xpnet.Momentum(WIDE, WIDE)),
+        xpnet.SteepestDescent(xpnet.Fixed(WIDE)),
+    ),
+    *(schedules.WarmUp(WIDE, 9), schedules.MultiStep(0.1, range(1000))),
+    xpnet.Problem("many", np.multiply, (0.1,) * 999, (0.2,) * 999),
+    xpnet.Quadratic(np.eye(300), backend="numpy"),
+    xpnet.minimize(*[FAR[0], xpnet.Momentum(WIDE), FAR[1]], stop=A),
+    xpnet.minimize(*[FAR[0], xpnet.Momentum(WIDE), FAR[1]], stop=A).history,
+    next(iter(xpnet.iterate(FAR[0], xpnet.Momentum(WIDE), FAR[1].copy()))),
+    linear.conjugate_gradient(lambda v: 2 * v, FAR[1]),
+    linear.extreme_eigenvalues(lambda v: 2 * v, np.ones(300)),
+]
+
+
+@pytest.mark.parametrize("value", [*VALUES, *OBJECTS, *LONG], ids=lambda value: type(value).__name__)
+def test_a_repr_is_short(value):
+    text = repr(value)
+    assert len(text) < 400
+    assert "\n" not in text
+    assert " object at 0x" not in text or isinstance(value, xpnet.Begun)  # of a user's own objective
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_repr_can_be_typed_in_again(value):
+    if isinstance(value, xpnet.Problem | xpnet.Elementwise | xpnet.Samplewise):
+        pytest.skip("it names a function")
+    if isinstance(value, xpnet.Activation):
+        value = xpnet.Dense(3, value)
+    if isinstance(value, xpnet.Initializer):
+        value = xpnet.Dense(3, initializer=value)
+    again = eval(repr(value).replace("<built-in function abs>", "abs"), dict(TYPED))
+    assert again == value
+    assert type(again) is type(value)
+
+
 def copies(value):
     yield copy.copy(value)
     yield copy.deepcopy(value)
@@ -180,6 +226,15 @@ def test_joblib_trains(way):
         for name in ("w", "best_w"):
             np.testing.assert_array_equal(getattr(run, name), getattr(one, name))
         np.testing.assert_array_equal(run.history.value, one.history.value)
+
+
+def test_a_process_that_is_started_anew_trains():
+    """As all are on Windows and macOS."""
+    start = xpnet.uniform(0.3).draw(np.random.default_rng(0), (NETWORK.size,))
+    given = (seeded_risk(), xpnet.Minibatch("adam", 16), start)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        run = pool.apply(xpnet.minimize, given, {"stop": xpnet.after(4)})
+    np.testing.assert_array_equal(run.w, xpnet.minimize(*given, stop=xpnet.after(4)).w)
 
 
 def test_an_error_takes_its_run_along():

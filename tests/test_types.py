@@ -16,7 +16,10 @@ import xpnet
 X = np.zeros((10, 3))
 network = xpnet.Network(3, xpnet.Dense(8, "tanh"), xpnet.Dense(2, "softmax"))
 risk = xpnet.EmpiricalRisk(network, xpnet.CrossEntropy(), X, [0, 1] * 5, dtype="float32")
+same = xpnet.EmpiricalRisk(network, "cross_entropy", X, [0, 1] * 5, dtype="float32")
 w = network.initialize(seed=0)
+w = same.initialize(seed=0, replicas=None)
+print(xpnet.__version__.split("."), xpnet.export.to_c)
 run = xpnet.minimize(risk, "lbfgs", w, stop=xpnet.after(5) | xpnet.gradient_below(1e-3))
 outcome: xpnet.Outcome | tuple[xpnet.Outcome, ...] = run.outcome
 reason: str | tuple[str, ...] = run.reason
@@ -51,6 +54,13 @@ MISTAKES = [
     'xpnet.TrustRegion("dogleg")',
     'xpnet.LevenbergMarquardt(scaling="columns")',
     'xpnet.LBFGS(scaling="always")',
+    "xpnet.Adam(lr=0.1)",
+    "xpnet.Network(inputs=3, layers=[])",
+    "xpnet.minimize(risk, xpnet.Adam(), w, verbose=True)",
+    "network.initialize(random_state=0)",
+    'xpnet.EmpiricalRisk(network, "crossentropy", X, [0, 1])',
+    "network.initialise(0)",
+    "xpnet.SGD(0.1)",
     "run.w.no_such_method()",
     "run.value.no_such_method()",
     "run.outcom",

@@ -5,7 +5,7 @@ array-api-compat and the standard library only.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import analysis, linear, optimizers
 from .device.arrays import Array, Matrix, Namespace, Samples, Scalar, Units, Vector
@@ -19,6 +19,7 @@ from .divergences import (
     SquaredError,
     ThresholdSquaredError,
 )
+from .glossary import missing as _missing
 from .layers import (
     Accumulate,
     Activation,
@@ -112,6 +113,11 @@ from .training.stopping import (
     value_below,
 )
 from .version import version as _version
+
+if TYPE_CHECKING:
+    from . import export as export
+
+    __version__: str
 
 __all__ = [
     "Accumulate",
@@ -228,9 +234,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _attribute(name: str) -> Any:
     if name == "__version__":  # only looked up where it is asked for
         return _version()
     if name in ("export", "plotting"):
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _missing(f"module {__name__!r}", name)
+
+
+globals()["__getattr__"] = _attribute  # unseen by who checks types, and so finds names that are not there

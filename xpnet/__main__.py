@@ -48,7 +48,11 @@ def rules() -> dict[str, Elementwise]:
     for module in pkgutil.walk_packages(xpnet.__path__, "xpnet."):
         if module.name == "xpnet.__main__":
             continue
-        for value in _parts(vars(importlib.import_module(module.name))):
+        try:
+            names = vars(importlib.import_module(module.name))
+        except ImportError:  # an extra that is not installed; none of them has rules
+            continue
+        for value in _parts(names):
             if isinstance(value, Elementwise):
                 found[value.graph.name] = value
             elif isinstance(value, ElementwiseActivation):

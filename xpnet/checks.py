@@ -10,9 +10,13 @@ import contextlib
 import difflib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar, cast, get_args, overload
 
+from . import glossary
+
+Kind = TypeVar("Kind")
 Option = TypeVar("Option", bound=str)
 
 
@@ -27,7 +31,15 @@ def choice(name: str, value: Any, options: Any) -> Any:
         return words[words.index(value)]  # a plain string, whatever kind of string came
     close = difflib.get_close_matches(shown(value).strip("'").lower(), words, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"use one of {words}"
-    raise ValueError(f"unknown {name} {shown(value)}; {hint}")
+    ours = glossary.word(value, words) if isinstance(value, str) else None
+    raise ValueError(f"unknown {name} {shown(value)}; {f'its name here is {ours!r}' if ours else hint}")
+
+
+def named(name: str, value: Any, kind: type[Kind], names: Mapping[str, Kind], wanted: str) -> Kind:
+    """`value`, which must be of this `kind`, or the one that `names` has of this name."""
+    if isinstance(value, str):
+        value = names[choice(name, value, names)]
+    return instance(name, value, kind, wanted)
 
 
 def count(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
@@ -202,6 +214,19 @@ def shown(value: Any) -> str:
     except Exception:  # such as of an int of more than 4300 digits
         text = f"a {type(value).__module__}.{type(value).__qualname__}"
     return text if len(text) <= 100 else f"{text[:60]}...{text[-20:]}"
+
+
+def described(self: Any) -> str:
+    """The `repr` of a dataclass whose fields may be long: of these, where they are, what errors show."""
+    own = [field for field in fields(self) if field.repr]
+    text = ", ".join(f"{field.name}={brief(getattr(self, field.name))}" for field in own)
+    return f"{type(self).__name__}({text})"
+
+
+def brief(value: Any) -> str:
+    """The `repr` of `value` on one line; of what is long, such as an array, what errors show."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= (80 if _axes(value) else 200) else f"<{shown(value)}>"
 
 
 def _axes(value: Any) -> int:

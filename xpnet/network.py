@@ -12,11 +12,12 @@ from .device.arrays import Array, DTypeLike, Namespace, Samples, Units, Vector, 
 from .device.backend import Backend
 from .device.host_data import on_host
 from .device.retry import halving
-from .device.select import backend as choose_backend
 from .device.select import backend_of
+from .device.select import chosen as choose_backend
+from .glossary import Hinted, HintedAttributes, hinted
 from .layers import Accumulate, Activation, Layer, RandomLayer
 from .layers.activations import IDENTITY
-from .parameters import Layout
+from .parameters import Layout, named_shapes
 
 Parameters = Sequence[Mapping[str, Array]]  # for each layer, its named parameters
 
@@ -24,7 +25,7 @@ PREDICTED = 2**18  # numbers in the activations of the samples that are predicte
 VECTORS = 3  # as long as `w`, that any use of it takes: itself, its gradient, and a copy
 
 
-class Network:
+class Network(Hinted, HintedAttributes):
     """A feed-forward network on `inputs` features.
 
     `Network(64, Dense(32, "tanh"), Dense(10, "softmax"))` has parameters `0.weights` (32, 64), `0.bias`
@@ -65,7 +66,7 @@ class Network:
             units = self._units[-1] if layer.units is None else layer.units
             self._units.append(checks.count(f"units of layers[{number}]", units))
         self._shapes = [
-            _shapes(number, layer, units)
+            named_shapes(f"layers[{number}]", layer.shapes(units))
             for number, (layer, units) in enumerate(zip(layers, self._units, strict=False))
         ]
         self.layout = Layout(
@@ -80,6 +81,7 @@ class Network:
         self.activation: Activation | None = layers[-1].activation
         self.random = any(isinstance(layer, RandomLayer) for layer in layers)
 
+    @hinted
     def initialize(
         self,
         seed: int = 0,
@@ -297,14 +299,8 @@ class Network:
         return Network, (self.inputs, *self.layers)
 
     def __repr__(self) -> str:
-        return f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
-
-
-def _shapes(number: int, layer: Layer, units: int) -> Mapping[str, Any]:
-    """The shapes of a layer's parameters, by names that are strings; the layout looks at the shapes."""
-    shapes = checks.instance(
-        f"shapes of layers[{number}]", layer.shapes(units), Mapping, "a mapping of names"
-    )
-    for name in shapes:
-        checks.text(f"each name in the shapes of layers[{number}]", name)
-    return shapes
+        text = f"Network({', '.join(map(repr, (self.inputs, *self.layers)))})"
+        if len(text) <= 240:
+            return text
+        ends = f"{self.layers[0]!r:.60}, ..., {self.layers[-1]!r:.60}"
+        return f"<Network of {len(self.layers)} layers, {self.size} parameters: {ends}>"

@@ -59,34 +59,34 @@ class Layout:
             start = stop
         self.size = start
 
-    def views(self, flat: Vector, xp: Namespace = None) -> dict[str, Array]:
-        """The named arrays in `flat`, `(..., P)`: shape `(..., *shape)`, no copy.
+    def views(self, w: Vector, xp: Namespace = None) -> dict[str, Array]:
+        """The named arrays in `w`, `(..., P)`: shape `(..., *shape)`, no copy.
 
-        Writing to a view writes to `flat`. `xp` is the namespace of `flat`, which is found if not given.
+        Writing to a view writes to `w`. `xp` is the namespace of `w`, which is found if not given.
 
         Raises:
-            TypeError: `flat` is no array.
-            ValueError: the last axis of `flat` is not `size` long.
+            TypeError: `w` is no array.
+            ValueError: the last axis of `w` is not `size` long.
         """
-        self.check(flat)
+        self.check(w)
         if xp is None:
-            xp = backend_of(flat).xp
-        lead = tuple(flat.shape[:-1])
+            xp = backend_of(w).xp
+        lead = tuple(w.shape[:-1])
         return {
-            name: xp.reshape(flat[..., start:stop], lead + shape, copy=False)
+            name: xp.reshape(w[..., start:stop], lead + shape, copy=False)
             for name, (start, stop, shape) in self._places.items()
         }
 
-    def check(self, flat: Any, name: str = "w") -> None:
-        """Raises unless `flat` is an array whose last axis is `size` long.
+    def check(self, w: Any, name: str = "w") -> None:
+        """Raises unless `w` is an array whose last axis is `size` long.
 
         Raises:
             TypeError: it has no shape.
             ValueError: its shape is another.
         """
-        shape = checks.shape_of(flat)
+        shape = checks.shape_of(w)
         if shape is None:
-            raise TypeError(f"{name} must be an array of {self.size} parameters, got {type(flat).__name__}")
+            raise TypeError(f"{name} must be an array of {self.size} parameters, got {type(w).__name__}")
         if len(shape) < 1 or shape[-1] != self.size:
             raise ValueError(f"{name} must have {self.size} parameters on its last axis, got shape {shape}")
 
@@ -111,7 +111,22 @@ class Layout:
         return hash(tuple(self.shapes.items()))
 
     def __repr__(self) -> str:
-        return f"Layout({self.shapes})"
+        text = f"Layout({self.shapes})"
+        return (
+            text if len(text) <= 240 else f"<Layout of {len(self.shapes)} parameters, {self.size} numbers>"
+        )
+
+
+def named_shapes(whose: str, shapes: Any) -> Mapping[str, Any]:
+    """The `shapes` of a layer's parameters, by names that are strings; the layout looks at the shapes.
+
+    Raises:
+        TypeError, ValueError: something else; an empty name.
+    """
+    checks.instance(f"shapes of {whose}", shapes, Mapping, "a mapping of names")
+    for name in shapes:
+        checks.text(f"each name in the shapes of {whose}", name)
+    return shapes
 
 
 @dataclass(frozen=True, repr=False)

@@ -48,7 +48,7 @@ class Problem:
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", f"{self.function!r:.100}")
-        return f"Problem({self.name!r}, {name}, {self.start!r}, {self.minima!r})"
+        return f"Problem({self.name!r}, {name}, {checks.brief(self.start)}, {checks.brief(self.minima)})"
 
     def objective(self, backend: Backend | str | None = None, dtype: DTypeLike = "float64") -> LeastSquares:
         """The objective `sum_i f_i^2`."""

@@ -13,6 +13,7 @@ import array_api_compat
 from . import checks
 from .device.arrays import Array, Namespace, Vector
 from .device.backend import Kernels
+from .glossary import HintedAttributes
 from .optimizers import Outcome
 from .optimizers.base import State
 
@@ -30,7 +31,7 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class History:
+class History(HintedAttributes):
     """What was read in the course of a run, one entry for each look at the device.
 
     Each attribute is an array on the host; where there are replicas, `value`, `gradient_norm`, `held_out`
@@ -177,7 +178,7 @@ PER_REPLICA = ("value", "gradient_norm", "held_out")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Run:
+class Run(HintedAttributes):
     """What `minimize` returns; or what an exception in it carries as `error.run`.
 
     Attributes:

@@ -141,7 +141,7 @@ PARALLEL = [[1.0, 0.0], [2.0, 0.0]]
         (lambda: coordinate_frame([[1.0, 2.0]], 0), r"w must be \(P,\) and not empty, got shape \(1, 2\)"),
         (lambda: frame_through([1.0]), "points must be 2, for a line, or 3, for a plane, got 1"),
         (lambda: frame_through([1.0], [1.0, 2.0]), r"points\[1\] must be float64 \(1,\), as the first"),
-        (lambda: frame_through([1.0], [1.0]), "directions must not be zero"),
+        (lambda: frame_through([1.0], [1.0]), "the points must differ"),
         (lambda: random_frame(np.ones(3), network=NETWORK), "w must have 51 parameters"),
         (lambda: random_frame(np.zeros(51), network=NETWORK), "w must have weights that are not zero"),
         (lambda: random_frame(np.ones(3), 3), "count must be at most 2"),

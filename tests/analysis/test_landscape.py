@@ -195,7 +195,7 @@ class Nonsense(DoubleWell):
         (lambda: plane(BOWL, FLAT, points=10**8), "points must be smaller"),
         (lambda: plane(BOWL, FLAT, points=3).levels(scale="lin"), "unknown scale 'lin'"),
         (lambda: plane(Quadratic(np.ones((9, 2, 2)), backend="numpy"), FLAT, points=3), "9 replicas"),
-        (lambda: between(BOWL, np.ones(2), np.ones(2)), "directions must not be zero"),
+        (lambda: between(BOWL, np.ones(2), np.ones(2)), "the points must differ"),
     ],
 )
 def test_bad_input_is_named(ask, message):

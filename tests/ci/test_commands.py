@@ -90,6 +90,31 @@ def test_hints_name_extras_of_a_checkout():
             assert (name[0] or name[1]) in extras, path
 
 
+def test_wheels_need_a_python():
+    done = subprocess.run(
+        [ROOT / "ci" / "wheels"],
+        env={"PYTHONS": "no-such-python", "PATH": "/usr/bin:/bin", "HOME": "/"},
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert done.returncode == 1
+    assert "there is no no-such-python here" in done.stdout
+    assert "wheels: there is no Python; set PYTHONS" in done.stderr
+
+
+def test_wheels_have_a_row_for_each_extra_of_users():
+    """But those for CUDA, which need a driver, and those of developers."""
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    ours = {"demo", "bench", "docs", "test", "oracles", "check"}
+    extras = {
+        name for name in whole["project"]["optional-dependencies"] if not name.startswith("cuda")
+    } - ours
+    text = (ROOT / "ci" / "wheels").read_text()
+    assert extras == set(re.search(r"^for extra in (.*); do row", text, re.MULTILINE)[1].split())
+    assert extras <= set(re.findall(r"^  \[(\w+)\]='", text, re.MULTILINE))
+
+
 @pytest.mark.parametrize("command", ["demo", "test", "check"])
 def test_commands_say_what_is_missing(command, tmp_path):
     """In a copy of the repository without an environment, with a Python that is none or too old."""

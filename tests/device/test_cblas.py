@@ -49,3 +49,15 @@ def test_other_libraries_are_not_called(monkeypatch):
         own.cblas.cache_clear()
         assert cblas() is None
     own.cblas.cache_clear()
+
+
+def test_apple_s_library_is_not_mistaken_for_another(monkeypatch):
+    """NumPy calls Accelerate, and SciPy has brought an OpenBLAS along."""
+    if cblas() is None:
+        pytest.skip("NumPy's BLAS is not OpenBLAS")
+    said = np.show_config(mode="dicts")
+    said["Build Dependencies"]["blas"]["name"] = "accelerate"
+    monkeypatch.setattr(np, "show_config", lambda mode: said)
+    own.cblas.cache_clear()
+    assert cblas() is None
+    own.cblas.cache_clear()

@@ -118,6 +118,15 @@ def test_elsewhere_the_pages_are_counted(linux, monkeypatch):
     assert machine.free_host_memory() == machine.UNKNOWN
 
 
+def test_processors_are_counted_where_nobody_says_which_are_ours(monkeypatch):
+    """On macOS and Windows."""
+    monkeypatch.delattr(machine.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 3)
+    assert machine.available() == 3
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: None)
+    assert machine.available() == 1
+
+
 def test_this_machine_has_memory():
     assert 0 < machine.free_host_memory() < 2**50
     assert machine.processor()

@@ -20,9 +20,12 @@ from xpnet import (
     Fixed,
     GradientDescent,
     LevenbergMarquardt,
+    Lion,
     Momentum,
+    NAdam,
     Nesterov,
     Network,
+    RAdam,
     RMSprop,
     Rprop,
     SquaredError,
@@ -115,6 +118,17 @@ def test_defaults_that_are_pytorch_s_and_that_are_not(torch):
     assert defaults(optim.Adam)["betas"] == (Adam().beta1, Adam().beta2) == (0.9, 0.999)
     assert defaults(optim.Adam)["eps"] == Adam().epsilon == 1e-8
     assert defaults(optim.AdamW)["weight_decay"] == xpnet.optimizers.NAMES["adamw"].weight_decay == 0.01
+    nadam, radam = defaults(optim.NAdam), defaults(optim.RAdam)
+    assert (
+        (nadam["lr"], nadam["momentum_decay"]) == (NAdam().rate, NAdam().momentum_decay) == (0.002, 0.004)
+    )
+    assert radam["lr"] == RAdam().rate == 0.001
+    assert nadam["decoupled_weight_decay"] is radam["decoupled_weight_decay"] is False
+    assert not hasattr(optim, "Lion")
+    assert (Lion().rate, Lion().beta1, Lion().beta2, Lion().weight_decay) == (1e-4, 0.9, 0.99, 0.0)
+    assert defaults(optim.SGD)["dampening"] == Momentum().dampening == 0
+    assert defaults(optim.lr_scheduler.OneCycleLR)["cycle_momentum"]
+    assert defaults(optim.lr_scheduler.CyclicLR)["cycle_momentum"]
     assert defaults(optim.Adadelta)["rho"] == Adadelta().rho == 0.9
     assert defaults(optim.Adadelta)["eps"] == Adadelta().epsilon == 1e-6
     assert defaults(optim.Rprop)["etas"] == (Rprop().down, Rprop().up) == (0.5, 1.2)
@@ -126,6 +140,53 @@ def test_defaults_that_are_pytorch_s_and_that_are_not(torch):
     assert (plateau["factor"], plateau["patience"], plateau["threshold"]) == (0.1, 10, 1e-4)
     assert schedules.Plateau(1.0) == schedules.Plateau(1.0, 0.1, 10, 1e-4, 0.0)
     assert (plateau["threshold_mode"], plateau["cooldown"], plateau["eps"]) == ("rel", 0, 1e-8)
+
+
+@pytest.mark.parametrize("kind", [NAdam, RAdam])
+def test_pytorch_s_other_decay_is_a_penalty_unless_told(kind, torch):
+    plain, start = line()
+    penalised, _ = line(L2(0.1, biases=True))
+    make = getattr(torch.optim, kind.__name__)
+    for decoupled in (False, True):
+        options = {"weight_decay": 0.1, "decoupled_weight_decay": decoupled}
+        theirs = list(torch_iterates(torch, plain, start, lambda p, o=options: make(p, 0.01, **o), 10))
+        near = [
+            abs(own - want).max() < 1e-9
+            for own, want in zip(
+                ours(
+                    plain if decoupled else penalised, kind(0.01, weight_decay=0.1 * decoupled), start, 10
+                ),
+                theirs,
+                strict=True,
+            )
+        ]
+        assert all(near)
+
+
+def test_pytorch_s_schedules_after_their_end(torch):
+    """Ours stay where they ended."""
+    step = torch.optim.lr_scheduler
+
+    def rates(make, count):
+        sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+        schedule, found = make(sgd), []
+        for _ in range(count):
+            found.append(sgd.param_groups[0]["lr"])
+            sgd.step()
+            schedule.step()
+        return found
+
+    def own(schedule, count):
+        return [schedule.rate(k, {}) for k in range(count)]
+
+    theirs = rates(lambda sgd: step.CosineAnnealingLR(sgd, 10), 16)
+    assert own(schedules.Cosine(0.1, 10), 11) == pytest.approx(theirs[:11], abs=1e-15)
+    assert theirs[15] > 0.01 > own(schedules.Cosine(0.1, 10), 16)[15] == 0.0
+    with pytest.raises(ValueError, match="Tried to step"):
+        rates(lambda sgd: step.OneCycleLR(sgd, 0.1, 10), 16)
+    assert own(schedules.OneCycle(0.1, 10), 16)[9:] == [pytest.approx(0.1 / 25 / 1e4)] * 7
+    gamma = rates(lambda sgd: step.ExponentialLR(sgd, 0.9), 16)
+    assert own(schedules.ExponentialDecay(0.1, -np.log(0.9)), 16) == pytest.approx(gamma, rel=1e-13)
 
 
 @pytest.mark.parametrize("kind", [RMSprop, Adagrad, Adam])

@@ -179,7 +179,7 @@ def test_plateau_for_each_replica_on_every_backend(backend, dtype):
         (schedules.Cosine, {"initial": 1, "steps": 3, "minimum": 2}, "minimum"),
         (schedules.Restarts, {"schedule": schedules.Constant(1), "period": 0}, "period"),
         (schedules.WarmUp, {"schedule": 0.1, "steps": 0}, "steps"),
-        (schedules.WarmUp, {"schedule": -1, "steps": 1}, "rate"),
+        (schedules.WarmUp, {"schedule": -1, "steps": 1}, "schedule"),
         (schedules.Plateau, {"initial": 1, "factor": 1}, "factor"),
         (schedules.Plateau, {"initial": 1, "patience": -1}, "patience"),
         (schedules.Plateau, {"initial": 1, "threshold": math.inf}, "threshold"),

@@ -135,7 +135,7 @@ def test_a_run_that_diverges_warns():
         ({"hidden": (0,)}, ValueError, "hidden must be at least 1, got 0"),
         ({"hidden": "wide"}, TypeError, "hidden must be an integer, got 'wide'"),
         ({"activation": "thanh"}, ValueError, "unknown activation 'thanh'; did you mean 'tanh'"),
-        ({"divergence": "hinge"}, TypeError, "divergence must be a Divergence"),
+        ({"divergence": "hinge"}, ValueError, "unknown divergence 'hinge'; use one of"),
         ({"penalty": -1.0}, ValueError, "penalty must be in"),
         ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
         ({"tol": -1}, ValueError, "tol must be in"),

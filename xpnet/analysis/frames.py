@@ -160,6 +160,8 @@ def frame_through(*points: Any) -> Frame:
         if point.shape != first.shape or point.dtype != first.dtype:
             kinds = [f"{checks.dtype_name(own.dtype)} {tuple(own.shape)}" for own in (first, point)]
             raise ValueError(f"points[{k}] must be {kinds[0]}, as the first, got {kinds[1]}")
+        if not bool(backend("numpy").xp.any(point != first)):
+            raise ValueError("the points must differ, got the first one twice")
     if len(others) == 1:
         names = ("from the first point (0) to the second (1)",)
     else:

@@ -57,7 +57,7 @@ def optimal_rate(
     if isinstance(direction, str):
         checks.choice("direction", direction, ("gradient",))
         _, direction = objective.value_and_gradient(w)
-    check_direction(backend, w, direction)
+    check_direction(backend, w, direction, "direction")
     if direction.ndim != w.ndim:
         raise ValueError(f"direction must be {tuple(w.shape)} like w, got {tuple(direction.shape)}")
     with backend.working():

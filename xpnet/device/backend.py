@@ -24,7 +24,7 @@ from . import host_data
 from .arrays import Array, Namespace, compat
 from .blas import hold_blas
 from .machine import free_host_memory, processor
-from .plain import HostArray, is_masked, plain_array, refuse_half
+from .plain import HostArray, has_another_meaning, plain_array, refuse_half
 from .threads import ahead
 from .upload import upload
 
@@ -72,6 +72,11 @@ class Backend:
             return _selected, (name, self.kernels)
         return _imported, (self.name, self.xp.__name__, self.device)
 
+    def __repr__(self) -> str:
+        if self.name == "numpy":
+            return f"backend('numpy', kernels={self.kernels!r})"
+        return f"backend('{self.name}:{getattr(self.device, 'id', self.device)}')"
+
     @functools.cached_property
     def _key(self) -> tuple[Any, ...]:
         if self.name == "numpy":
@@ -83,7 +88,7 @@ class Backend:
         """What runs rules here. Rules read it from `xp`, which says so where they are compiled."""
         return "cuda" if self.name == "cupy" else getattr(self.xp, "kernels", "numpy")
 
-    def asarray(self, values: Any, dtype: Any = None, *, name: str = "array") -> Array:
+    def asarray(self, values: Any, dtype: Any = None, *, name: str = "values") -> Array:
         """`values` as an array of this backend, of `dtype` if one is given.
 
         Takes arrays of NumPy or CuPy, nested sequences, data frames, and whatever offers `__array__` or
@@ -106,7 +111,7 @@ class Backend:
                 return self.xp.asarray(values, dtype=xp_dtype)
             return self.xp.asarray(values, dtype=xp_dtype, device=self.device)
 
-    def admit(self, values: Any, *, name: str = "array") -> Any:
+    def admit(self, values: Any, *, name: str = "values") -> Any:
         """`values`, where they are: as an array of this backend, one of the host, or what `on_host` names.
 
         Raises:
@@ -174,7 +179,7 @@ class Backend:
     def owns(self, array: Any) -> bool:
         """Whether `array` is an array of this backend, on its device."""
         if self.name == "numpy":
-            return isinstance(array, np.ndarray) and not _has_another_meaning(cast(object, array))
+            return isinstance(array, np.ndarray) and not has_another_meaning(cast(object, array))
         return compat.is_array_api_obj(array) and (
             compat.array_namespace(array) is self.xp and compat.device(array) == self.device
         )
@@ -280,11 +285,6 @@ class _Both:
             self._second.__exit__(*error)
         finally:
             self._first.__exit__(*error)
-
-
-def _has_another_meaning(array: object) -> bool:
-    """Whether it is of a kind of NumPy's arrays whose numbers may not count, or whose `*` is another."""
-    return type(array) is not np.ndarray and (is_masked(array) or isinstance(array, np.matrix))
 
 
 def _selected(name: str, kernels: Kernels | None = None) -> Backend:

@@ -9,6 +9,8 @@ import ctypes
 import functools
 from typing import Any, NamedTuple, cast
 
+import numpy as np
+
 
 class Cblas(NamedTuple):
     """Addresses of CBLAS functions by their plain names, such as "sgemm", and the bits of its integers."""
@@ -27,12 +29,18 @@ def cblas() -> Cblas | None:
 
     found: list[Any] = cast(Any, ThreadpoolController()).select(user_api="blas").lib_controllers
     found = [library for library in found if "numpy" in str(library.filepath)] or found
-    if len(found) != 1 or found[0].internal_api != "openblas":
+    if len(found) != 1 or found[0].internal_api != "openblas" or _is_apples():
         return None
     try:
         return _functions(ctypes.CDLL(str(found[0].filepath)))
     except OSError:
         return None
+
+
+def _is_apples() -> bool:
+    """Whether NumPy calls Apple's Accelerate, which is not found, while an OpenBLAS of others may be."""
+    said: Any = np.show_config(mode="dicts")
+    return said.get("Build Dependencies", {}).get("blas", {}).get("name") == "accelerate"
 
 
 def _functions(library: Any) -> Cblas | None:

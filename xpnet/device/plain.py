@@ -66,6 +66,11 @@ def is_masked(values: Any) -> bool:
     return ma is not None and isinstance(values, ma.MaskedArray)
 
 
+def has_another_meaning(array: object) -> bool:
+    """Whether it is of a kind of NumPy's arrays whose numbers may not count, or whose `*` is another."""
+    return type(array) is not np.ndarray and (is_masked(array) or isinstance(array, np.matrix))
+
+
 def is_sparse(values: Any) -> bool:
     """Whether `values` are a sparse matrix, as those of SciPy and CuPy are."""
     return _offers(values, "toarray") and _offers(values, "nnz")

@@ -11,7 +11,7 @@ import os
 import types
 from typing import Any, Literal
 
-from .. import checks
+from .. import checks, glossary
 from .arrays import compat
 from .backend import Backend, BackendError, Kernels, import_cupy
 from .machine import keep_freed_memory
@@ -40,17 +40,30 @@ def backend(
     Raises:
         BackendError: unknown name or kernels, package or driver missing, no such device.
     """
+    return _found("name", name, device, kernels)
+
+
+def chosen(given: str | Backend | None) -> Backend:
+    """`backend(given)`, for what is called `backend` where it is handed over."""
+    return _found("backend", given, None, None)
+
+
+def _found(
+    source: str,
+    name: str | Backend | None,
+    device: int | None,
+    kernels: Literal["auto", "numpy", "numba"] | None,
+) -> Backend:
     if kernels is not None:
         _kernels(kernels)
     if device is not None:
         device = checks.count("device", device, 0)
     if isinstance(name, Backend):
         if device is not None and getattr(name.device, "id", None) != device:
-            raise BackendError(f"device={device}, but name is a backend on {name.device}")
+            raise BackendError(f"device={device}, but {source} is a backend on {name.device}")
         if kernels is not None and name.name == "numpy":
             return _numpy_backend(_kernels(kernels))
         return name
-    source = "name"
     if name is None:
         name, source = os.environ.get("XPNET_BACKEND", "").strip() or "auto", "XPNET_BACKEND"
     if not isinstance(name, str):
@@ -69,10 +82,11 @@ def backend(
     if kind == "cupy":
         if colon and not number.isdecimal():
             raise BackendError(f"{source}={name!r}: the device must be a number, as in 'cupy:1'")
-        if colon and source == "name" and device not in (None, int(number)):
-            raise BackendError(f"name={name!r} and device={device} are two devices; give one of them")
+        if colon and source != "XPNET_BACKEND" and device not in (None, int(number)):
+            raise BackendError(f"{source}={name!r} and device={device} are two devices; give one of them")
         return _cupy_backend(int(number) if colon and device is None else device)
-    close = difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
+    ours = glossary.word(kind, ("numpy", "cupy"))
+    close = [ours] if ours else difflib.get_close_matches(kind, ["auto", "numpy", "cupy"], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise BackendError(f"{source}={name!r} is no backend: use 'auto', 'numpy', 'cupy' or 'cupy:1'{hint}")
 

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from ..device.arrays import Array, Namespace, Units
+from ..glossary import Hinted
 from ..layers.activation import REAL, Activation, Range
 from ..layers.activations import ACTIVATIONS, IDENTITY
 
 _NONE: Mapping[Activation, Divergence] = MappingProxyType({})
 
 
-class Divergence(ABC):
+class Divergence(Hinted, ABC):
     """`Div(y, d)` of outputs `y` from targets `d`.
 
     A divergence of one's own is a frozen dataclass of its settings, if it has any.

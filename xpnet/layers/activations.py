@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from .. import checks
 from ..device.arrays import Namespace, Units
+from ..glossary import hinted
 from ..parameters import InitializerName
 from ..rules import samplewise
 from .activation import POSITIVE, REAL, UNIT, Activation, ElementwiseActivation, Range, written
@@ -135,6 +136,7 @@ class SigmoidSlopeWithOffset:
         return y * (1.0 - y) + self.offset
 
 
+@hinted
 def leaky_relu(slope: float = 0.01) -> ElementwiseActivation:
     """`max(z, slope z)` with `0 < slope < 1` (Maas, Hannun, Ng 2013).
 

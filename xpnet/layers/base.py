@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..device.arrays import Array, Namespace, Units
+from ..glossary import Hinted
 from .activation import Activation
 
 
@@ -31,7 +32,7 @@ class Accumulate(Protocol):
         ...
 
 
-class Layer(ABC):
+class Layer(Hinted, ABC):
     """One layer of a network; its settings only, no arrays.
 
     `inputs` and outputs are `(..., units, samples)`; a leading axis, where there is one, counts

@@ -60,6 +60,12 @@ class Dense(Layer):
         object.__setattr__(self, "bias", checks.flag("bias", bias))
         object.__setattr__(self, "initializer", initializer)
 
+    def __repr__(self) -> str:
+        text = f"{self.units}, {self.activation!r}{'' if self.bias else ', bias=False'}"
+        if self.initializer != INITIALIZERS.get(self.activation.initializer):
+            text += f", initializer={self.initializer!r}"
+        return f"Dense({text})"
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         weights: dict[str, tuple[int, ...]] = {"weights": (self.units, inputs)}
         return weights | {"bias": (self.units,)} if self.bias else weights

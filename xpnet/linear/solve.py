@@ -42,6 +42,8 @@ class Solution:
     direction: Vector
     iterations: int
 
+    __repr__ = checks.described
+
 
 def conjugate_gradient(
     product: Product,

@@ -105,6 +105,8 @@ class Extremes:
     bounds: tuple[float, float]
     products: int
 
+    __repr__ = checks.described
+
 
 def extreme_eigenvalues(
     product: Product, start: Vector, *, tolerance: float = 1e-8, steps: int | None = None

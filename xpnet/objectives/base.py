@@ -7,12 +7,13 @@ from typing import Any
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..glossary import Hinted
 from ..linear.vectors import times
 from .matrices import check_direction, check_result, dense, point_backend, require_memory
 from .offers import Offers, closure
 
 
-class Objective(ABC):
+class Objective(Hinted, ABC):
     """A differentiable function of `w`, `(P,)`; or of `R` replicas at once, `(R, P)`.
 
     A subclass defines `value` and `value_and_gradient`, which `xpnet.testing.check_gradient` tests, and

@@ -8,7 +8,7 @@ from typing import Any, cast
 from .. import checks
 from ..device.arrays import Array, DTypeLike, Matrix, Scalar, Vector
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
+from ..device.select import chosen as choose_backend
 from ..dual import Dual, Namespace, tangent_of, value_of
 from .base import Objective
 from .matrices import check_direction, check_point, check_points, require_memory

@@ -112,12 +112,12 @@ def on_grid(
     return xp.reshape(xp.concat(parts), lead)
 
 
-def check_direction(backend: Backend, w: Vector, v: Vector) -> None:
+def check_direction(backend: Backend, w: Vector, v: Vector, name: str = "v") -> None:
     """Raises unless `v` is like `w`, or several such, on one more axis in front."""
-    backend.check("v", v, w.dtype)
+    backend.check(name, v, w.dtype)
     shape, own = tuple(w.shape), tuple(v.shape)
     if own != shape and (own[1:] != shape or not own[0]):
-        raise ValueError(f"v must be {shape} like w, or (K, *{shape}), got shape {own}")
+        raise ValueError(f"{name} must be {shape} like w, or (K, *{shape}), got shape {own}")
 
 
 def check_result(backend: Backend, name: str, array: Any, shape: tuple[int, ...], dtype: Any) -> None:

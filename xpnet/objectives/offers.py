@@ -24,6 +24,9 @@ class Offers(enum.Flag):
     REDRAW = enum.auto()  # something drawn at random
     SELECT_REPLICAS = enum.auto()  # some of them can be evaluated without the others
 
+    def __repr__(self) -> str:
+        return " | ".join(f"Offers.{own.name}" for own in self) or "Offers.NOTHING"
+
     @property
     def method(self) -> str:
         """The name of the method that a single member stands for."""

@@ -7,7 +7,7 @@ from typing import Any
 from .. import checks
 from ..device.arrays import DTypeLike, Matrix, Samples, Scalar, Vector
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
+from ..device.select import chosen as choose_backend
 from ..linear.vectors import times
 from .base import Objective
 from .matrices import check_points

@@ -15,7 +15,7 @@ from .schedules import Rate, checked_rate
 from .settings import keep
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Adam(FirstOrder):
     """Adam (Kingma, Ba 2015); with `weight_decay` AdamW (Loshchilov, Hutter 2019).
 
@@ -88,7 +88,7 @@ class Adam(FirstOrder):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NAdam(FirstOrder):
     """Adam with Nesterov's momentum (Dozat 2016), as PyTorch's NAdam.
 
@@ -156,7 +156,7 @@ class NAdam(FirstOrder):
         return self.beta1 * (1.0 - 0.5 * 0.96 ** (k * self.momentum_decay))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RAdam(FirstOrder):
     """Adam that waits until its mean square can be trusted (Liu et al. 2020), as PyTorch's RAdam.
 
@@ -221,7 +221,7 @@ class RAdam(FirstOrder):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lion(FirstOrder):
     """`w -= eta (weight_decay w + sign(beta1 m + (1 - beta1) g))`, `m = beta2 m + (1 - beta2) g`
     (Chen et al. 2023).

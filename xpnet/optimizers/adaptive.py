@@ -25,7 +25,7 @@ def places(epsilon: float, inside: bool) -> dict[str, float]:
     return {"inside": epsilon, "outside": 0.0} if inside else {"inside": 0.0, "outside": epsilon}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RMSprop(FirstOrder):
     """`s = rho s + (1 - rho) g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Tieleman, Hinton 2012).
 
@@ -87,7 +87,7 @@ class RMSprop(FirstOrder):
             rules.rmsprop_momentum.write(xp, (w, *memory), w, record.gradient, *memory, **moving)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Adagrad(FirstOrder):
     """`s += g^2`, `w -= eta g / (sqrt(s) + epsilon)` (Duchi, Hazan, Singer 2011).
 
@@ -129,7 +129,7 @@ class Adagrad(FirstOrder):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Adadelta(FirstOrder):
     """`s = rho s + (1 - rho) g^2`, `d = sqrt(u + epsilon) / sqrt(s + epsilon) g`, `w -= eta d`,
     `u = rho u + (1 - rho) d^2` (Zeiler 2012).

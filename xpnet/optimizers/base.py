@@ -10,6 +10,7 @@ from .. import checks
 from ..device.arrays import Array, Namespace, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import backend_of
+from ..glossary import Hinted
 from ..objectives import Objective
 from ..objectives.matrices import point_backend
 from .outcome import Ending
@@ -45,8 +46,10 @@ class Record:
     endings: Endings = ()
     held_out: Any = None
 
+    __repr__ = checks.described
 
-class Optimizer(ABC):
+
+class Optimizer(Hinted, ABC):
     """A method that moves `w`, `(P,)` or `(R, P)`, in place towards a minimum.
 
     A subclass defines `begin` and `advance`, which are handed the backend that `w` lives on:

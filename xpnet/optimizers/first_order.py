@@ -14,7 +14,7 @@ from .schedules import Rate, checked_rate, checked_schedule
 from .settings import keep, numbers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientDescent(FirstOrder):
     """`w -= eta g`.
 
@@ -37,7 +37,7 @@ class GradientDescent(FirstOrder):
         rules.gradient_descent.write(xp, (w,), w, record.gradient, rate=record.rate)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Momentum(FirstOrder):
     """`v = beta v - eta (1 - dampening) g`, `w += v`: the heavy ball (Polyak 1964).
 
@@ -85,7 +85,7 @@ class Momentum(FirstOrder):
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Nesterov(FirstOrder, LooksAhead):
     """`w += beta v`, gradient there, `w -= eta g`, `v = beta v - eta g` (Nesterov 1983).
 

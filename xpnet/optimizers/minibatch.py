@@ -47,16 +47,13 @@ class Minibatch(Optimizer):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        optimizer = self.optimizer
-        if isinstance(optimizer, str):
-            from . import NAMES  # which this is in itself
+        from . import NAMES  # which this is in itself
 
-            names = [name for name, own in NAMES.items() if isinstance(own, FirstOrder)]
-            optimizer = NAMES[checks.choice("optimizer", optimizer, names)]
-        checks.instance("optimizer", optimizer, FirstOrder, "one of first order such as Momentum()")
+        names = {name: own for name, own in NAMES.items() if isinstance(own, FirstOrder)}
+        wanted = "one of first order such as Momentum()"
         keep(
             self,
-            optimizer=optimizer,
+            optimizer=checks.named("optimizer", self.optimizer, FirstOrder, names, wanted),
             size=checks.count("size", self.size),
             seed=checks.seed("seed", self.seed),
         )

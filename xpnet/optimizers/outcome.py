@@ -21,6 +21,9 @@ class Outcome(enum.Enum):
     STOPPED = "stopped by a callback"
     INTERRUPTED = "interrupted"
 
+    def __repr__(self) -> str:
+        return f"Outcome.{self.name}"
+
 
 @dataclass(frozen=True)
 class Ending:

@@ -51,6 +51,8 @@ class Projected(FirstOrder, Constrained):
     radius: float | Array
     rate: Rate = field(init=False, repr=False)
 
+    __repr__ = checks.described
+
     def __post_init__(self) -> None:
         optimizer: Any = self.optimizer
         if isinstance(optimizer, str):

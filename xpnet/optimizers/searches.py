@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .. import checks
 from ..device.arrays import Scalar, Vector
 from ..device.backend import Backend
+from ..glossary import Hinted
 from ..linear.vectors import dot, norm, unit
 from ..objectives import Objective, Offers
 from ..objectives.base import require
@@ -63,7 +64,7 @@ class Move:
     gradient: Vector | None = None
 
 
-class Search(ABC):
+class Search(Hinted, ABC):
     """A way to go from a point along a direction.
 
     Attributes:
@@ -101,7 +102,7 @@ def slopes(backend: Backend, gradient: Vector, direction: Vector) -> Numbers:
     return host.where((exact == 0.0) & (cosine != 0.0), host.copysign(5e-324, cosine), exact)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fixed(Settings, Search):
     """Goes `rate` times the direction, whatever comes.
 

@@ -17,8 +17,10 @@ from ..device.select import backend_of
 class Settings:
     """Settings that may be arrays, as a value: equal, and of one hash, where all their numbers are equal.
 
-    For dataclasses with `frozen=True, eq=False`; their own comparison would fail on arrays.
+    For dataclasses with `frozen=True, eq=False, repr=False`; their own comparison would fail on arrays.
     """
+
+    __repr__ = checks.described
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and _parts(self) == _parts(other)

@@ -19,7 +19,7 @@ Variant = Literal["RPROP+", "RPROP-", "iRprop+", "iRprop-", "textbook"]
 VARIANTS = get_args(Variant)[:4]  # those of the papers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rprop(FirstOrder):
     """Resilient propagation (Riedmiller, Braun 1993; Igel, Huesken 2003).
 
@@ -102,7 +102,7 @@ class Rprop(FirstOrder):
         state["before"] = value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuickProp(FirstOrder):
     """QuickProp (Fahlman 1988): a secant step for each parameter, `dw = -g dw_prev / (g - g_prev)`.
 

@@ -22,6 +22,7 @@ from .. import checks
 from ..device.backend import Backend
 from ..device.select import backend_of
 from ..divergences import Divergence
+from ..glossary import Hinted
 from ..layers import Activation, Dense
 from ..network import Network
 from ..objectives import EmpiricalRisk
@@ -73,7 +74,7 @@ class Memory(NamedTuple):
 
 
 @dataclass(eq=False, repr=False)
-class BaseNetwork(BaseEstimator):
+class BaseNetwork(Hinted, BaseEstimator):
     """What both estimators have in common; `NetworkClassifier` says what the settings are."""
 
     hidden: Any = (32,)

@@ -20,7 +20,7 @@ from ..device.select import backend_of
 from ..divergences import BinaryCrossEntropy, CrossEntropy
 from . import inputs
 from .base import BaseNetwork, Task, outputs_of
-from .settings import ending_for
+from .settings import divergence_for, ending_for
 
 
 @dataclass(eq=False, repr=False)
@@ -144,7 +144,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetwork):
         if self.class_weight is not None:
             own = compute_sample_weight(self.class_weight, y)
             weights = inputs.weights(weights * own, len(weights))
-        divergence = self.divergence or (BinaryCrossEntropy() if multilabel else CrossEntropy())
+        divergence = divergence_for(self, BinaryCrossEntropy() if multilabel else CrossEntropy())
         ending = ending_for(divergence, self.output, ("sigmoid",) if multilabel else ("softmax", "sigmoid"))
         if ending.range is None or not (ending.range[0] >= 0.0 and ending.range[1] <= 1.0):
             raise ValueError(f"output must be an activation in [0, 1] in a classifier, got {ending.name!r}")

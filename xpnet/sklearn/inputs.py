@@ -17,8 +17,8 @@ from ..device.arrays import Array, Samples, Vector, compat
 from ..device.backend import Backend
 from ..device.host_data import on_host
 from ..device.plain import is_masked, plain_array
-from ..device.select import backend as choose_backend
 from ..device.select import backend_of
+from ..device.select import chosen as choose_backend
 from ..objectives.risk.checked import normalized_weights
 
 STANDARD = "2024.12"  # of the array API, that xpnet's own functions are written in

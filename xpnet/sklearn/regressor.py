@@ -14,13 +14,13 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import column_or_1d
 
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
 from ..device.select import backend_of
+from ..device.select import chosen as choose_backend
 from ..divergences import SquaredError
 from ..layers.activations import IDENTITY
 from . import inputs
 from .base import BaseNetwork, Task, outputs_of
-from .settings import ending_for
+from .settings import divergence_for, ending_for
 
 
 @dataclass(eq=False, repr=False)
@@ -57,7 +57,7 @@ class NetworkRegressor(RegressorMixin, MultiOutputMixin, BaseNetwork):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         targets = np.asarray(y, np.float64).reshape(len(y), -1)
-        divergence = self.divergence or SquaredError()
+        divergence = divergence_for(self, SquaredError())
         ending = ending_for(divergence, self.output, ("identity", "sigmoid", "softmax"))
         if fresh:
             self.y_mean_ = self.y_scale_ = None

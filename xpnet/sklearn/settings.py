@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import checks
 from ..device.arrays import Vector
+from ..divergences import NAMES as DIVERGENCES
 from ..divergences import Divergence
 from ..layers import Activation, Dense, Layer
 from ..layers.activations import ActivationName
@@ -33,14 +34,19 @@ def hidden_layers(settings: Any) -> list[Layer]:
     ]
 
 
-def ending_for(divergence: Any, output: Any, usual: Sequence[ActivationName]) -> Activation:
+def divergence_for(settings: Any, usual: Divergence) -> Divergence:
+    """The `divergence`, or the one of this name; the `usual` one if there is none."""
+    given, wanted = settings.divergence, "a Divergence such as CrossEntropy()"
+    return usual if given is None else checks.named("divergence", given, Divergence, DIVERGENCES, wanted)
+
+
+def ending_for(divergence: Divergence, output: Any, usual: Sequence[ActivationName]) -> Activation:
     """The last activation: `output`; else that of the `usual` ones whose logits `divergence` takes, or the
     first above which it can stand.
 
     Raises:
-        TypeError, ValueError: no divergence; one that cannot stand above it, or above any of the usual.
+        ValueError: the divergence cannot stand above it, or above any of the usual.
     """
-    checks.instance("divergence", divergence, Divergence, "a Divergence such as CrossEntropy()")
     endings = [Dense(1, name).activation for name in (usual if output is None else (output,))]
     endings.sort(key=lambda ending: ending not in divergence.logits)
     for ending in endings[:-1]:
@@ -58,9 +64,7 @@ def optimizer_for(settings: Any, seed: int) -> Optimizer:
         TypeError, ValueError: unknown; a rate or a batch size for a method that has none.
     """
     given: Any = settings.optimizer
-    if isinstance(given, str):
-        given = NAMES[checks.choice("optimizer", given, NAMES)]
-    optimizer: Any = checks.instance("optimizer", given, Optimizer, "a name or an Optimizer")
+    optimizer: Any = checks.named("optimizer", given, Optimizer, NAMES, "a name or an Optimizer")
     first_order = isinstance(optimizer, FirstOrder)
     for name, value in (("rate", settings.rate), ("batch_size", settings.batch_size)):
         if value is not None and not first_order:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from .. import checks
 from ..device.arrays import Vector
 from ..device.backend import Backend
-from ..device.select import backend as choose_backend
 from ..device.select import backend_of
+from ..device.select import chosen as choose_backend
 from ..network import Network
 from ..optimizers import NAMES, Optimizer, OptimizerName
 from ..optimizers.base import State
@@ -125,10 +125,9 @@ def save(
     backend = backend_of(point)
     if network is not None:
         checks.instance("network", network, Network, "a Network, or None").layout.check(point)
-    if isinstance(optimizer, str):
-        optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
     if optimizer is not None:
-        checks.instance("optimizer", optimizer, Optimizer, "an Optimizer such as Nesterov()")
+        wanted = "an Optimizer such as Nesterov()"
+        optimizer = checks.named("optimizer", optimizer, Optimizer, NAMES, wanted)
     if history is not None:
         checks.instance("history", history, History, "a History, as that of a run")
     given = dict(checks.instance("extra", {} if extra is None else extra, Mapping, "a dict"))

@@ -6,6 +6,9 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
+import sys
+import time
 from collections.abc import Generator
 from typing import BinaryIO
 
@@ -30,8 +33,10 @@ def replacing(path: str) -> Generator[BinaryIO]:
             os.fsync(file.fileno())
         with contextlib.suppress(OSError):  # the rights of the old one, where there is one
             shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        _put(temporary, target)
     except BaseException:
+        with contextlib.suppress(OSError):
+            os.chmod(temporary, stat.S_IWRITE)  # what may not be written, Windows does not remove
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
@@ -42,3 +47,15 @@ def replacing(path: str) -> Generator[BinaryIO]:
                 os.fsync(number)
             finally:
                 os.close(number)
+
+
+def _put(temporary: str, target: str) -> None:
+    """Renames; on Windows again for a second, where it is refused while somebody has the old file open."""
+    for pause in (0.01, 0.03, 0.1, 0.3, 0.6) if sys.platform == "win32" else ():
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.replace(temporary, target)

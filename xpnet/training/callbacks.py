@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from .. import checks
 from ..device.arrays import Vector
+from ..glossary import Hinted
 from ..objectives import Objective
 from ..optimizers import Optimizer
 from ..run import Look, Run
@@ -62,7 +63,7 @@ class Step:
     w: Vector
     run: Callable[[], Run] = field(repr=False)
 
-    __reduce__ = _kept
+    __reduce__, __repr__ = _kept, checks.described
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Begun:
     step: int
     run: Callable[[], Run] = field(repr=False)
 
-    __reduce__ = _kept
+    __reduce__, __repr__ = _kept, checks.described
 
 
 class Watcher(ABC):
@@ -97,7 +98,7 @@ class Watcher(ABC):
         """Is told how the run ended, in whichever way; an exception does not lose it."""
 
 
-class Callback(ABC):
+class Callback(Hinted, ABC):
     """A setting that watches runs, where a function is not enough: it knows of their beginning and end."""
 
     @abstractmethod

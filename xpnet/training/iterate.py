@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
+from ..glossary import hinted
 from ..objectives import Objective
 from ..optimizers import Optimizer, OptimizerName, Record
 from ..optimizers.base import State
@@ -19,6 +20,7 @@ from .replicas import differ
 from .rule import Check, Progress, Rule
 
 
+@hinted
 def iterate(
     objective: Objective,
     optimizer: Optimizer | OptimizerName,

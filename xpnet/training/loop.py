@@ -51,9 +51,9 @@ class Loop:
         in_place: bool,
     ) -> None:
         checks.instance("objective", objective, Objective, "an Objective")
-        if isinstance(optimizer, str):
-            optimizer = NAMES[checks.choice("optimizer", optimizer, NAMES)]
-        checks.instance("optimizer", optimizer, Optimizer, "an Optimizer such as Nesterov()")
+        optimizer = checks.named(
+            "optimizer", optimizer, Optimizer, NAMES, "an Optimizer such as Nesterov()"
+        )
         self.backend = point_backend(w, objective.backend)
         xp = self.backend.xp
         if in_place:

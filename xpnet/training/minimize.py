@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import checks
 from ..device.arrays import Vector
+from ..glossary import hinted
 from ..objectives import Objective, ThresholdUnit
 from ..optimizers import Optimizer, OptimizerName, Perceptron
 from ..optimizers.base import State
@@ -32,6 +33,7 @@ GRADIENT = 1e-5  # the default tolerance of methods that wait for the device
 DIVERGED = 1e10
 
 
+@hinted
 def minimize(
     objective: Objective,
     optimizer: Optimizer | OptimizerName,
@@ -99,7 +101,7 @@ def minimize(
     >>> quadratic = Quadratic([[2.0, 0.0], [0.0, 1.0]], b=[-2.0, -1.0])
     >>> run = minimize(quadratic, "lbfgs", np.zeros(2), stop=after(100) | gradient_below(1e-8))
     >>> run.outcome, run.converged, run.reason
-    (<Outcome.CONVERGED: 'converged'>, True, 'gradient norm at most 1e-08')
+    (Outcome.CONVERGED, True, 'gradient norm at most 1e-08')
     >>> bool(np.allclose(run.w, 1))
     True
     """

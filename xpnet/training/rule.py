@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from .. import checks
+from ..glossary import Hinted
 from ..optimizers import Outcome
 
 Check = Callable[["Progress"], Any]
@@ -41,7 +42,7 @@ class Progress(NamedTuple):
     moved: Any = True
 
 
-class Rule(ABC):
+class Rule(Hinted, ABC):
     """A stopping rule.
 
     Attributes:
@@ -104,7 +105,7 @@ class Rule(ABC):
 STRENGTH = (Outcome.BUDGET_SPENT, Outcome.HELD_OUT_WORSE, Outcome.CONVERGED)  # the weakest first
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Any(Rule):
     rules: tuple[Rule, ...]
 
@@ -114,8 +115,11 @@ class _Any(Rule):
     def __str__(self) -> str:
         return " or ".join(map(str, self.rules))
 
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.rules))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class _All(Rule):
     rules: tuple[Rule, ...]
 
@@ -124,6 +128,11 @@ class _All(Rule):
 
     def __str__(self) -> str:
         return " and ".join(f"({rule})" if isinstance(rule, _Any) else str(rule) for rule in self.rules)
+
+    def __repr__(self) -> str:
+        left, right = self.rules
+        whole = f"({left!r})" if isinstance(left, _Any) else repr(left)
+        return f"{whole} & " + (f"({right!r})" if isinstance(right, _Any | _All) else repr(right))
 
 
 def _joined(join: Callable[[Any, Any], Any], rules: tuple[Rule, ...]) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import subprocess
 import sys
 import threading
@@ -325,6 +326,14 @@ def test_pages_of_a_memory_map_are_let_go_of(tmp_path, mode):
     risk.value_and_gradient(w)
     kept = from_files() - before
     assert kept > 0.9 * values.nbytes if mode == "c" else kept < 0.2 * values.nbytes
+
+
+def test_memory_maps_of_a_system_that_lets_go_of_no_pages(tmp_path, monkeypatch):
+    """As Windows."""
+    monkeypatch.delattr(mmap, "MADV_DONTNEED", raising=False)
+    w = NETWORK.initialize(3, "numpy", "float64")
+    mapped = memory_map(tmp_path / "X", X)
+    assert make(mapped, LABELS, chunk=20).value(w) == make(X, LABELS, chunk=20).value(w)
 
 
 @pytest.mark.slow

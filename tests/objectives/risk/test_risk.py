@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import assert_allclose, read_only, to_numpy
-from oracles import OWN_SOFTMAX, blas_threads, torch_activation, torch_divergence
+from oracles import OWN_SOFTMAX, blas_threads, seeded_risk, torch_activation, torch_divergence
 
 from xpnet import (
     L1,
@@ -40,6 +40,16 @@ def make(X=None, labels=None, **options):
 
 def start(replicas=None, dtype="float64", backend="numpy"):
     return NETWORK.initialize(3, backend, dtype, replicas)
+
+
+def test_a_risk_says_dtype_and_backend_once():
+    objective = seeded_risk(dtype="float32")
+    w = objective.initialize(3, 2)
+    assert w.dtype == objective.dtype
+    assert w.shape == (2, objective.network.size)
+    np.testing.assert_array_equal(w, objective.network.initialize(3, objective.backend, "float32", 2))
+    assert objective.initialize().ndim == 1
+    objective.value(w)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 25, 49, 50, 1000])

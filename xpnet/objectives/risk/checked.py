@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, Namespace
 from ...device.backend import Backend
 from ...device.host_data import on_host
-from ...divergences import Divergence
+from ...divergences import NAMES, Divergence
 from ...network import Network
 from .penalties import Penalty
 
 
-def check_model(network: Any, divergence: Any) -> None:
-    """Raises TypeError unless these are a `Network` and a `Divergence`."""
-    checks.instance("network", network, Network, "a Network")
-    checks.instance("divergence", divergence, Divergence, "a Divergence such as CrossEntropy()")
+def checked_model(network: Any, divergence: Any) -> tuple[Network, Divergence]:
+    """A `Network` and a `Divergence`, which may be given by its name.
+
+    Raises:
+        TypeError, ValueError: something else; an unknown name.
+    """
+    wanted = "a Divergence such as CrossEntropy()"
+    return (
+        checks.instance("network", network, Network, "a Network"),
+        checks.named("divergence", divergence, Divergence, NAMES, wanted),
+    )
+
+
+def checked_limits(**given: Any) -> tuple[int | None, ...]:
+    """Each of them, a positive integer or None."""
+    return tuple(None if value is None else checks.count(name, value) for name, value in given.items())
 
 
 def checked_training(network: Network, training: Any) -> bool:
@@ -39,7 +52,8 @@ def checked_penalties(penalty: Any) -> list[Penalty]:
     if not isinstance(items, list | tuple) or not all(
         isinstance(item, Penalty) for item in cast(list[Any], items)
     ):
-        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}")
+        hint = "; it has a strength, as in L2(1e-4)" if isinstance(penalty, str | Real) else ""
+        raise TypeError(f"penalty must be L2, L1, or a sequence of them, got {checks.shown(penalty)}{hint}")
     return list(cast(list[Penalty], items))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ... import checks
 from ...device.arrays import Array, Matrix, Namespace, Scalar, Vector
 from ...device.backend import Backend
+from ...glossary import Hinted
 from ...parameters import Layout
 from ...rules import elementwise
 
@@ -34,7 +35,7 @@ def _l1_gradient(xp: Namespace, gradient: Array, w: Array, mask: Array, *, stren
     return gradient + strength * mask * xp.sign(w)
 
 
-class Penalty(ABC):
+class Penalty(Hinted, ABC):
     """A term added to a risk; `mask` is 1 for the parameters it concerns and 0 for the others."""
 
     strength: float

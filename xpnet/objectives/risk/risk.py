@@ -14,14 +14,15 @@ from typing import Any, Literal, cast
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
-from ...device.select import backend as choose_backend
-from ...divergences import Divergence
+from ...device.select import chosen as choose_backend
+from ...divergences import Divergence, DivergenceName
 from ...dual import Dual, Namespace
+from ...glossary import HintedAttributes, hinted
 from ...network import Network, Parameters
 from ..base import Objective
 from ..matrices import check_direction, check_point, on_grid
 from ..offers import Offers
-from .checked import check_model, checked_penalties, checked_resident, checked_training
+from .checked import checked_limits, checked_model, checked_penalties, checked_resident, checked_training
 from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes, without_last_bias
@@ -34,13 +35,13 @@ from .trial import check_parts
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
 
-class EmpiricalRisk(Objective):
+class EmpiricalRisk(Objective, HintedAttributes):
     """`Err(w) = sum_t c_t Div(Y_t, d_t) / sum_t c_t + penalties`, with its gradient over all samples.
 
     Args:
         network: the network that makes outputs `Y` of `X`.
-        divergence: of outputs from targets. Softmax with cross-entropy and sigmoid with binary
-            cross-entropy are evaluated from the logits.
+        divergence: of outputs from targets, or its name, "cross_entropy" for `CrossEntropy()`. Softmax with
+            cross-entropy and sigmoid with binary cross-entropy are evaluated from the logits.
         X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
             `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already. Or what has
             `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr. Or a sparse matrix.
@@ -78,11 +79,11 @@ class EmpiricalRisk(Objective):
         BackendError: as `xpnet.backend`.
         MemoryError: an evaluation does not fit in memory even with one sample in a chunk.
 
-    >>> from xpnet import CrossEntropy, Dense, EmpiricalRisk, Network
+    >>> from xpnet import Dense, EmpiricalRisk, Network
     >>> network = Network(2, Dense(4, "tanh"), Dense(2, "softmax"))
     >>> X, labels = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> risk = EmpiricalRisk(network, CrossEntropy(), X, labels, dtype="float64")
-    >>> value, gradient = risk.value_and_gradient(network.initialize(dtype="float64"))
+    >>> risk = EmpiricalRisk(network, "cross_entropy", X, labels, dtype="float64")
+    >>> value, gradient = risk.value_and_gradient(risk.initialize(seed=0))
     >>> gradient.shape
     (22,)
     """
@@ -92,7 +93,7 @@ class EmpiricalRisk(Objective):
     def __init__(
         self,
         network: Network,
-        divergence: Divergence,
+        divergence: Divergence | DivergenceName,
         X: Any,
         targets: Any,
         *,
@@ -105,13 +106,10 @@ class EmpiricalRisk(Objective):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        check_model(network, divergence)
+        network, divergence = checked_model(network, divergence)
         self._random = checked_training(network, training)
         penalties = checked_penalties(penalty)
-        self._wanted = (
-            None if chunk is None else checks.count("chunk", chunk),
-            None if threads is None else checks.count("threads", threads),
-        )
+        self._wanted = checked_limits(chunk=chunk, threads=threads)
         resident = checked_resident(resident)
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
@@ -157,6 +155,11 @@ class EmpiricalRisk(Objective):
     def threads(self) -> int:
         """How many threads walk the chunks."""
         return self._chunks.threads
+
+    @hinted
+    def initialize(self, seed: int = 0, replicas: int | None = None) -> Vector:
+        """What `network.initialize` gives for this `dtype` and backend: where to start."""
+        return self.network.initialize(seed, self.backend, self.dtype, replicas)
 
     def _plan(self, passes: Passes) -> None:
         """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
@@ -301,10 +304,7 @@ class EmpiricalRisk(Objective):
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
-        network = repr(self.network)
-        if len(network) > 200:
-            network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
         return (
-            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, "
+            f"EmpiricalRisk({self.network!r}, {self.divergence!r:.80}, samples={self.samples}, "
             f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
         )

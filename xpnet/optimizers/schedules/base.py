@@ -7,12 +7,13 @@ from typing import Any, TypeAlias
 
 from ...device.arrays import Array, Scalar, Vector
 from ...device.backend import Backend
+from ...glossary import Hinted
 
 Memory: TypeAlias = dict[str, Any]
 """What a schedule remembers: numbers and arrays by name, among the optimizer's own state."""
 
 
-class Schedule(ABC):
+class Schedule(Hinted, ABC):
     """The rate `eta_k` of step `k`. At each step it is told the value, and then asked for the rate."""
 
     @abstractmethod

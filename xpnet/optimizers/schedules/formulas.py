@@ -112,6 +112,8 @@ class MultiStep(StepFormula):
     milestones: tuple[int, ...]
     factor: float = 0.1
 
+    __repr__ = checks.described
+
     def __post_init__(self) -> None:
         given: Any = self.milestones
         if isinstance(given, str) or not isinstance(given, Iterable):
@@ -261,8 +263,10 @@ class WarmUp(Schedule):
     schedule: Any
     steps: int
 
+    __repr__ = checks.described
+
     def __post_init__(self) -> None:
-        keep(self, schedule=as_schedule(self.schedule), steps=checks.count("steps", self.steps))
+        keep(self, schedule=as_schedule(self.schedule, "schedule"), steps=checks.count("steps", self.steps))
 
     def initialize(self, backend: Backend, w: Vector) -> Memory:
         return self.schedule.initialize(backend, w)

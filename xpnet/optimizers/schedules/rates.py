@@ -16,11 +16,14 @@ from .base import Memory, Schedule
 Rate: TypeAlias = float | Array | Schedule | Callable[[int], Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Given(Schedule, Settings):
     """A number, an array, or a callable that was handed over as a rate."""
 
     given: Any
+
+    def __repr__(self) -> str:
+        return repr(self.given)  # as it was handed over
 
     def initialize(self, backend: Backend, w: Vector) -> Memory:
         if not callable(self.given):
@@ -37,22 +40,25 @@ class Given(Schedule, Settings):
         return rate if is_array(rate) else checks.number(f"rate({step})", rate, 0.0)
 
 
-def checked_rate(rate: Any) -> Any:
+def checked_rate(rate: Any, name: str = "rate") -> Any:
     """`rate` as it is kept: a float, a copy of an array, or the schedule or callable itself.
 
     Raises:
         TypeError, ValueError: not a number, array, schedule, or callable; not positive; not finite.
     """
-    return rate if isinstance(rate, Schedule) or callable(rate) else numbers("rate", rate, 0.0, open="(")
+    if isinstance(rate, str):
+        hint = "a schedule is given as itself, such as Cosine(0.1, 100)"
+        raise TypeError(f"{name} must be a number, got {checks.shown(rate)}; {hint}")
+    return rate if isinstance(rate, Schedule) or callable(rate) else numbers(name, rate, 0.0, open="(")
 
 
-def as_schedule(rate: Any) -> Schedule:
+def as_schedule(rate: Any, name: str = "rate") -> Schedule:
     """`rate` as a `Schedule`.
 
     Raises:
         TypeError, ValueError: as `checked_rate`.
     """
-    return checked_schedule(checked_rate(rate))
+    return checked_schedule(checked_rate(rate, name))
 
 
 def checked_schedule(rate: Rate) -> Schedule:
