@@ -237,7 +237,7 @@ __all__ = [
 def _attribute(name: str) -> Any:
     if name == "__version__":  # only looked up where it is asked for
         return _version()
-    if name in ("export", "plotting"):
+    if name in ("export", "lab", "plotting", "sklearn", "testing"):
         return importlib.import_module(f".{name}", __name__)
     raise _missing(f"module {__name__!r}", name)
 
