@@ -838,7 +838,16 @@ settings(xpnet.SteepestDescent, search=SEARCH)
 settings(xpnet.NonlinearCG, formula=word("PR+", "HZ"), search=SEARCH)
 settings(xpnet.BFGS, search=SEARCH, scaled=flag())
 settings(xpnet.LBFGS, pairs=integer(1, 10), search=SEARCH, scaling=word("each", "first", "none"))
-settings(xpnet.Newton, indefinite=word("absolute", "damp", "error"), search=SEARCH, damping=FRACTION)
+settings(
+    xpnet.Newton,
+    indefinite=word("absolute", "damp", "error"),
+    search=SEARCH,
+    damping=FRACTION,
+    blocks=Argument(
+        [None, "layer", "unit", [range(3), [3, 4]], (slice(0, 2), (2,))],
+        odd=("layers", [0, 1], [[]], [[-1]], [slice(3, None)], [[0.5]], []),
+    ),
+)
 settings(xpnet.NewtonCG, iterations=optional(integer(1, 10)), search=SEARCH)
 settings(xpnet.GaussNewton, matrix_free=flag(), search=SEARCH)
 settings(
