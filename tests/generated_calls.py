@@ -1735,6 +1735,29 @@ CALLS["analysis.condition_number at a point"] = Call(
     },
     _judge_condition,
 )
+
+
+def _judge_linear_network(result: Any, given: dict[str, Any]) -> None:
+    x, y, p = plain(given["X"]), plain(given["Y"]), accepted(given["p"], "integer")
+    assert x is not None, "X was taken"
+    assert y is not None, "Y was taken"
+    y = y[:, None] if y.ndim == 1 else y
+    fitted = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    values = np.linalg.svd(fitted, compute_uv=False) ** 2
+    want = 0.5 * (np.sum(y**2) - np.sum(values[: int(min(p, 10))])) / len(x)
+    if 1e-10 < np.abs(x).max() < 1e10 and np.abs(y).max() < 1e10:
+        close(result.minimum + np.mean(y**2), want + np.mean(y**2), 1e-6)
+
+
+CALLS["analysis.linear_network"] = Call(
+    analysis.linear_network,
+    {
+        "X": Argument([X, X.tolist()]),
+        "Y": Argument([REALS, X, LABELS.astype(float)]),
+        "p": integer(1, 2, 7),
+    },
+    _judge_linear_network,
+)
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(
     xpnet.testing.check_gradient,
