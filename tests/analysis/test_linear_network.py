@@ -124,7 +124,7 @@ def test_it_can_be_kept():
         (
             lambda: linear_network(X, X, 3).point(network(p=4)),
             ValueError,
-            r"network must be of two layers with weights \[\(3, 8\), \(8, 3\)\], got \[\(4, 8\), \(8, 4\)\]",
+            r"network must be of two layers with weights \[\(3, 8\), \(8, 3\)\], got \[\(4, 8\)",
         ),
         (lambda: linear_network(np.eye(60), np.eye(60), 30), MemoryError, "p"),
     ],
