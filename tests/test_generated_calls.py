@@ -28,6 +28,7 @@ RESULTS = {
     "Begun",
     "Extremes",
     "History",
+    "LinearNetwork",
     "Look",
     "Record",
     "Run",

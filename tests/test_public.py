@@ -44,6 +44,7 @@ VALUES = [
     xpnet.Adam(RATES, weight_decay=0.1),
     xpnet.Minibatch(xpnet.Momentum(RATES, RATES)),
     xpnet.Projected(xpnet.Momentum(RATES), RATES),
+    xpnet.Newton(blocks=[range(3), [3, 4]]),
     xpnet.NonlinearCG(search=xpnet.Backtracking()),
     xpnet.SteepestDescent(xpnet.Exact()),
     xpnet.SteepestDescent(xpnet.Fixed(0.1)),
@@ -106,6 +107,7 @@ OBJECTS = [
     *(analysis.hessian_spectrum(BOWL, np.ones(2)), analysis.hessian_density(BOWL, np.ones(2))),
     analysis.critical_points(BOWL, np.ones(2)),
     analysis.decision_regions(xpnet.Network(2, xpnet.Dense(1)), np.ones(3), ((0, 1), (0, 1))),
+    analysis.linear_network(np.eye(3), np.eye(3), 1),
     Saved(NETWORK, np.ones(3), None, None, None, None, {}, "numpy", "numba", "0.2.0"),
 ]
 # errors, rows of numbers, and what others see to

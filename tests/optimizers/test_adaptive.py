@@ -11,6 +11,7 @@ from xpnet import (
     Adadelta,
     Adagrad,
     Adam,
+    Formula,
     Lion,
     NAdam,
     Objective,
@@ -317,6 +318,21 @@ def test_the_plain_secant_misses_some_that_fahlman_s_guards_save():
         missed.append(int((~(run.best_value <= 1e-6)).sum()))
     assert 1 <= missed[0] <= 15
     assert missed[1] == 0
+
+
+def test_on_concave_ground_the_secant_climbs_and_fahlman_s_guards_do_not(device):
+    """Row 50: the secant goes to where the slope is zero, which is the top between two wells."""
+    wells, start = Formula(lambda xp, w: (w[..., 0] ** 2 - 1.0) ** 2, backend=device), device.asarray([0.1])
+    plain, guarded = (
+        minimize(wells, QuickProp(0.05, weight_decay=0.0, guards=guards), start, stop=after(60))
+        for guards in (False, True)
+    )
+    values = plain.history.value
+    assert values[1] < values[0] < values[2]  # a gradient step down, then a secant up
+    assert_allclose(plain.w, 0.0, atol=1e-12)
+    assert plain.value == 1.0
+    assert (np.diff(guarded.history.value[:8]) < 0.0).all()
+    assert_allclose(guarded.w, 1.0, atol=1e-8)
 
 
 def test_the_offset_keeps_saturated_units_learning(device):

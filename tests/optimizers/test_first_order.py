@@ -88,6 +88,18 @@ def test_momentum_carries_its_rate(device):
         assert_allclose(got, w, rtol=1e-13)
 
 
+def test_momentum_is_a_running_average(device):
+    """Row 49: `dW_k = -eta sum_i beta^(k-i) g_i`, component by component."""
+    objective, w = problems(device)[1]
+    w = device.xp.asarray(w, copy=True)
+    method, eta, beta = Momentum(0.3, 0.8), 0.3, 0.8
+    state, gradients = method.initialize(objective, w), []
+    for k in range(30):
+        gradients.append(to_numpy(method.step(objective, w, state).gradient).copy())
+        want = -eta * sum(beta ** (k - i) * gradient for i, gradient in enumerate(gradients))
+        assert_allclose(state["velocity"], want, rtol=1e-12, atol=1e-14)
+
+
 def test_nesterov_is_the_rule_of_the_lecture(device):
     objective, start = quadratic(10, backend=device)
     w, delta, got = start.copy(), 0.0 * start, start.copy()

@@ -10,6 +10,7 @@ from .critical import CriticalPoints, critical_points
 from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
+from .linear_network import LinearNetwork, linear_network
 from .outcomes import outcome
 from .rates import condition_number, optimal_rate
 from .regions import Regions, decision_regions
@@ -34,6 +35,8 @@ __all__ = [
     "hessian_spectrum",
     "line",
     "Line",
+    "linear_network",
+    "LinearNetwork",
     "optimal_rate",
     "outcome",
     "path_frame",
