@@ -145,7 +145,7 @@ class Passes:
 
         Also the sum of that over the samples, if it is wanted and no work of its own.
         """
-        weights = self.ones[:1] if chunk.weights is None else chunk.weights
+        weights = self.ones[:1] if chunk.weights is None else chunk.weights[..., None, :]
         arrays = (outputs, self._bias(parameters), chunk.targets, self.data.classes, weights)
         rule, scale, total = self.terms.gradient, 1.0 / self.data.samples, None
         if self.terms.biased:

@@ -7,7 +7,7 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -21,9 +21,8 @@ from ...network import Network, Parameters
 from ..base import Objective
 from ..matrices import check_direction, check_point
 from ..offers import Offers
-from .checked import check_model, checked_penalties, checked_resident, checked_training
-from .chunks import Chunks, default_chunk
-from .data import Data
+from .checked import check_model, check_rows, checked_penalties, checked_resident, checked_training
+from .data import Data, planned
 from .passes import Passes, without_last_bias
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
@@ -44,12 +43,17 @@ class EmpiricalRisk(Objective):
         X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
             `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already. Or what has
             `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr. Or a sparse matrix.
+            `(R, samples, features)` where each of R replicas has samples of its own.
         targets: `(samples, outputs)`; or `(samples,)`: class labels 0, 1, ... as integers, or, for a
-            network with one output, its targets.
+            network with one output, its targets. With an X of replicas `(R, samples, outputs)` or
+            `(R, samples)`; the first also where all see the same X.
         backend: as `xpnet.backend` takes it.
         dtype: "float32" or "float64": of parameters, gradients, and all work. Values are summed in
             float64 wherever the device has it.
-        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given. Only their ratios count.
+        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given. Only their ratios count. Where
+            replicas have their own, `(R, samples)`, `Err_r(w_r) = sum_t c_rt Div(Y_rt, d_rt) / sum_t c_rt`
+            plus the penalties at `w_r`. A sample of weight 0 counts as if it were not there; so weights
+            `1 - eye(samples)` leave one out, and how often each was drawn makes a bootstrap.
         penalty: an `L2` or `L1`, or a sequence of them.
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
@@ -67,7 +71,9 @@ class EmpiricalRisk(Objective):
     number of an array; where they do not keep to that the log says so, and evaluations take longer. While
     the risk lives, a recording holds what a chunk needs, for each thread, and each group's gradient.
 
-    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
+    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend; R is that of the data where
+    replicas have anything of their own, which stays on the device. A batch has the samples of the same
+    numbers of each, so that a run of `Minibatch` is that of each alone too. Where memory runs out in an
     evaluation it is begun again with chunks half as large, which the log says; so are the next of its kind,
     until the whole chunk is tried again.
 
@@ -149,6 +155,11 @@ class EmpiricalRisk(Objective):
         return self.data.inputs
 
     @property
+    def replicas(self) -> int | None:
+        """R, the rows of `w`, where replicas have samples or weights of their own; else None, for any."""
+        return self.data.replicas
+
+    @property
     def chunk(self) -> int:
         """Samples in a chunk, where memory suffices."""
         return self._chunks.chunk
@@ -160,15 +171,10 @@ class EmpiricalRisk(Objective):
 
     def _plan(self, passes: Passes) -> None:
         """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
-        backend, network, data = self.backend, self.network, passes.data
+        backend, data = self.backend, passes.data
         self.data, self.samples = data, data.samples
-        chunk, threads = self._wanted
-        work = data.samples * network.size
-        chunk = chunk or default_chunk(
-            backend, data.samples, network.activation_size * data.item, data.item, work, data.most
-        )
-        self._chunks = Chunks(backend, data.samples, chunk, work, threads)
-        length, ones = min(chunk, data.samples), passes.ones
+        self._chunks = planned(backend, self.network, data, *self._wanted)
+        length, ones = min(self._chunks.chunk, data.samples), passes.ones
         if ones.shape[0] < length:
             with backend.quiet():
                 ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
@@ -184,38 +190,17 @@ class EmpiricalRisk(Objective):
 
     def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
         """The value, and the gradient if that is wanted: recorded, or as the passes go."""
-        check_point(self.backend, w, self.dtype)
-        self.network.layout.check(w)
-        shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
-
-        def work(chunk: int) -> tuple[Any, ...]:
-            key = kind, shape, chunk
-            found = self._replays.evaluate(key, self._passes, self.penalties, chunks, w)
-            if found is not None:
-                return found
-            parameters = self._network.parameters(w, xp)
-            if kind == "value":
-                (value,) = chunks.total(chunk, self._passes.value, parameters)
-                return (self.penalties.with_value(xp, value, w),)
-            value, gradient = chunks.total(chunk, self._passes.gradient, parameters, shape)
-            self.penalties.add_gradient(xp, gradient, w)
-            return self.penalties.with_value(xp, value, w), gradient
-
+        parameters = self._parameters(w)
         with self.backend.working():
-            return chunks.in_memory((kind, shape), work, chunks.chunk)
+            return self._replays.result(kind, self._passes, self.penalties, self._chunks, parameters, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
-        with self.backend.working():
-            kind = ("hessian_product", shape)
-            (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
-            self.penalties.add_product(product, v)
-            return product
+        _, dual, duals = self._moving(w, v)
+        return self._product(v, self._passes.hessian_product, dual, duals)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
@@ -223,13 +208,14 @@ class EmpiricalRisk(Objective):
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        parameters = self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
+        parameters, dual, duals = self._moving(w, v)
+        return self._product(v, self._passes.gauss_newton_product, dual, parameters, duals)
+
+    def _product(self, v: Vector, function: Callable[..., tuple[Vector]], *arguments: Any) -> Vector:
+        """What `function` of the passes adds up, and the penalties' part."""
+        shape = tuple(v.shape)
         with self.backend.working():
-            kind = ("gauss_newton_product", shape)
-            (product,) = self._chunks.sum(
-                kind, self._passes.gauss_newton_product, dual, parameters, duals, shape
-            )
+            (product,) = self._chunks.sum((function.__name__, shape), function, *arguments, shape)
             self.penalties.add_product(product, v)
             return product
 
@@ -282,29 +268,42 @@ class EmpiricalRisk(Objective):
         return other
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
-        """The risk itself: all replicas see the same data."""
-        return self
+        """The risk of these replicas' own samples; itself where all replicas see the same.
+
+        Its chunks are those of the whole, so that no replica depends on which others there are.
+        """
+        if self.data.replicas is None:
+            return self
+        part = copy.copy(self)
+        with self.backend.quiet():
+            part.data = self.data.select_replicas(rows)
+        part._passes, part._replays = replace(self._passes, data=part.data), Replays()
+        return part
 
     def _squares(self) -> Squares:
         if self._no_squares:
             raise NotImplementedError(self._no_squares)
         return Squares(self._passes, self._chunks, self.penalties)
 
-    def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
-        """The namespace of dual numbers, and the parameters as such, which move along `v`."""
+    def _moving(self, w: Vector, v: Vector) -> tuple[Parameters, Namespace, Parameters]:
+        """The parameters; the namespace of dual numbers; and the parameters as such, moving along `v`."""
+        parameters = self._parameters(w)
         check_direction(self.backend, w, v)
         dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
-        return dual, self._network.parameters(w_along_v, dual)
+        return parameters, dual, self._network.parameters(w_along_v, dual)
 
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)
+        self.network.layout.check(w)
+        check_rows(w, self.data.replicas)
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
         network = repr(self.network)
         if len(network) > 200:
             network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
+        own = "" if self.replicas is None else f"replicas={self.replicas}, "
         return (
-            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, "
+            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, {own}"
             f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
         )
