@@ -52,6 +52,21 @@ def checked_resident(resident: Any) -> bool | Literal["auto"]:
     return "auto"
 
 
+def checked_walk(chunk: Any, threads: Any) -> tuple[int | None, int | None]:
+    """Samples in a chunk, and the most threads, where they are said."""
+    return (
+        None if chunk is None else checks.count("chunk", chunk),
+        None if threads is None else checks.count("threads", threads),
+    )
+
+
+def described(network: Network) -> str:
+    """A network as it is written, or where that is long, of how many layers and parameters it is."""
+    text = repr(network)
+    long = f"Network of {len(network.layers)} layers, {network.size} parameters"
+    return long if len(text) > 200 else text
+
+
 def whole(values: Any) -> Any:
     """`values`, read at once if they are such as are read in parts."""
     return values[0 : values.shape[0]] if on_host(values) else values

@@ -56,7 +56,8 @@ class Data:
         replicas: how many there are, if these have anything of their own; else None.
         inputs: `(samples, features)`, the X.
         targets: `(outputs, samples)`, or labels `(1, samples)`; `(samples, outputs)` while on the host.
-        labels: whether the targets are labels, in the dtype of the rest.
+        named: whether the targets came as labels of classes.
+        labels: whether they still are, in the dtype of the rest.
         classes: the numbers of the classes, `(outputs, 1)`.
         weights: `(samples,)`, of mean 1 over all samples, or None where all are 1. A sample of weight c
             counts `c / samples` in the risk; so the risks of batches have that of all samples for a mean.
@@ -112,7 +113,7 @@ class Data:
         if not self.labels and "targets" not in self.streamed:
             self.targets = self._rows(self._place("targets", targets))
             check_targets(backend, divergence, self.targets)
-        xp = backend.xp
+        xp, self.named = backend.xp, self.labels
         self.classes = xp.arange(network.outputs, dtype=dtype, device=backend.device)[:, None]
         if self.labels and not self.streamed and 8 * network.outputs <= network.inputs:
             self.targets = one_hot(xp, self.targets, self.classes, dtype)  # little beside the data

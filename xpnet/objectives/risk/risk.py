@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from itertools import chain
+from typing import Any, Literal, TypeVar, cast
 
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
@@ -19,21 +20,23 @@ from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
+from ..classifying import Classifying
 from ..matrices import check_direction, check_point
 from ..offers import Offers
-from .checked import check_model, check_rows, checked_penalties, checked_resident, checked_training
+from . import checked
+from .classes import wrong
 from .data import Data, planned
-from .passes import Passes, without_last_bias
+from .passes import Passes, passes_of
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
 from .squares import Squares, lacking
-from .terms import Terms
 from .trial import check_parts
 
+Result = TypeVar("Result")
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
 
-class EmpiricalRisk(Objective):
+class EmpiricalRisk(Objective, Classifying):
     """`Err(w) = sum_t c_t Div(Y_t, d_t) / sum_t c_t + penalties`, with its gradient over all samples.
 
     Args:
@@ -111,43 +114,28 @@ class EmpiricalRisk(Objective):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        check_model(network, divergence)
-        self._random = checked_training(network, training)
-        penalties = checked_penalties(penalty)
-        self._wanted = (
-            None if chunk is None else checks.count("chunk", chunk),
-            None if threads is None else checks.count("threads", threads),
-        )
-        resident = checked_resident(resident)
-        self.backend = choose_backend(backend)
+        checked.check_model(network, divergence)
+        self._random = checked.checked_training(network, training)
+        penalties = checked.checked_penalties(penalty)
+        self._wanted = checked.checked_walk(chunk, threads)
+        resident = checked.checked_resident(resident)
+        self.backend = backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.divergence = network, divergence
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
-        check_parts(self.backend, self._network, self._divergence, self.dtype)
-        with self.backend.quiet():
-            data = Data(
-                self.backend,
-                network,
-                divergence,
-                X,
-                targets,
-                sample_weight,
-                self.dtype,
-                resident,
-                numbered=self._random,
-            )
-            self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
-        stem = without_last_bias(self._network)
-        biased = stem is not self._network
-        terms = Terms(self._divergence, data.labels, data.weights is not None, biased)
+        check_parts(backend, self._network, self._divergence, self.dtype)
+        with backend.quiet():
+            given = X, targets, sample_weight
+            data = Data(backend, network, divergence, *given, self.dtype, resident, numbered=self._random)
+            self.penalties = Penalties(backend, network.layout, penalties, self.dtype)
+        self._logits = on_logits or bool(divergence.from_logits)
         self._no_squares = lacking(divergence, penalties)
         self.lacks = SQUARES if self._no_squares else Offers.NOTHING
         self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
-        ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
-        self._plan(Passes(self.backend, self._network, stem, terms, data, ones, draw=0))
-        self.backend.synchronize()  # so that it can be used on any stream
+        self._plan(passes_of(backend, self._network, self._divergence, data), data)
+        backend.synchronize()  # so that it can be used on any stream
 
     @property
     def X(self) -> Samples:
@@ -169,17 +157,11 @@ class EmpiricalRisk(Objective):
         """How many threads walk the chunks."""
         return self._chunks.threads
 
-    def _plan(self, passes: Passes) -> None:
-        """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
-        backend, data = self.backend, passes.data
+    def _plan(self, passes: Passes, data: Data) -> None:
+        """Takes over `data`: chunks, their groups, and the number of threads, for its samples."""
         self.data, self.samples = data, data.samples
-        self._chunks = planned(backend, self.network, data, *self._wanted)
-        length, ones = min(self._chunks.chunk, data.samples), passes.ones
-        if ones.shape[0] < length:
-            with backend.quiet():
-                ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
-        self._passes = replace(passes, ones=ones)
-        self._replays = Replays()
+        self._chunks = planned(self.backend, self.network, data, *self._wanted)
+        self._passes, self._replays = passes.of(data, self._chunks.chunk), Replays()
 
     def value(self, w: Vector) -> Scalar:
         return self._evaluate("value", w)[0]
@@ -187,6 +169,33 @@ class EmpiricalRisk(Objective):
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         value, gradient = self._evaluate("gradient", w)
         return value, gradient
+
+    def error_rate(self, w: Vector) -> Scalar:
+        """The fraction of samples put in a wrong class, each counting by its weight: 0-d or `(R,)`.
+
+        The class is that of the largest output, and target. Of one output, and of targets
+        `(samples, outputs)` for `BinaryCrossEntropy`, each must be on the right side: of 0.5; or with other
+        divergences of the middle of the last activation's range, or of the targets' two values.
+
+        Raises:
+            ValueError: nothing says where the classes of one output part.
+        """
+        parameters, walk = self._parameters(w), chain.from_iterable(self._chunks.groups(self.chunk))
+        own = wrong(self.network, self.divergence, self._logits, self.data, [*walk])
+        return self._mean(own, self._network, parameters)
+
+    def mean(self, function: Callable[..., Array], w: Vector) -> Scalar:
+        """The mean of `function(xp, outputs, targets)` over the samples, by their weights: 0-d or `(R,)`.
+
+        It is handed outputs and targets `(..., outputs, samples)`, with labels as one-hot targets, chunk by
+        chunk, and gives `(..., samples)`, as `CrossEntropy().value` does.
+        """
+        checks.function("function", function, "xp, outputs and targets")
+        return self._mean(function, self.network, self._parameters(w))
+
+    def _mean(self, function: Callable[..., Array], network: Network, parameters: Parameters) -> Scalar:
+        with self.backend.working():
+            return self._chunks.sum("mean", self._passes.mean, function, network, parameters)[0]
 
     def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
         """The value, and the gradient if that is wanted: recorded, or as the passes go."""
@@ -223,21 +232,22 @@ class EmpiricalRisk(Objective):
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
         `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
         """
-        squares, parameters = self._squares(), self._parameters(w)
-        with self.backend.working():
-            return squares.residuals(parameters, w)
+        return self._squares(Squares.residuals, w)
 
     def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, by one backward pass for each output."""
-        squares, parameters = self._squares(), self._parameters(w)
-        with self.backend.working():
-            return squares.jacobian(parameters, w)
+        return self._squares(Squares.jacobian, w)
 
     def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
         """The value, the gradient and `J'J`, block by block."""
-        squares, parameters = self._squares(), self._parameters(w)
+        return self._squares(Squares.normal_equations, w)
+
+    def _squares(self, asked: Callable[[Squares, Parameters, Vector], Result], w: Vector) -> Result:
+        if self._no_squares:
+            raise NotImplementedError(self._no_squares)
+        parameters = self._parameters(w)
         with self.backend.working():
-            return squares.normal_equations(parameters, w)
+            return asked(Squares(self._passes, self._chunks, self.penalties), parameters, w)
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
@@ -255,17 +265,14 @@ class EmpiricalRisk(Objective):
         part = copy.copy(self)
         with self.backend.quiet():
             data = self.data.subset(samples)
-        part._plan(replace(self._passes, data=data))
+        part._plan(self._passes, data)
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
         """The risk with other masks of dropout, those of the draw of this number."""
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
-        other = copy.copy(self)
-        other._passes = replace(self._passes, draw=checks.count("draw", draw, 0))
-        other._replays = Replays()
-        return other
+        return self._by(replace(self._passes, draw=checks.count("draw", draw, 0)))
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
         """The risk of these replicas' own samples; itself where all replicas see the same.
@@ -274,16 +281,14 @@ class EmpiricalRisk(Objective):
         """
         if self.data.replicas is None:
             return self
-        part = copy.copy(self)
         with self.backend.quiet():
-            part.data = self.data.select_replicas(rows)
-        part._passes, part._replays = replace(self._passes, data=part.data), Replays()
-        return part
+            return self._by(replace(self._passes, data=self.data.select_replicas(rows)))
 
-    def _squares(self) -> Squares:
-        if self._no_squares:
-            raise NotImplementedError(self._no_squares)
-        return Squares(self._passes, self._chunks, self.penalties)
+    def _by(self, passes: Passes) -> EmpiricalRisk:
+        """The same risk, walked in the same chunks, by other passes."""
+        other = copy.copy(self)
+        other.data, other._passes, other._replays = passes.data, passes, Replays()
+        return other
 
     def _moving(self, w: Vector, v: Vector) -> tuple[Parameters, Namespace, Parameters]:
         """The parameters; the namespace of dual numbers; and the parameters as such, moving along `v`."""
@@ -295,15 +300,11 @@ class EmpiricalRisk(Objective):
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)
         self.network.layout.check(w)
-        check_rows(w, self.data.replicas)
+        checked.check_rows(w, self.data.replicas)
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
-        network = repr(self.network)
-        if len(network) > 200:
-            network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
-        own = "" if self.replicas is None else f"replicas={self.replicas}, "
-        return (
-            f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, {own}"
-            f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
-        )
+        parts = [checked.described(self.network), f"{self.divergence!r:.80}", f"samples={self.samples}"]
+        parts += [] if self.replicas is None else [f"replicas={self.replicas}"]
+        parts += [f"backend={self.backend.name!r}", f"dtype={checks.dtype_name(self.dtype)!r}"]
+        return f"EmpiricalRisk({', '.join(parts)})"
