@@ -128,15 +128,6 @@ def check_shape(targets: Any, lead: tuple[int, ...], samples: int, outputs: int)
     )
 
 
-def check_rows(w: Array, replicas: int | None) -> None:
-    """Raises ValueError unless `w` has a row for each of the `replicas`, if the data are of so many."""
-    if replicas is not None and tuple(w.shape[-2:-1]) != (replicas,):
-        raise ValueError(
-            f"w must be ({replicas}, {w.shape[-1]}), as {replicas} replicas have samples or weights of "
-            f"their own, got shape {tuple(w.shape)}"
-        )
-
-
 def common_replicas(counts: dict[str, int]) -> int | None:
     """Of how many replicas the parts of the data are that have `counts` of them; None if none has.
 

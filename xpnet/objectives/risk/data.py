@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ... import checks
-from ...device.arrays import Array
+from ...device.arrays import Array, Vector
 from ...device.backend import Backend
 from ...device.host_data import on_host, take
 from ...divergences import Divergence
 from ...network import Network
+from ...parameters import Layout
+from ..matrices import check_point
 from .checked import (
     check_labels,
     check_shape,
@@ -128,6 +130,16 @@ class Data:
                     checks.finite(xp, "X", chunk.inputs)
                 if "targets" in self.streamed:
                     check_targets(backend, divergence, chunk.targets)
+
+    def check_w(self, w: Vector, layout: Layout) -> None:
+        """Raises unless `w` is on the backend, of `dtype`, and has the replicas that there are."""
+        check_point(self.backend, w, self.dtype)
+        layout.check(w)
+        if self.replicas is not None and tuple(w.shape[-2:-1]) != (self.replicas,):
+            raise ValueError(
+                f"w must be ({self.replicas}, {layout.size}), as {self.replicas} replicas have samples or "
+                f"weights of their own, got shape {tuple(w.shape)}"
+            )
 
     def walk(self, parts: Sequence[slice]) -> Iterator[Chunk]:
         """Each of `parts` in turn; a chunk is valid until the next is asked for."""

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, cast
 
-from ...network import Parameters
 from ...recording import Differs, Function, Recording, Replay
 from .chunks import Chunks, added
 from .passes import Passes
@@ -48,16 +47,16 @@ class Replays:
         passes: Passes,
         penalties: Penalties,
         chunks: Chunks,
-        parameters: Parameters,
         w: Any,
     ) -> tuple[Any, ...]:
-        """The value at `w`, which holds `parameters`, and the gradient if that is wanted."""
+        """The value at `w`, and the gradient if that is wanted."""
         xp, shape = passes.backend.xp, tuple(w.shape)
 
         def work(chunk: int) -> tuple[Any, ...]:
             found = self.evaluate((kind, shape, chunk), passes, penalties, chunks, w)
             if found is not None:
                 return found
+            parameters = passes.network.parameters(w, xp)
             if kind == "value":
                 (value,) = chunks.total(chunk, passes.value, parameters)
                 return (penalties.with_value(xp, value, w),)

@@ -21,7 +21,7 @@ from ...dual import Dual, Namespace
 from ...network import Network, Parameters
 from ..base import Objective
 from ..classifying import Classifying
-from ..matrices import check_direction, check_point
+from ..matrices import check_direction
 from ..offers import Offers
 from . import checked
 from .classes import wrong
@@ -199,9 +199,9 @@ class EmpiricalRisk(Objective, Classifying):
 
     def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
         """The value, and the gradient if that is wanted: recorded, or as the passes go."""
-        parameters = self._parameters(w)
+        self.data.check_w(w, self.network.layout)
         with self.backend.working():
-            return self._replays.result(kind, self._passes, self.penalties, self._chunks, parameters, w)
+            return self._replays.result(kind, self._passes, self.penalties, self._chunks, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
@@ -264,8 +264,7 @@ class EmpiricalRisk(Objective, Classifying):
         """
         part = copy.copy(self)
         with self.backend.quiet():
-            data = self.data.subset(samples)
-        part._plan(self._passes, data)
+            part._plan(self._passes, self.data.subset(samples))
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
@@ -298,9 +297,7 @@ class EmpiricalRisk(Objective, Classifying):
         return parameters, dual, self._network.parameters(w_along_v, dual)
 
     def _parameters(self, w: Vector) -> Parameters:
-        check_point(self.backend, w, self.dtype)
-        self.network.layout.check(w)
-        checked.check_rows(w, self.data.replicas)
+        self.data.check_w(w, self.network.layout)
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
