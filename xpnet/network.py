@@ -244,7 +244,7 @@ class Network:
         if shape is None:
             raise TypeError(f"X must be an array (samples, {self.inputs}), got {checks.shown(X)}")
         if len(shape) not in ((2, 3) if replicas else (2,)) or shape[-1] != self.inputs:
-            own = f", or (R, samples, {self.inputs}) of R replicas," if replicas else ""
+            own = f", or (R, samples, {self.inputs}) of R replicas," if replicas and len(shape) > 2 else ""
             raise ValueError(
                 f"X must be (samples, {self.inputs}){own} as the network has {self.inputs} inputs, "
                 f"got shape {shape}"
