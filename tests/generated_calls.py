@@ -465,6 +465,39 @@ for _name in ("Formula", "risk", "squares", "Quadratic", "ThresholdUnit"):
         {"rows": Argument([[0], [0, 1]])},
         lambda result, given: None,
     )
+
+
+def _wrong(w: np.ndarray) -> Any:
+    return np.mean(np.argmax(outputs(w, X, True), axis=1) != LABELS)
+
+
+CALLS["risk.error_rate"] = Call(
+    KNOWN["risk"].objective.error_rate,
+    {"w": _at(KNOWN["risk"])},
+    lambda result, given: close(result, rows(_wrong, _like_a_point(given["w"]))),
+)
+CALLS["risk.mean"] = Call(
+    KNOWN["risk"].objective.mean,
+    {
+        "function": Argument(
+            [lambda xp, outputs, targets: xp.sum(targets, axis=-2) + 0.0 * outputs[..., 0, :]],
+            odd=(3, "mse", None),
+        ),
+        "w": _at(KNOWN["risk"]),
+    },
+    lambda result, given: close(result, rows(lambda w: 1.0, _like_a_point(given["w"]))),
+)
+CALLS["ThresholdUnit.error_rate"] = Call(
+    KNOWN["ThresholdUnit"].objective.error_rate,
+    {"w": _at(KNOWN["ThresholdUnit"])},
+    lambda result, given: close(
+        result,
+        rows(
+            lambda w: np.mean(np.where(LABELS > 0, 1, -1) * (X @ w[:2] + w[2]) <= 0),
+            _like_a_point(given["w"]),
+        ),
+    ),
+)
 _MANY = xpnet.Quadratic(A, np.arange(6.0).reshape(2, 3), backend="numpy")
 CALLS["Quadratic.select_replicas"] = Call(
     _MANY.select_replicas,
@@ -2262,6 +2295,11 @@ CALLS["minimize, watched"] = Call(
             [None, [], lambda step: None, (lambda step: step.steps == 2, xpnet.CSVLog(os.devnull, 2))],
             odd=(3, "run.csv", xpnet.CSVLog, [3], lambda step: "yes"),
             words=("callback", "what <lambda> returns"),
+        ),
+        "metrics": Argument(
+            [None, {}, {"size": lambda objective, w: abs(w).max(axis=-1)}],
+            odd=(3, "accuracy", ["x"], {"x": 3}, {"x": lambda objective, w: "much"}),
+            words=("metric", "objective"),
         ),
         "keep_path": flag(),
     },

@@ -150,6 +150,7 @@ PARTS = {
     "last": {"layers"},
     "layer": {"shapes", "shape", "length", "layers", "units", "a", "name"},
     "matrix": {"objective"},
+    "metrics": {"metric"},
     "objective": {"gradient", "Line", "w"},
     "optimizer": {"rate"},
     "other": {"stop"},  # of an operator, whose argument has no name

@@ -14,7 +14,7 @@ from oracles import Bowl
 import xpnet
 from xpnet import GradientDescent, after, minimize, value_below
 from xpnet.device import select
-from xpnet.run import Look
+from xpnet.run import COLUMNS
 
 
 def test_a_look_is_read_by_its_names():
@@ -59,7 +59,7 @@ def test_a_history_becomes_a_frame():
     )
     frame = run.history.to_frame()
     assert isinstance(frame, pandas.DataFrame)
-    assert [*frame] == [*Look._fields]
+    assert [*frame] == [*COLUMNS]
     for name in frame:
         np.testing.assert_array_equal(frame[name], getattr(run.history, name))
     held = frame.dropna(subset="held_out")

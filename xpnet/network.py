@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import checks
 from .device.arrays import Array, DTypeLike, Namespace, Samples, Units, Vector, host_generator
 from .device.backend import Backend
-from .device.host_data import on_host
 from .device.retry import halving
 from .device.select import backend_of
 from .device.select import chosen as choose_backend
+from .device.walk import finite_parts
 from .glossary import Hinted, HintedAttributes, hinted
 from .layers import Accumulate, Activation, Layer, RandomLayer
 from .layers.activations import IDENTITY
@@ -195,6 +195,7 @@ class Network(Hinted, HintedAttributes):
         `from_logits=True`, they are the logits. `X` is what a risk takes: arrays of any library, nested
         lists, memory maps, sparse matrices, or what has `shape`, `dtype` and `X[start:stop]`, as h5py's
         data sets; all is read part by part, so that only the outputs need memory that grows with them.
+        Where each of R replicas has samples of its own it is `(R, samples, features)`.
 
         Raises:
             TypeError, ValueError: `w` or `X` of the wrong kind, shape, or not finite.
@@ -208,56 +209,49 @@ class Network(Hinted, HintedAttributes):
             raise ValueError(f"w must be (P,) or (R, P), got shape {tuple(w.shape)}")
         if w.dtype not in (xp.float32, xp.float64):
             raise TypeError(f"w must be float32 or float64, got {checks.dtype_name(w.dtype)}")
-        given = backend.admit(X, name="X")
-        self.check_shape(given)
-        samples, lead = int(given.shape[0]), tuple(w.shape[:-1])
+        given, lead = backend.admit(X, name="X"), tuple(w.shape[:-1])
+        self.check_shape(given, replicas=bool(lead))
+        samples, own = int(given.shape[-2]), tuple(given.shape[:-2])
+        if own not in ((), lead):
+            raise ValueError(
+                f"X must be of {lead[0]} replicas, as w is, or (samples, {self.inputs}) for all of them, "
+                f"got shape {tuple(given.shape)}"
+            )
         with backend.quiet():
             checks.finite(xp, "w", w)
+            if own and not backend.owns(given):
+                given = backend.asarray(given[0 : lead[0]], name="X")
             parameters = self.parameters(w, xp)
             outputs = xp.empty((*lead, samples, self.outputs), dtype=w.dtype, device=backend.device)
 
             def work(step: int) -> Samples:
-                self._predict(backend, parameters, given, step, outputs)
+                for part, rows in finite_parts(backend, given, step, w.dtype):
+                    outputs[..., part, :] = self.forward(xp, parameters, rows.mT)[0].mT
                 return outputs
 
             most = max(1, PREDICTED // (self.activation_size * max(1, math.prod(lead))))
             return halving(backend, min(most, samples), work)
-
-    def _predict(
-        self, backend: Backend, parameters: Parameters, given: Samples, step: int, outputs: Samples
-    ) -> None:
-        """Writes the outputs for `given` into `outputs`, `step` samples at once."""
-        xp, dtype, samples = backend.xp, outputs.dtype, int(given.shape[0])
-        parts = [slice(start, min(start + step, samples)) for start in range(0, samples, step)]
-        here = backend.owns(given) and not on_host(given)
-        checked = here and given.dtype == dtype
-        if checked:
-            checks.finite(xp, "X", given)
-        chunks: Iterable[Any] = (
-            ([given[part, :]] for part in parts) if here else backend.stream({"X": given}, parts, dtype)
-        )
-        for part, (came,) in zip(parts, chunks, strict=True):
-            inputs = xp.astype(came, dtype, copy=False)
-            if not checked:
-                checks.finite(xp, "X", inputs)
-            outputs[..., part, :] = self.forward(xp, parameters, inputs.mT)[0].mT
 
     @property
     def activation_size(self) -> int:
         """The numbers that one sample occupies on its way through the network."""
         return sum(self._units)
 
-    def check_shape(self, X: Any) -> None:
-        """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample."""
+    def check_shape(self, X: Any, *, replicas: bool = False) -> None:
+        """Raises ValueError unless `X` is `(samples, inputs)` and holds a sample.
+
+        With `replicas` it may be `(R, samples, inputs)` too.
+        """
         shape = checks.shape_of(X)
         if shape is None:
             raise TypeError(f"X must be an array (samples, {self.inputs}), got {checks.shown(X)}")
-        if len(shape) != 2 or shape[1] != self.inputs:
+        if len(shape) not in ((2, 3) if replicas else (2,)) or shape[-1] != self.inputs:
+            own = f", or (R, samples, {self.inputs}) of R replicas," if replicas and len(shape) > 2 else ""
             raise ValueError(
-                f"X must be (samples, {self.inputs}) as the network has {self.inputs} inputs, "
+                f"X must be (samples, {self.inputs}){own} as the network has {self.inputs} inputs, "
                 f"got shape {shape}"
             )
-        if shape[0] == 0:
+        if 0 in shape:
             raise ValueError("X is empty: there must be at least one sample")
 
     def on_logits(self) -> Network:

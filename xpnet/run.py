@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -28,6 +28,11 @@ class Look(NamedTuple):
     held_out: Any
     seconds: float
     evaluations: int
+    metrics: dict[str, Any]
+
+
+COLUMNS = Look._fields[:-1]  # that every history has
+HELD_OUT = "held_out_"  # before the names of metrics of the held-out risk
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,6 +54,9 @@ class History(HintedAttributes):
         seconds: since the start, when the step was over.
         evaluations: of the objective so far, gradients and values alike.
         path: the points themselves, `(looks, P)` or `(looks, R, P)`, where `keep_path` has asked for them.
+        metrics: by name what `metrics` has asked for, at the same point, and after "held_out_" the same for
+            the held-out risk: `metrics["error_rate"]` and `metrics["held_out_error_rate"]`, shaped like
+            `value` and `held_out`.
     """
 
     step: Array
@@ -59,22 +67,24 @@ class History(HintedAttributes):
     seconds: Array
     evaluations: Array
     path: Array | None = None
+    metrics: dict[str, Array] = field(default_factory=dict[str, Array])
 
     def __len__(self) -> int:
         return len(self.step)
 
     def __getitem__(self, k: int) -> Look:
-        return Look(*(getattr(self, name)[k] for name in Look._fields))
+        metrics = {name: own[k] for name, own in self.metrics.items()}
+        columns: dict[str, Any] = {name: getattr(self, name)[k] for name in COLUMNS}
+        return Look(**columns, metrics=metrics)
 
     def __iter__(self) -> Iterator[Look]:
         return map(self.__getitem__, range(len(self)))
 
     def where(self, rows: Any) -> History:
         """The looks in `rows`, truth values or a slice."""
-        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, own in columns.items():
-            columns[name] = None if own is None else own[rows]
-        return History(**columns)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in COLUMNS}
+        metrics = {name: own[rows] for name, own in self.metrics.items()}
+        return History(**columns, path=None if self.path is None else self.path[rows], metrics=metrics)
 
     def held_out_looks(self) -> History:
         """Those looks only at which the held-out risk was evaluated: a curve without gaps.
@@ -93,9 +103,9 @@ class History(HintedAttributes):
     def to_frame(self) -> Any:
         """A data frame of pandas, one row for each look; with replicas one for each look and replica.
 
-        The columns have the names of the attributes, and with replicas there is one called `replica`; what
-        a replica has not done any more, as it had stopped, has no row. Where each parameter has a rate of
-        its own, and in any case for `path`, there is no column.
+        The columns have the names of the attributes and of the metrics, and with replicas there is one
+        called `replica`; what a replica has not done any more, as it had stopped, has no row. Where each
+        parameter has a rate of its own, and in any case for `path`, there is no column.
 
         Raises:
             ImportError: pandas is not installed (extra `pandas`).
@@ -104,7 +114,7 @@ class History(HintedAttributes):
             import pandas
         except ImportError as error:
             raise ImportError(f"to_frame needs pandas: {checks.installing('pandas')}") from error
-        columns = {name: getattr(self, name) for name in Look._fields}
+        columns = {name: getattr(self, name) for name in COLUMNS} | self.metrics
         replicas = self.value.shape[1] if self.value.ndim > 1 else None
         if self.rate.ndim > 1 and self.rate.shape[1] != replicas:
             del columns["rate"]
@@ -143,8 +153,11 @@ def joined(before: History | None, after: History) -> History:
     if not len(after):
         return before
     host = array_api_compat.array_namespace(after.value)
-    columns: dict[str, Any] = {}
-    for name in (field.name for field in fields(after)):
+    columns: dict[str, Any] = {"metrics": {}}
+    for name in {**before.metrics, **after.metrics}:  # NaN where a run had it not
+        pair = [own.metrics.get(name, own.value * math.nan) for own in (before, after)]
+        columns["metrics"][name] = host.concat(pair)
+    for name in (*COLUMNS, "path"):
         pair = [getattr(before, name), getattr(after, name)]
         if any(own is None for own in pair):
             continue
@@ -161,17 +174,24 @@ def history(
     """The history of `looks`, of so many replicas, or of a single `w`; with the points of its `path`."""
     rates = max((getattr(look.rate, "size", 0) for look in looks), default=0)  # one for each of so many
 
+    each = () if replicas is None else (replicas,)
+
     def column(name: str, dtype: Any) -> Array:
         values = [getattr(look, name) for look in looks]
-        rows = () if replicas is None or name not in PER_REPLICA else (replicas,)
+        rows = each if name in PER_REPLICA else ()
         if name == "rate" and rates:  # a number stands for all
             rows = (rates,)
             values = [host.broadcast_to(host.asarray(value), rows) for value in values]
         return host.reshape(host.asarray(values, dtype=dtype), (len(looks), *rows))
 
-    kinds = {name: host.float64 for name in Look._fields} | {"step": host.int64, "evaluations": host.int64}
+    kinds = {name: host.float64 for name in COLUMNS} | {"step": host.int64, "evaluations": host.int64}
     points = None if path is None or not path else host.stack(path)
-    return History(**{name: column(name, kind) for name, kind in kinds.items()}, path=points)
+    metrics = {
+        name: host.reshape(host.asarray([look.metrics[name] for look in looks]), (len(looks), *each))
+        for name in (looks[0].metrics if looks else ())
+    }
+    columns = {name: column(name, kind) for name, kind in kinds.items()}
+    return History(**columns, path=points, metrics=metrics)
 
 
 PER_REPLICA = ("value", "gradient_norm", "held_out")

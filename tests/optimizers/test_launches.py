@@ -130,6 +130,21 @@ def test_more_replicas_take_no_more_launches(counter, cupy_backend):
     assert products == seen[None][1]
 
 
+def test_samples_of_their_own_take_no_more_launches(counter, cupy_backend):
+    random = np.random.default_rng(0)
+    network = Network(12, Dense(8, "tanh"), Dense(5, "softmax"))
+    seen = {}
+    for replicas in (2, 8):
+        X, labels = random.standard_normal((replicas, 300, 12)), random.integers(0, 5, (replicas, 300))
+        weights = random.random((replicas, 300))
+        objective = EmpiricalRisk(
+            network, CrossEntropy(), X, labels, sample_weight=weights, backend=cupy_backend
+        )
+        w = network.initialize(0, cupy_backend, replicas=replicas)
+        seen[replicas] = counts(counter, lambda w=w, own=objective: own.value_and_gradient(w))
+    assert seen[2] == seen[8]
+
+
 @pytest.mark.parametrize(("penalty", "name"), [(L2(0.1), "l2"), (L1(0.1), "l1")])
 def test_a_penalty_is_three_launches(counter, cupy_backend, penalty, name):
     """Its value, the sum of that and the risk, and its gradient."""

@@ -10,10 +10,11 @@ from ..device.backend import Backend
 from ..device.select import chosen as choose_backend
 from ..linear.vectors import times
 from .base import Objective
+from .classifying import Classifying
 from .matrices import check_points
 
 
-class ThresholdUnit(Objective):
+class ThresholdUnit(Objective, Classifying):
     """A unit that says +1 where `w.x + b > 0`, judged by the perceptron criterion.
 
     The value is `mean_t max(0, -d_t (w.x_t + b))`; the gradient takes a sample on the boundary for wrong,
@@ -84,6 +85,10 @@ class ThresholdUnit(Objective):
         """
         xp = self.backend.xp
         return xp.sum(xp.astype(self.margins(w) <= 0.0, xp.int64), axis=-1)
+
+    def error_rate(self, w: Vector) -> Scalar:
+        """The fraction of samples that the unit has wrong: `mistakes` of all of them."""
+        return self.backend.xp.astype(self.mistakes(w), self.dtype) / self.signed.shape[0]
 
     def predict(self, w: Vector, X: Samples) -> Samples:
         """What the unit says, +1 where `w.x + b > 0` and -1 elsewhere: `(samples,)` or `(R, samples)`.

@@ -16,7 +16,7 @@ from ..device.arrays import Vector
 from ..glossary import Hinted
 from ..objectives import Objective
 from ..optimizers import Optimizer
-from ..run import Look, Run
+from ..run import COLUMNS, Run
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,10 @@ class _Kept:
 
 def _kept(self: Any) -> tuple[Any, ...]:
     """How what callbacks are told is copied and pickled: with the run as it is then."""
-    own = {field.name: getattr(self, field.name) for field in fields(self)}
-    return _made, (type(self), own | {"run": _Kept(self.run())})
-
-
-def _made(kind: type[Any], own: dict[str, Any]) -> Any:
-    return kind(**own)
+    own = [
+        _Kept(self.run()) if field.name == "run" else getattr(self, field.name) for field in fields(self)
+    ]
+    return type(self), tuple(own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Step:
     Attributes:
         step: its number, as in the history.
         steps: how many have been taken.
-        value, gradient_norm, rate, held_out, seconds, evaluations: as in `History`.
+        value, gradient_norm, rate, held_out, seconds, evaluations, metrics: as in `History`.
         w: the point that value and gradient are of: where the step began, for Nesterov the one ahead. A
             copy, which NumPy lets nobody write to.
         run: gives the whole run so far as a `Run`, of copies, from which `minimize` can go on.
@@ -60,6 +58,7 @@ class Step:
     held_out: Any
     seconds: float
     evaluations: int
+    metrics: dict[str, Any]
     w: Vector
     run: Callable[[], Run] = field(repr=False)
 
@@ -74,6 +73,7 @@ class Begun:
         objective, optimizer: as `minimize` was given them.
         replicas: how many there are; None without any.
         step: the number of the first step; above 0 where the run goes on from another.
+        metrics: the names of those that each `Step` has.
         run: as that of a `Step`.
     """
 
@@ -81,6 +81,7 @@ class Begun:
     optimizer: Optimizer
     replicas: int | None
     step: int
+    metrics: tuple[str, ...]
     run: Callable[[], Run] = field(repr=False)
 
     __reduce__, __repr__ = _kept, checks.described
@@ -168,7 +169,7 @@ class Every:
 
 @dataclass(frozen=True)
 class CSVLog(Callback):
-    """Writes a row for each step looked at, with the names of a history's columns, as it comes.
+    """Writes a row for each step looked at, with the names of a history's columns and metrics, as it comes.
 
     Where there are replicas each has a row of its own, with its number in the column `replica`. What is not
     known, as the held-out risk in most steps, is left empty. A file that is there is written anew; a run
@@ -206,11 +207,12 @@ class CSVLog(Callback):
 class _Rows(Watcher):
     def __init__(self, path: str, every: int, begun: Begun) -> None:
         self.every, self.replicas = Every(every), begun.replicas
-        names = ["step", *(["replica"] if self.replicas else []), *Look._fields[1:]]
+        names = ["step", *(["replica"] if self.replicas else []), *COLUMNS[1:], *begun.metrics]
         kept: list[list[str]] = []
         if begun.step and os.path.exists(path):
             with open(path, newline="") as file:
-                kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) < begun.step]
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) < begun.step]
+                kept = [[row.get(name) or "" for name in names] for row in rows]
         self.file = open(path, "w", newline="", buffering=1)  # noqa: SIM115
         self.rows = csv.writer(self.file, lineterminator="\n")
         self.rows.writerows([names, *kept])
@@ -218,7 +220,7 @@ class _Rows(Watcher):
     def see(self, step: Step) -> None:
         if not self.every.due(step.step):
             return
-        numbers = [getattr(step, name) for name in Look._fields[1:]]
+        numbers = [*(getattr(step, name) for name in COLUMNS[1:]), *step.metrics.values()]
         if not self.replicas:
             self.rows.writerow([step.step, *map(_cell, numbers)])
             return
@@ -232,7 +234,7 @@ class _Rows(Watcher):
 
 @dataclass(frozen=True)
 class TensorBoard(Callback):
-    """Writes value, gradient norm, rate and held-out risk for TensorBoard (extra `tensorboard`).
+    """Writes value, gradient norm, rate, held-out risk and metrics for TensorBoard (extra `tensorboard`).
 
     Where there are replicas, each has a run of its own in the directory, called `replica 0` and so on.
     `tensorboard --logdir DIRECTORY` shows them.
@@ -267,9 +269,8 @@ class _Events(Watcher):
             raise ImportError(f"TensorBoard needs it: {checks.installing('tensorboard')}") from error
         self.every, self.replicas = Every(every), begun.replicas
         self.event, self.summary = event.Event, summary.Summary
-        names = [directory]
-        if begun.replicas is not None:
-            names = [os.path.join(directory, f"replica {r}") for r in range(begun.replicas)]
+        own = [os.path.join(directory, f"replica {r}") for r in range(begun.replicas or 0)]
+        names = own or [directory]
         self.writers: list[Any] = [files.EventFileWriter(name) for name in names]
 
     def see(self, step: Step) -> None:
@@ -277,8 +278,9 @@ class _Events(Watcher):
             return
         for r, writer in enumerate(self.writers):
             summary = self.summary()
-            for name in ("value", "gradient_norm", "rate", "held_out"):
-                own = _cell(_of_replica(getattr(step, name), r, self.replicas))
+            numbers = {name: getattr(step, name) for name in ("value", "gradient_norm", "rate", "held_out")}
+            for name, number in (numbers | step.metrics).items():
+                own = _cell(_of_replica(number, r, self.replicas))
                 if own != "":
                     summary.value.add(tag=name, simple_value=own)
             writer.add_event(self.event(step=step.step, wall_time=time.time(), summary=summary))

@@ -44,14 +44,16 @@ class Journal:
         """Since the start of the run, and of those before."""
         return time.perf_counter() - self.start
 
-    def see(self, point: Vector, values: Any, norm: Any, held_out: Any, made: int) -> None:
+    def see(
+        self, point: Vector, values: Any, norm: Any, held_out: Any, made: int, metrics: dict[str, Any]
+    ) -> None:
         """Takes what was read where a step begins."""
         self.point = point
-        self._seen = (self.loop.watch.active, values, norm, held_out, made)
+        self._seen = (self.loop.watch.active, values, norm, held_out, made, metrics)
 
     def note(self, step: int, rate: Any) -> None:
         """Makes a look of it, once the rate is known."""
-        active, values, norm, held_out, made = self._seen
+        active, values, norm, held_out, made, metrics = self._seen
         self._seen = ()
         if self.rows:
             host, nothing = self.host, self._nothing
@@ -67,7 +69,7 @@ class Journal:
             rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
         elif type(rate) is not float:
             rate = float(rate)
-        look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made)
+        look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made, metrics)
         self.looks.append(look)
         if self.path is not None:
             self.path.append(self.host.asarray(self.loop.backend.to_numpy(self.point), copy=True))

@@ -83,6 +83,7 @@ class Loop:
                     self.state.pop("ahead", None)
                 self._resume()
         self._before = dict(self.state)
+        self._going: tuple[Any, Any, Objective] | None = None
 
     def _resume(self) -> None:
         if "active" in self.state:  # replicas that a run before has stopped
@@ -106,11 +107,17 @@ class Loop:
         """Where the next step takes its gradient."""
         return self.state.get("ahead", self.w)
 
+    def going(self, held_out: Objective) -> Objective:
+        """The held-out risk of the replicas that go on, which may have samples of their own: found once."""
+        active = self.watch.active
+        if self._going is None or self._going[0] is not held_out or self._going[1] is not active:
+            self._going = held_out, active, selected(self.backend, held_out, active)
+        return self._going[2]
+
     def evaluate(self, held_out: Objective, *, tell: bool) -> Any:
         """The held-out risk where the next step begins, on the host; with `tell` a schedule learns it."""
         xp, watch, state = self.backend.xp, self.watch, self.state
-        held_out = selected(self.backend, held_out, watch.active)
-        value = watch.number(held_out.value(self.point), "held-out risk")
+        value = watch.number(self.going(held_out).value(self.point), "held-out risk")
         found = watch.read(value)
         if self.steps == 0 and not self.backend.host.any(self.backend.host.isfinite(found)):
             raise ValueError(f"held_out must be finite at w, got {found}")

@@ -24,6 +24,7 @@ from .beginning import (
 )
 from .callbacks import Callbacks, as_callbacks
 from .loop import Loop
+from .metrics import Given, as_metrics
 from .progress import ProgressBar
 from .rule import Rule
 from .session import Session
@@ -42,6 +43,7 @@ def minimize(
     stop: Rule | None = None,
     held_out: Objective | tuple[Any, Any] | None = None,
     held_out_every: int = 10,
+    metrics: Given | None = None,
     callback: Callbacks | None = None,
     progress: bool = False,
     keep_path: bool = False,
@@ -69,6 +71,12 @@ def minimize(
         held_out: a risk on other data, or these, `(X, targets)`, for a risk of the objective's kind without
             its penalties, and not in training; evaluated every `held_out_every` steps, where the gradient
             of the step is to be taken and before a schedule is asked for its rate.
+        metrics: what `Run.history.metrics` is to have beside value and held-out risk, for both of them:
+            "error_rate" or "accuracy" of what classifies, or several; or a mapping of names to these or to
+            functions of an objective and a `w`, as `{"largest": lambda risk, w: abs(w).max()}`, which give
+            one number, or `(R,)` for replicas. Each is asked at every look, of the objective as it is given
+            (with `Minibatch` the whole), and of the held-out risk where that is evaluated; the error rate
+            costs a forward pass. It counts as no evaluation.
         callback: a function of a `Step`, a `Callback` such as `CSVLog("run.csv")`, or several. Each is
             told of every step at which the device is read, in this order, once it has been taken; and of
             the point at which a rule ends the run. If one returns True, or raises StopIteration, the run
@@ -113,7 +121,7 @@ def minimize(
     require_held_out(stop, risk)
     held_out_every = checks.count("held_out_every", held_out_every)
     diverged_at = checks.number("diverged_at", diverged_at, 1.0, infinite=True)
-    callbacks = as_callbacks(callback)
+    callbacks, functions = as_callbacks(callback), as_metrics(metrics)
     before = None if resume is None else resumed_run(objective, resume, w, state, in_place)
     point: Any = w
     if before is not None:
@@ -130,9 +138,10 @@ def minimize(
     try:
         with loop.backend.working():
             session = Session(
-                loop, stop, risk, held_out_every, diverged_at, score, before, keep_path=keep_path
+                loop, stop, risk, held_out_every, diverged_at, score, functions, before, keep_path=keep_path
             )
-            session.audience.start(callbacks, loop, session.journal, session.snapshot)
+            names = session.metrics.names
+            session.audience.start(callbacks, loop, session.journal, session.snapshot, names)
             run = _run(session)
     except KeyboardInterrupt:
         if run is None:  # else it was over

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..device.arrays import Scalar, Vector
@@ -17,6 +17,7 @@ from .asking import Asking
 from .ends import Ends, some
 from .journal import Journal
 from .loop import Loop
+from .metrics import Metric, Metrics
 from .replicas import differ
 from .rule import Progress, Rule
 from .telling import Audience
@@ -36,6 +37,7 @@ class Session:
         loop: the steps.
         stop: a rule; `held_out`, `held_out_every`, `diverged_at`, `keep_path`: as for `minimize`.
         resumed: the run that this one goes on from, if there is one; `loop` is where that ended.
+        metrics: functions by name, as for `minimize`.
         score: what says which point is best, where it is neither the value nor the held-out risk.
     """
 
@@ -47,6 +49,7 @@ class Session:
         held_out_every: int,
         diverged_at: float,
         score: Callable[[Vector], Scalar] | None,
+        metrics: Mapping[str, Metric],
         resumed: Run | None = None,
         *,
         keep_path: bool = False,
@@ -54,6 +57,7 @@ class Session:
         self.loop, self.watch, self.host, self.ends = loop, loop.watch, loop.backend.host, Ends(loop)
         self.held_out, self.held_out_every = held_out, held_out_every
         self.diverged_at, self.score = diverged_at, score
+        self.metrics = Metrics(metrics, loop, held_out)
         self.watch.keeps_best = held_out is None and score is None
         self.watch.judge = self.judge
         if resumed is not None:
@@ -151,7 +155,8 @@ class Session:
         loop, watch, ends, k = self.loop, self.watch, self.ends, self.loop.steps
         values, held, self.held = watch.values, self.held, None
         made = watch.made()
-        self.journal.see(loop.begin, values, watch.norm, held, made)
+        found = self.metrics.read(held_out=held is not None)
+        self.journal.see(loop.begin, values, watch.norm, held, made, found)
         if self.score is not None:
             watch.keep_best(loop.begin, watch.read(self.score(loop.begin)))
         bad = not watch.finite if self.single else watch.active & ~watch.finite

@@ -21,12 +21,17 @@ class Audience:
         self.watchers: dict[str, Watcher] = {}
 
     def start(
-        self, callbacks: dict[str, Callback], loop: Loop, journal: Journal, run: Callable[[], Run]
+        self,
+        callbacks: dict[str, Callback],
+        loop: Loop,
+        journal: Journal,
+        run: Callable[[], Run],
+        metrics: tuple[str, ...],
     ) -> None:
         """Has each callback begin; if one raises, those that have begun are closed."""
         rows, step = loop.watch.rows, journal.first + loop.steps
         replicas = rows[0] if rows else None
-        begun = Begun(loop.objective, loop.optimizer, replicas, step, run)
+        begun = Begun(loop.objective, loop.optimizer, replicas, step, metrics, run)
         try:
             for name, callback in callbacks.items():
                 self.watchers[name] = callback.start(begun)

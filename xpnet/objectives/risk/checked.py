@@ -27,11 +27,6 @@ def checked_model(network: Any, divergence: Any) -> tuple[Network, Divergence]:
     )
 
 
-def checked_limits(**given: Any) -> tuple[int | None, ...]:
-    """Each of them, a positive integer or None."""
-    return tuple(None if value is None else checks.count(name, value) for name, value in given.items())
-
-
 def checked_training(network: Network, training: Any) -> bool:
     """Whether the layers draw something; `training` must be said where one can.
 
@@ -66,54 +61,92 @@ def checked_resident(resident: Any) -> bool | Literal["auto"]:
     return "auto"
 
 
+def checked_walk(chunk: Any, threads: Any) -> tuple[int | None, int | None]:
+    """Samples in a chunk, and the most threads, where they are said."""
+    return (
+        None if chunk is None else checks.count("chunk", chunk),
+        None if threads is None else checks.count("threads", threads),
+    )
+
+
 def whole(values: Any) -> Any:
     """`values`, read at once if they are such as are read in parts."""
     return values[0 : values.shape[0]] if on_host(values) else values
 
 
 def normalized_weights(backend: Backend, weights: Any, samples: int, dtype: Any) -> Array:
-    """`weights`, `(samples,)`, times what makes their mean 1, found in double precision, in `dtype`.
+    """`weights`, `(samples,)` or `(R, samples)`, times what makes their mean 1, that of each replica.
+
+    It is found in double precision; they are in `dtype`.
 
     Raises:
-        TypeError, ValueError: no numbers, another shape, NaN or infinity, negative, or all 0.
+        TypeError, ValueError: no numbers, another shape, NaN or infinity, negative, or all 0; where
+            replicas have their own the message names the first of which that is so.
     """
     xp = backend.xp
     weights = backend.asarray(whole(weights), name="sample_weight")
-    if tuple(weights.shape) != (samples,):
+    shape = tuple(weights.shape)
+    if len(shape) not in (1, 2) or shape[-1] != samples:
         raise ValueError(
-            f"sample_weight must be ({samples},), one for each sample, got shape {tuple(weights.shape)}"
+            f"sample_weight must be ({samples},), one for each sample, or (R, {samples}) with those of "
+            f"each of R replicas, got shape {shape}"
         )
     weights = xp.astype(weights, backend.accumulator, copy=False)
-    checks.finite(xp, "sample_weight", weights)
-    if bool(xp.any(weights < 0)) or not bool(xp.any(weights > 0)):
+    sound = xp.isfinite(weights) & (weights >= 0)
+    bad = ~(xp.all(sound, axis=-1) & xp.any(weights > 0, axis=-1))
+    if bool(xp.any(bad)):
+        name = "sample_weight"
+        if len(shape) == 2:
+            r = int(xp.argmax(xp.astype(bad, xp.int8)))
+            name, weights = f"sample_weight of replica {r}", weights[r, :]
+        checks.finite(xp, name, weights)
         low, high = float(xp.min(weights)), float(xp.max(weights))
         raise ValueError(
-            f"sample_weight must not be negative, and not all zero, got values from {low:g} to {high:g}"
+            f"{name} must not be negative, and not all zero, got values from {low:g} to {high:g}"
         )
-    weights = weights / xp.max(weights)  # now they can be added up
-    return xp.astype(weights * (samples / xp.sum(weights)), dtype, copy=False)
+    weights = weights / xp.max(weights, axis=-1, keepdims=True)  # now they can be added up
+    return xp.astype(weights * (samples / xp.sum(weights, axis=-1, keepdims=True)), dtype, copy=False)
 
 
-def check_shape(targets: Any, samples: int, outputs: int) -> None:
-    """Raises ValueError unless `targets` are `(samples,)` or `(samples, outputs)`."""
-    shape = tuple(targets.shape)
-    if len(shape) not in (1, 2) or shape[0] != samples:
+def check_shape(targets: Any, lead: tuple[int, ...], samples: int, outputs: int) -> None:
+    """Raises ValueError unless `targets` are such as fit the `samples`; `lead` is `(R,)` if X has that.
+
+    Then they are `(R, samples)` or `(R, samples, outputs)`. Else they are `(samples,)`,
+    `(samples, outputs)`, or `(R, samples, outputs)` all the same.
+    """
+    shape, vector = tuple(targets.shape), (*lead, samples)
+    whole = (*vector, outputs)
+    own = shape[-len(whole) :] if not lead and len(shape) == 3 else shape
+    if own in (vector, whole):
+        return
+    if len(own) == len(whole) and own[:-1] == vector:
         raise ValueError(
-            f"targets must be ({samples},) or ({samples}, {outputs}), as X has {samples} samples "
-            f"and the network {outputs} outputs, got shape {shape}"
+            f"targets must be {whole}, as the network has {outputs} outputs, got shape {shape}"
         )
-    if len(shape) == 2 and shape[1] != outputs:
-        raise ValueError(
-            f"targets must be ({samples}, {outputs}), as the network has {outputs} outputs, "
-            f"got shape {shape}"
-        )
+    replicas = f" of {lead[0]} replicas" if lead else ""
+    raise ValueError(
+        f"targets must be {vector} or {whole}, as X has {samples} samples{replicas} "
+        f"and the network {outputs} outputs, got shape {shape}"
+    )
+
+
+def common_replicas(counts: dict[str, int]) -> int | None:
+    """Of how many replicas the parts of the data are that have `counts` of them; None if none has.
+
+    Raises:
+        ValueError: they are not of as many.
+    """
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{name} of {count}" for name, count in counts.items())
+        raise ValueError(f"what replicas have of their own must be of as many replicas, got {found}")
+    return next(iter(counts.values()), None)
 
 
 def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> None:
-    """Raises ValueError unless `targets`, `(outputs, samples)`, are what `divergence` takes."""
+    """Raises ValueError unless `targets`, `(..., outputs, samples)`, are what `divergence` takes."""
     xp = backend.xp
     checks.finite(xp, "targets", targets)
-    if divergence.targets == "distribution" and targets.shape[0] == 1:
+    if divergence.targets == "distribution" and targets.shape[-2] == 1:
         raise ValueError(
             f"{divergence!r} needs a network of at least 2 outputs; "
             "for one output use BinaryCrossEntropy() with 'sigmoid'"
@@ -125,7 +158,7 @@ def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> N
                 f"targets of {divergence!r} must lie in [0, 1], got values from {low:g} to {high:g}"
             )
     if divergence.targets == "distribution":
-        off = float(xp.max(xp.abs(xp.sum(targets, axis=0) - 1.0)))
+        off = float(xp.max(xp.abs(xp.sum(targets, axis=-2) - 1.0)))
         if off > 1e-5:
             raise ValueError(
                 f"targets of {divergence!r} must sum to 1 over the outputs of each sample, "
@@ -134,8 +167,8 @@ def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> N
 
 
 def check_labels(backend: Backend, labels: Array, outputs: int) -> None:
-    """Raises ValueError unless `labels`, `(samples,)`, are integers from 0 to `outputs` - 1."""
-    xp, real = backend.xp, f"pass real targets as ({labels.shape[0]}, {outputs})"
+    """Raises ValueError unless `labels`, `(..., samples)`, are integers from 0 to `outputs` - 1."""
+    xp, real = backend.xp, f"pass real targets as {(*labels.shape, outputs)}"
     hint = ""
     if xp.isdtype(labels.dtype, "bool"):
         labels = xp.astype(labels, xp.int32)

@@ -13,12 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ... import checks
-from ...device.arrays import Array
+from ...device.arrays import Array, Vector
 from ...device.backend import Backend
 from ...device.host_data import on_host, take
 from ...divergences import Divergence
 from ...network import Network
-from .checked import check_labels, check_shape, check_targets, normalized_weights, sample_numbers, whole
+from ...parameters import Layout
+from ..matrices import check_point
+from .checked import (
+    check_labels,
+    check_shape,
+    check_targets,
+    common_replicas,
+    normalized_weights,
+    sample_numbers,
+    whole,
+)
+from .chunks import Chunks, default_chunk
 from .terms import one_hot
 
 RESIDENT_FRACTION = 0.5  # of the free memory that data may take; the rest is for the work on it
@@ -28,23 +39,27 @@ TURNED_BYTES = 2**22  # the most of X that is kept turned too: for products it t
 
 
 class Chunk(NamedTuple):
-    """Some samples, on the device, samples on the last axis."""
+    """Some samples, on the device, samples on the last axis; `(R, ...)` where replicas have their own."""
 
     inputs: Array  # (features, samples)
-    targets: Array  # (outputs, samples), or labels (samples,)
+    targets: Array  # (outputs, samples), or labels (1, samples)
     weights: Array | None  # (samples,)
-    numbers: Array | None  # (samples,) uint32
+    numbers: Array | None  # (samples,) uint32, of all replicas
 
 
 class Data:
     """Inputs, targets and weights of the samples that a network learns from; arguments as of the risk.
 
+    Each of them has one axis more in front, of the replicas, where these have their own.
+
     Attributes:
         item: the bytes of a number of `dtype`.
         samples: their number.
+        replicas: how many there are, if these have anything of their own; else None.
         inputs: `(samples, features)`, the X.
-        targets: `(outputs, samples)`, or labels `(samples,)`; `(samples, outputs)` while on the host.
-        labels: whether the targets are labels, in the dtype of the rest.
+        targets: `(outputs, samples)`, or labels `(1, samples)`; `(samples, outputs)` while on the host.
+        named: whether the targets came as labels of classes.
+        labels: whether they still are, in the dtype of the rest.
         classes: the numbers of the classes, `(outputs, 1)`.
         weights: `(samples,)`, of mean 1 over all samples, or None where all are 1. A sample of weight c
             counts `c / samples` in the risk; so the risks of batches have that of all samples for a mean.
@@ -68,17 +83,28 @@ class Data:
         self.backend, self.dtype = backend, dtype
         self.item = 8 if dtype == backend.xp.float64 else 4
         inputs = backend.admit(X, name="X")
-        network.check_shape(inputs)
-        self.samples = int(inputs.shape[0])
+        network.check_shape(inputs, replicas=True)
+        lead, self.samples = tuple(inputs.shape[:-2]), int(inputs.shape[-2])
         targets = backend.admit(targets, name="targets")
-        check_shape(targets, self.samples, network.outputs)
+        check_shape(targets, lead, self.samples, network.outputs)
         self.labels = False
-        if len(targets.shape) == 1:  # little beside the data
+        if len(targets.shape) == len(lead) + 1:  # little beside the data
             targets = backend.asarray(whole(targets), name="targets")
             self.labels = network.outputs > 1
             if self.labels:
                 check_labels(backend, targets, network.outputs)
-            targets = backend.xp.astype(targets if self.labels else targets[:, None], dtype, copy=False)
+            targets = targets[..., None, :] if self.labels else targets[..., None]
+            targets = backend.xp.astype(targets, dtype, copy=False)
+        self.weights = None
+        if weights is not None:
+            self.weights = normalized_weights(backend, weights, self.samples, dtype)
+        parts: dict[str, tuple[Any, int]] = {
+            "X": (inputs, 2),
+            "targets": (targets, 2),
+            "sample_weight": (self.weights, 1),
+        }
+        counts = {name: int(own.shape[0]) for name, (own, ndim) in parts.items() if _leads(own, ndim)}
+        self.replicas = common_replicas(counts)
 
         sources = {"X": inputs} if self.labels else {"X": inputs, "targets": targets}
         self.streamed = self._choose(sources, resident)
@@ -89,7 +115,7 @@ class Data:
         if not self.labels and "targets" not in self.streamed:
             self.targets = self._rows(self._place("targets", targets))
             check_targets(backend, divergence, self.targets)
-        xp = backend.xp
+        xp, self.named = backend.xp, self.labels
         self.classes = xp.arange(network.outputs, dtype=dtype, device=backend.device)[:, None]
         if self.labels and not self.streamed and 8 * network.outputs <= network.inputs:
             self.targets = one_hot(xp, self.targets, self.classes, dtype)  # little beside the data
@@ -98,15 +124,22 @@ class Data:
         self.numbers = None
         if numbered:
             self.numbers = xp.arange(self.samples, dtype=xp.uint32, device=backend.device)
-        self.weights = None
-        if weights is not None:
-            self.weights = normalized_weights(backend, weights, self.samples, dtype)
         if self.streamed:
             for chunk in self.walk(self._reads(*self.streamed.values())):
                 if "X" in self.streamed:
                     checks.finite(xp, "X", chunk.inputs)
                 if "targets" in self.streamed:
                     check_targets(backend, divergence, chunk.targets)
+
+    def check_w(self, w: Vector, layout: Layout) -> None:
+        """Raises unless `w` is on the backend, of `dtype`, and has the replicas that there are."""
+        check_point(self.backend, w, self.dtype)
+        layout.check(w)
+        if self.replicas is not None and tuple(w.shape[-2:-1]) != (self.replicas,):
+            raise ValueError(
+                f"w must be ({self.replicas}, {layout.size}), as {self.replicas} replicas have samples or "
+                f"weights of their own, got shape {tuple(w.shape)}"
+            )
 
     def walk(self, parts: Sequence[slice]) -> Iterator[Chunk]:
         """Each of `parts` in turn; a chunk is valid until the next is asked for."""
@@ -142,7 +175,7 @@ class Data:
             chosen = self.backend.to_numpy(numbers)
             for name, source in self.streamed.items():
                 came[name] = self.backend.asarray(take(name, source, chosen), self.dtype)
-        part.inputs = came["X"] if "X" in came else xp.take(self.inputs, numbers, axis=0)
+        part.inputs = came["X"] if "X" in came else xp.take(self.inputs, numbers, axis=-2)
         part._turned = part._columns()
         part.targets = (
             self._rows(came["targets"]) if "targets" in came else xp.take(self.targets, numbers, axis=-1)
@@ -150,7 +183,20 @@ class Data:
         if self.numbers is not None:
             part.numbers = xp.take(self.numbers, numbers)
         if self.weights is not None:
-            part.weights = xp.take(self.weights, numbers)
+            part.weights = xp.take(self.weights, numbers, axis=-1)
+        return part
+
+    def select_replicas(self, rows: list[int]) -> Data:
+        """The data of these replicas, which have something of their own."""
+        xp, part = self.backend.xp, copy.copy(self)
+        numbers = xp.asarray(rows, dtype=xp.int64, device=self.backend.device)
+
+        def own(array: Any, ndim: int) -> Any:
+            return xp.take(array, numbers, axis=0) if _leads(array, ndim) else array
+
+        part.replicas = len(rows)
+        part.inputs, part.targets = own(self.inputs, 2), own(self.targets, 2)
+        part._turned, part.weights = own(self._turned, 2), own(self.weights, 1)
         return part
 
     @property
@@ -164,6 +210,14 @@ class Data:
         backend = self.backend
         own = {name: backend.owns(array) and not on_host(array) for name, array in arrays.items()}
         able = {name: array for name, array in arrays.items() if backend.name == "numpy" or not own[name]}
+        replicas = [name for name, array in arrays.items() if _leads(array, 2)]
+        if replicas:
+            if resident is False:
+                raise ValueError(
+                    f"resident must be True or 'auto', as replicas have {' and '.join(replicas)} of their "
+                    "own, which cannot be read chunk by chunk, got False"
+                )
+            return {}
         if isinstance(resident, bool):
             return {} if resident else able
         needed = sum(
@@ -185,25 +239,28 @@ class Data:
             whole = xp.empty(tuple(array.shape), dtype=self.dtype, device=backend.device)
             parts = self._reads(array)
             for part, (block,) in zip(parts, backend.stream({name: array}, parts, self.dtype), strict=True):
-                whole[part, :] = block
+                whole[part, ...] = block
             return whole
 
     def _reads(self, *arrays: Any) -> list[slice]:
-        """Parts of all samples, of a size to read at once."""
-        step = max(1, READ_BYTES // (self.item * max(int(array.shape[1]) for array in arrays)))
-        return [slice(k, min(k + step, self.samples)) for k in range(0, self.samples, step)]
+        """Parts of all along the first axis, of a size to read at once."""
+        step = max(1, READ_BYTES // (self.item * max(math.prod(array.shape[1:]) for array in arrays)))
+        length = int(arrays[0].shape[0])
+        return [slice(k, min(k + step, length)) for k in range(0, length, step)]
 
     def _part(self, part: slice, came: dict[str, Array]) -> Chunk:
         xp = self.backend.xp
         if self._turned is not None:
-            inputs = self._turned[:, part]
+            inputs = self._turned[..., part]
         else:
-            rows = xp.astype(came["X"], self.dtype, copy=False) if "X" in came else self.inputs[part, :]
+            rows = (
+                xp.astype(came["X"], self.dtype, copy=False) if "X" in came else self.inputs[..., part, :]
+            )
             inputs = rows.mT
         return Chunk(
             inputs,
             self._rows(came["targets"]) if "targets" in came else self.targets[..., part],
-            None if self.weights is None else self.weights[part],
+            None if self.weights is None else self.weights[..., part],
             None if self.numbers is None else self.numbers[part],
         )
 
@@ -211,12 +268,29 @@ class Data:
         """The inputs, on the host, turned as `_rows` turns; None if they stream or are not little."""
         size = self.samples * self.item
         aliased = size % 4096 == 0  # rows that are a multiple of a page apart fall on the same cache lines
-        little = self.backend.name == "numpy" and size * self.inputs.shape[1] <= TURNED_BYTES
+        whole = size * math.prod(self.inputs.shape) // self.samples
+        little = self.backend.name == "numpy" and whole <= TURNED_BYTES
         return self._rows(self.inputs) if little and "X" not in self.streamed and not aliased else None
 
     def _rows(self, targets: Array) -> Array:
-        """`targets`, `(samples, outputs)`, turned so that those of an output lie together."""
-        shape = (int(targets.shape[1]), int(targets.shape[0]))
+        """`targets`, `(..., samples, outputs)`, turned so that those of an output lie together."""
+        *lead, samples, outputs = map(int, targets.shape)
+        shape = (*lead, outputs, samples)
         rows = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
         rows[...] = targets.mT
         return rows
+
+
+def planned(
+    backend: Backend, network: Network, data: Data, chunk: int | None, threads: int | None
+) -> Chunks:
+    """How `data` are walked: in chunks that have room for all replicas, if `chunk` does not say it."""
+    copies = data.replicas or 1
+    work, sample = copies * data.samples * network.size, copies * network.activation_size * data.item
+    chunk = chunk or default_chunk(backend, data.samples, sample, data.item, work, data.most)
+    return Chunks(backend, data.samples, chunk, work, threads)
+
+
+def _leads(array: Any, ndim: int) -> bool:
+    """Whether an array, of so many axes where it is of all replicas alike, has that of replicas too."""
+    return array is not None and len(array.shape) > ndim

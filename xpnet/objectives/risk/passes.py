@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...device.arrays import Array, Namespace, Scalar, Vector
 from ...device.backend import Backend
+from ...divergences import Divergence
 from ...dual import tangent_of, values_of
 from ...layers import Accumulate, Dense
 from ...layers.activations import IDENTITY
 from ...network import Network, Parameters
 from ...recording import Recording
+from ..matrices import check_result
 from .accumulate import Accumulator, TangentAccumulator
 from .chunks import added
 from .data import Chunk, Data
-from .terms import Terms, total, weighted_total
+from .terms import Terms, one_hot, total, weighted_total
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,25 @@ class Passes:
             bias = self._bias(parameters)
             value = self.terms.value(xp, outputs, bias, chunk.targets, self.data.classes)
             values.append(self._mean(value, chunk.weights))
+        return (added(values),)
+
+    def mean(
+        self,
+        function: Callable[..., Array],
+        network: Network,
+        parameters: Parameters,
+        group: Sequence[slice],
+    ) -> tuple[Scalar]:
+        """What the samples of `group` add to the mean of `function(xp, outputs, targets)`."""
+        xp, data = self.backend.xp, self.data
+        values: list[Scalar] = []
+        for chunk in data.walk(group):
+            outputs, _ = self.forward(network, xp, parameters, chunk)
+            targets = one_hot(xp, chunk.targets, data.classes, data.dtype) if data.labels else chunk.targets
+            found = xp.astype(function(xp, outputs, targets), data.dtype)
+            shape = (*outputs.shape[:-2], outputs.shape[-1])
+            check_result(self.backend, "what is averaged over the samples", found, shape, data.dtype)
+            values.append(self._mean(found, chunk.weights))
         return (added(values),)
 
     def gradient(
@@ -128,6 +149,14 @@ class Passes:
         backend = Backend(self.backend.name, xp, self.backend.device)
         return replace(self, backend=backend, data=self.data.seen(xp.given), ones=xp.given(self.ones))
 
+    def of(self, data: Data, chunk: int) -> Passes:
+        """The same passes over `data`, so many samples at once at most."""
+        length, ones = min(chunk, data.samples), self.ones
+        if ones.shape[0] < length:
+            with self.backend.quiet():
+                ones = self.backend.xp.ones(length, dtype=data.dtype, device=self.backend.device)
+        return replace(self, data=data, ones=ones)
+
     def _accumulators(
         self, shape: tuple[int, ...], total: Vector | None = None
     ) -> tuple[Vector, list[Accumulator]]:
@@ -145,7 +174,7 @@ class Passes:
 
         Also the sum of that over the samples, if it is wanted and no work of its own.
         """
-        weights = self.ones[:1] if chunk.weights is None else chunk.weights
+        weights = self.ones[:1] if chunk.weights is None else chunk.weights[..., None, :]
         arrays = (outputs, self._bias(parameters), chunk.targets, self.data.classes, weights)
         rule, scale, total = self.terms.gradient, 1.0 / self.data.samples, None
         if self.terms.biased:
@@ -160,6 +189,14 @@ class Passes:
         if weights is None:
             return total.sum(self.backend.xp, values, factor=factor, dtype=dtype)
         return weighted_total.sum(self.backend.xp, values, weights, factor=factor, dtype=dtype)
+
+
+def passes_of(backend: Backend, network: Network, divergence: Divergence, data: Data) -> Passes:
+    """The passes of a network and a divergence of its outputs; `of` gives them what they add up with."""
+    stem = without_last_bias(network)
+    terms = Terms(divergence, data.labels, data.weights is not None, stem is not network)
+    ones = backend.xp.empty(0, dtype=data.dtype, device=backend.device)
+    return Passes(backend, network, stem, terms, data, ones, draw=0)
 
 
 def without_last_bias(network: Network) -> Network:

@@ -41,6 +41,31 @@ class Replays:
     def __reduce__(self) -> tuple[type[Replays], tuple[()]]:
         return Replays, ()
 
+    def result(
+        self,
+        kind: Kind,
+        passes: Passes,
+        penalties: Penalties,
+        chunks: Chunks,
+        w: Any,
+    ) -> tuple[Any, ...]:
+        """The value at `w`, and the gradient if that is wanted."""
+        xp, shape = passes.backend.xp, tuple(w.shape)
+
+        def work(chunk: int) -> tuple[Any, ...]:
+            found = self.evaluate((kind, shape, chunk), passes, penalties, chunks, w)
+            if found is not None:
+                return found
+            parameters = passes.network.parameters(w, xp)
+            if kind == "value":
+                (value,) = chunks.total(chunk, passes.value, parameters)
+                return (penalties.with_value(xp, value, w),)
+            value, gradient = chunks.total(chunk, passes.gradient, parameters, shape)
+            penalties.add_gradient(xp, gradient, w)
+            return penalties.with_value(xp, value, w), gradient
+
+        return chunks.in_memory((kind, shape), work, chunks.chunk)
+
     def evaluate(
         self, key: Key, passes: Passes, penalties: Penalties, chunks: Chunks, w: Any
     ) -> tuple[Any, ...] | None:

@@ -7,9 +7,10 @@ what only sums of squares have `squares`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from itertools import chain
+from typing import Any, Literal, TypeVar, cast
 
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
@@ -20,22 +21,23 @@ from ...dual import Dual, Namespace
 from ...glossary import HintedAttributes, hinted
 from ...network import Network, Parameters
 from ..base import Objective
-from ..matrices import check_direction, check_point, on_grid
+from ..classifying import Classifying
+from ..matrices import check_direction, on_grid
 from ..offers import Offers
-from .checked import checked_limits, checked_model, checked_penalties, checked_resident, checked_training
-from .chunks import Chunks, default_chunk
-from .data import Data
-from .passes import Passes, without_last_bias
+from . import checked
+from .classes import wrong
+from .data import Data, planned
+from .passes import Passes, passes_of
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
 from .squares import Squares, lacking
-from .terms import Terms
 from .trial import check_parts
 
+Result = TypeVar("Result")
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
 
-class EmpiricalRisk(Objective, HintedAttributes):
+class EmpiricalRisk(Objective, Classifying, HintedAttributes):
     """`Err(w) = sum_t c_t Div(Y_t, d_t) / sum_t c_t + penalties`, with its gradient over all samples.
 
     Args:
@@ -45,12 +47,17 @@ class EmpiricalRisk(Objective, HintedAttributes):
         X: `(samples, features)`, as an array of NumPy or CuPy, nested lists, or anything with
             `__array__` or DLPack. Not copied if it is on the backend and of `dtype` already. Or what has
             `shape`, `dtype` and `X[start:stop]`, such as a data set of h5py or zarr. Or a sparse matrix.
+            `(R, samples, features)` where each of R replicas has samples of its own.
         targets: `(samples, outputs)`; or `(samples,)`: class labels 0, 1, ... as integers, or, for a
-            network with one output, its targets.
+            network with one output, its targets. With an X of replicas `(R, samples, outputs)` or
+            `(R, samples)`; the first also where all see the same X.
         backend: as `xpnet.backend` takes it.
         dtype: "float32" or "float64": of parameters, gradients, and all work. Values are summed in
             float64 wherever the device has it.
-        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given. Only their ratios count.
+        sample_weight: `c`, `(samples,)`, not negative; all 1 if not given. Only their ratios count. Where
+            replicas have their own, `(R, samples)`, `Err_r(w_r) = sum_t c_rt Div(Y_rt, d_rt) / sum_t c_rt`
+            plus the penalties at `w_r`. A sample of weight 0 counts as if it were not there; so weights
+            `1 - eye(samples)` leave one out, and how often each was drawn makes a bootstrap.
         penalty: an `L2` or `L1`, or a sequence of them.
         chunk: samples in a chunk; chosen from the network's size if not given.
         threads: the most threads to use on NumPy; all processors if not given. Each evaluation holds
@@ -63,14 +70,14 @@ class EmpiricalRisk(Objective, HintedAttributes):
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
-    On NumPy, values and gradients that are evaluated again are recorded, and replayed from then on as a
-    list of calls, with the same bits. So layers, divergences and penalties must be frozen, and look at no
-    number of an array; where they do not keep to that the log says so, and evaluations take longer. While
-    the risk lives, a recording holds what a chunk needs, for each thread, and each group's gradient.
+    On NumPy, values and gradients that are evaluated again are recorded, and replayed as a list of calls,
+    with the same bits. So layers, divergences and penalties must be frozen, and look at no number of an
+    array; where they do the log says so. A recording holds a chunk's memory and each group's gradient.
 
-    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend. Where memory runs out in an
-    evaluation it is begun again with chunks half as large, which the log says; so are the next of its kind,
-    until the whole chunk is tried again.
+    `w` is `(P,)`, or `(R, P)` for R replicas, of `dtype` and on the backend; R is that of the data where
+    replicas have anything of their own, which stays on the device. A batch has the samples of the same
+    numbers of each, so that a run of `Minibatch` is that of each alone too. Where memory runs out an
+    evaluation is begun again with chunks half as large, and the log says so.
 
     Raises:
         TypeError: arguments of the wrong type; objects or strings as data.
@@ -106,45 +113,37 @@ class EmpiricalRisk(Objective, HintedAttributes):
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
     ) -> None:
-        network, divergence = checked_model(network, divergence)
-        self._random = checked_training(network, training)
-        penalties = checked_penalties(penalty)
-        self._wanted = checked_limits(chunk=chunk, threads=threads)
-        resident = checked_resident(resident)
-        self.backend = choose_backend(backend)
+        network, divergence = checked.checked_model(network, divergence)
+        self._random = checked.checked_training(network, training)
+        penalties = checked.checked_penalties(penalty)
+        self._wanted = checked.checked_walk(chunk, threads)
+        resident = checked.checked_resident(resident)
+        self.backend = backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
         self.network, self.layout, self.divergence = network, network.layout, divergence
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
-
-        check_parts(self.backend, self._network, self._divergence, self.dtype)
-        with self.backend.quiet():
-            data = Data(
-                self.backend,
-                network,
-                divergence,
-                X,
-                targets,
-                sample_weight,
-                self.dtype,
-                resident,
-                numbered=self._random,
-            )
-            self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
-        stem = without_last_bias(self._network)
-        biased = stem is not self._network
-        terms = Terms(self._divergence, data.labels, data.weights is not None, biased)
+        check_parts(backend, self._network, self._divergence, self.dtype)
+        with backend.quiet():
+            given = X, targets, sample_weight
+            data = Data(backend, network, divergence, *given, self.dtype, resident, numbered=self._random)
+            self.penalties = Penalties(backend, network.layout, penalties, self.dtype)
+        self._logits = on_logits or bool(divergence.from_logits)
         self._no_squares = lacking(divergence, penalties)
         self.lacks = SQUARES if self._no_squares else Offers.NOTHING
         self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
-        ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
-        self._plan(Passes(self.backend, self._network, stem, terms, data, ones, draw=0))
-        self.backend.synchronize()  # so that it can be used on any stream
+        self._plan(passes_of(backend, self._network, self._divergence, data), data)
+        backend.synchronize()  # so that it can be used on any stream
 
     @property
     def X(self) -> Samples:
         """`(samples, features)`: on the device, or what was handed over where it streams."""
         return self.data.inputs
+
+    @property
+    def replicas(self) -> int | None:
+        """R, the rows of `w`, where replicas have samples or weights of their own; else None, for any."""
+        return self.data.replicas
 
     @property
     def chunk(self) -> int:
@@ -158,67 +157,66 @@ class EmpiricalRisk(Objective, HintedAttributes):
 
     @hinted
     def initialize(self, seed: int = 0, replicas: int | None = None) -> Vector:
-        """What `network.initialize` gives for this `dtype` and backend: where to start."""
+        """What `network.initialize` gives for this `dtype`, backend, and replicas if they have samples."""
+        replicas = self.replicas if replicas is None else replicas
         return self.network.initialize(seed, self.backend, self.dtype, replicas)
 
-    def _plan(self, passes: Passes) -> None:
-        """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
-        backend, network, data = self.backend, self.network, passes.data
+    def _plan(self, passes: Passes, data: Data) -> None:
+        """Takes over `data`: chunks, their groups, and the number of threads, for its samples."""
         self.data, self.samples = data, data.samples
-        chunk, threads = self._wanted
-        work = data.samples * network.size
-        chunk = chunk or default_chunk(
-            backend, data.samples, network.activation_size * data.item, data.item, work, data.most
-        )
-        self._chunks = Chunks(backend, data.samples, chunk, work, threads)
-        length, ones = min(chunk, data.samples), passes.ones
-        if ones.shape[0] < length:
-            with backend.quiet():
-                ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
-        self._passes = replace(passes, ones=ones)
-        self._replays = Replays()
+        self._chunks = planned(self.backend, self.network, data, *self._wanted)
+        self._passes, self._replays = passes.of(data, self._chunks.chunk), Replays()
 
     def value(self, w: Vector) -> Scalar:
-        """The risk at `w`, `(..., P)` with any axes in front, such as those of a grid: `(...)`."""
+        """The risk at `w`, `(..., P)`: `(...)`. Where replicas have samples of their own it is `(R, P)`."""
+        if self.replicas is not None:
+            return self._evaluate("value", w)[0]
         work = self.network.activation_size * min(self.chunk, self.samples)
         return on_grid(self.backend, lambda own: self._evaluate("value", own)[0], w, self.dtype, work)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
         return cast(Any, self._evaluate("gradient", w))
 
+    def error_rate(self, w: Vector) -> Scalar:
+        """The fraction of samples put in a wrong class, each counting by its weight: 0-d or `(R,)`.
+
+        The class is that of the largest output, and target. Of one output, and of targets
+        `(samples, outputs)` for `BinaryCrossEntropy`, each must be on the right side: of 0.5; or with other
+        divergences of the middle of the last activation's range, or of the targets' two values.
+
+        Raises:
+            ValueError: nothing says where the classes of one output part.
+        """
+        parameters, walk = self._parameters(w), chain.from_iterable(self._chunks.groups(self.chunk))
+        own = wrong(self.network, self.divergence, self._logits, self.data, [*walk])
+        return self._mean(own, self._network, parameters)
+
+    def mean(self, function: Callable[..., Array], w: Vector) -> Scalar:
+        """The mean of `function(xp, outputs, targets)` over the samples, by their weights: 0-d or `(R,)`.
+
+        It is handed outputs and targets `(..., outputs, samples)`, with labels as one-hot targets, chunk by
+        chunk, and gives `(..., samples)`, as `CrossEntropy().value` does.
+        """
+        checks.function("function", function, "xp, outputs and targets")
+        return self._mean(function, self.network, self._parameters(w))
+
+    def _mean(self, function: Callable[..., Array], network: Network, parameters: Parameters) -> Scalar:
+        with self.backend.working():
+            return self._chunks.sum("mean", self._passes.mean, function, network, parameters)[0]
+
     def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
         """The value, and the gradient if that is wanted: recorded, or as the passes go."""
-        check_point(self.backend, w, self.dtype)
-        self.network.layout.check(w)
-        shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
-
-        def work(chunk: int) -> tuple[Any, ...]:
-            found = self._replays.evaluate((kind, shape, chunk), self._passes, self.penalties, chunks, w)
-            if found is not None:
-                return found
-            parameters = self._network.parameters(w, xp)
-            if kind == "value":
-                (value,) = chunks.total(chunk, self._passes.value, parameters)
-                return (self.penalties.with_value(xp, value, w),)
-            value, gradient = chunks.total(chunk, self._passes.gradient, parameters, shape)
-            self.penalties.add_gradient(xp, gradient, w)
-            return self.penalties.with_value(xp, value, w), gradient
-
+        self.data.check_w(w, self.network.layout)
         with self.backend.working():
-            return chunks.in_memory((kind, shape), work, chunks.chunk)
+            return self._replays.result(kind, self._passes, self.penalties, self._chunks, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
-        with self.backend.working():
-            kind = ("hessian_product", shape)
-            (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
-            self.penalties.add_product(product, v)
-            return product
+        _, dual, duals = self._moving(w, v)
+        return self._product(v, self._passes.hessian_product, dual, duals)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
@@ -226,13 +224,14 @@ class EmpiricalRisk(Objective, HintedAttributes):
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        parameters = self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
+        parameters, dual, duals = self._moving(w, v)
+        return self._product(v, self._passes.gauss_newton_product, dual, parameters, duals)
+
+    def _product(self, v: Vector, function: Callable[..., tuple[Vector]], *arguments: Any) -> Vector:
+        """What `function` of the passes adds up, and the penalties' part."""
+        shape = tuple(v.shape)
         with self.backend.working():
-            kind = ("gauss_newton_product", shape)
-            (product,) = self._chunks.sum(
-                kind, self._passes.gauss_newton_product, dual, parameters, duals, shape
-            )
+            (product,) = self._chunks.sum((function.__name__, shape), function, *arguments, shape)
             self.penalties.add_product(product, v)
             return product
 
@@ -240,21 +239,22 @@ class EmpiricalRisk(Objective, HintedAttributes):
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
         `SquaredError`; with an `L2` penalty also `sqrt(strength) w`, `(P,)` more.
         """
-        squares, parameters = self._squares(), self._parameters(w)
-        with self.backend.working():
-            return squares.residuals(parameters, w)
+        return self._squares(Squares.residuals, w)
 
     def jacobian(self, w: Vector) -> Matrix:
         """The derivatives of the residuals, by one backward pass for each output."""
-        squares, parameters = self._squares(), self._parameters(w)
-        with self.backend.working():
-            return squares.jacobian(parameters, w)
+        return self._squares(Squares.jacobian, w)
 
     def normal_equations(self, w: Vector) -> tuple[Scalar, Vector, Matrix]:
         """The value, the gradient and `J'J`, block by block."""
-        squares, parameters = self._squares(), self._parameters(w)
+        return self._squares(Squares.normal_equations, w)
+
+    def _squares(self, asked: Callable[[Squares, Parameters, Vector], Result], w: Vector) -> Result:
+        if self._no_squares:
+            raise NotImplementedError(self._no_squares)
+        parameters = self._parameters(w)
         with self.backend.working():
-            return squares.normal_equations(parameters, w)
+            return asked(Squares(self._passes, self._chunks, self.penalties), parameters, w)
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
@@ -271,40 +271,41 @@ class EmpiricalRisk(Objective, HintedAttributes):
         """
         part = copy.copy(self)
         with self.backend.quiet():
-            data = self.data.subset(samples)
-        part._plan(replace(self._passes, data=data))
+            part._plan(self._passes, self.data.subset(samples))
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
         """The risk with other masks of dropout, those of the draw of this number."""
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
-        other = copy.copy(self)
-        other._passes = replace(self._passes, draw=checks.count("draw", draw, 0))
-        other._replays = Replays()
-        return other
+        return self._by(replace(self._passes, draw=checks.count("draw", draw, 0)))
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
-        """The risk itself: all replicas see the same data."""
-        return self
+        """The risk of these replicas' own samples, in the same chunks; itself where all see the same."""
+        if self.data.replicas is None:
+            return self
+        with self.backend.quiet():
+            return self._by(replace(self._passes, data=self.data.select_replicas(rows)))
 
-    def _squares(self) -> Squares:
-        if self._no_squares:
-            raise NotImplementedError(self._no_squares)
-        return Squares(self._passes, self._chunks, self.penalties)
+    def _by(self, passes: Passes) -> EmpiricalRisk:
+        """The same risk, walked in the same chunks, by other passes."""
+        other = copy.copy(self)
+        other.data, other._passes, other._replays = passes.data, passes, Replays()
+        return other
 
-    def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
-        """The namespace of dual numbers, and the parameters as such, which move along `v`."""
+    def _moving(self, w: Vector, v: Vector) -> tuple[Parameters, Namespace, Parameters]:
+        """The parameters; the namespace of dual numbers; and the parameters as such, moving along `v`."""
+        parameters = self._parameters(w)
         check_direction(self.backend, w, v)
-        dual = Namespace(self.backend.xp)
-        return dual, self._network.parameters(cast(Any, Dual(w, v)), dual)
+        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
+        return parameters, dual, self._network.parameters(w_along_v, dual)
 
     def _parameters(self, w: Vector) -> Parameters:
-        check_point(self.backend, w, self.dtype)
+        self.data.check_w(w, self.network.layout)
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
-        return (
-            f"EmpiricalRisk({self.network!r}, {self.divergence!r:.80}, samples={self.samples}, "
-            f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
-        )
+        parts = f"{self.network!r}, {self.divergence!r:.80}, samples={self.samples}"
+        parts += "" if self.replicas is None else f", replicas={self.replicas}"
+        parts += f", backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r}"
+        return f"EmpiricalRisk({parts})"

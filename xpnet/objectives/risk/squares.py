@@ -129,14 +129,14 @@ def _residuals(passes: Passes, outputs: Units, chunk: Chunk) -> Vector:
     xp, data, targets = passes.backend.xp, passes.data, chunk.targets
     if data.labels:
         targets = one_hot(xp, targets, data.classes, data.dtype)
-    errors = (outputs - targets) * _root(passes, chunk)
+    errors = (outputs - targets) * _root(passes, chunk)[..., None, :]
     return xp.reshape(errors.mT, (*outputs.shape[:-2], -1))
 
 
-def _root(passes: Passes, chunk: Chunk) -> Any:
-    """What a sample's error counts in its residual."""
+def _root(passes: Passes, chunk: Chunk) -> Array:
+    """What a sample's error counts in its residual, `(samples,)`; or one number for all."""
     if chunk.weights is None:
-        return passes.data.samples**-0.5
+        return passes.data.samples**-0.5 * passes.ones[:1]
     return passes.backend.xp.sqrt(chunk.weights / passes.data.samples)
 
 

@@ -37,7 +37,7 @@ def divergence_rules(
     """The divergence of each sample; and it, with its gradient times `scale` and the sample's weight.
 
     Both take outputs, a bias `(outputs, 1)` that is added to them if they are `biased`, targets, and
-    `classes`; with `labels` the targets are the numbers of classes, `(samples,)`, and `classes` all of
+    `classes`; with `labels` the targets are the numbers of classes, `(1, samples)`, and `classes` all of
     them, `(outputs, 1)`. The second takes `weights` too, which count if `weighted`.
     """
 
