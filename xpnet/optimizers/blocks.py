@@ -13,13 +13,13 @@ from ..objectives.matrices import BLOCK, check_result, require_memory
 from ..parameters import Layout
 
 Kind = Literal["layer", "unit"]
-Blocks: TypeAlias = Kind | tuple[range | tuple[int, ...], ...]
+Blocks: TypeAlias = Kind | tuple[tuple[int, ...], ...]
 Groups: TypeAlias = list[list[list[int]]]
 """Blocks of one size together: the numbers of their parameters."""
 
 
 def checked_blocks(blocks: Any) -> Blocks | None:
-    """`blocks` as they are kept: None, a word, or a tuple of ranges and of tuples of numbers.
+    """`blocks` as they are kept: None, a word, or a tuple of tuples of numbers.
 
     Raises:
         TypeError, ValueError: neither; an empty block, a negative number.
@@ -34,7 +34,7 @@ def checked_blocks(blocks: Any) -> Blocks | None:
     return found
 
 
-def _block(block: Any) -> range | tuple[int, ...]:
+def _block(block: Any) -> tuple[int, ...]:
     if isinstance(block, slice):
         own = cast("slice[Any, Any, Any]", block)
         block = own if own.stop is None else range(own.start or 0, own.stop, own.step or 1)
@@ -43,8 +43,7 @@ def _block(block: Any) -> range | tuple[int, ...]:
         raise TypeError(f"blocks must be {wanted}, got {checks.shown(block)}")
     if not len(cast("list[Any]", block)):
         raise ValueError(f"each of blocks must hold a parameter, got {checks.shown(block)}")
-    numbers = [checks.count("each number in blocks", number, 0) for number in cast("list[Any]", block)]
-    return block if isinstance(block, range) else tuple(numbers)
+    return tuple([checks.count("each number in blocks", own, 0) for own in cast("list[Any]", block)])
 
 
 def numbered(backend: Backend, blocks: Blocks, layout: Layout | None, size: int) -> Array:

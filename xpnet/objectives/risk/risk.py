@@ -194,8 +194,8 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
     def mean(self, function: Callable[..., Array], w: Vector) -> Scalar:
         """The mean of `function(xp, outputs, targets)` over the samples, by their weights: 0-d or `(R,)`.
 
-        It is handed outputs and targets `(..., outputs, samples)`, with labels as one-hot targets, chunk by
-        chunk, and gives `(..., samples)`, as `CrossEntropy().value` does.
+        Both are `(..., outputs, samples)`, labels as one-hot targets, chunk by chunk; what it gives is
+        `(..., samples)`, as that of `CrossEntropy().value` is.
         """
         checks.function("function", function, "xp, outputs and targets")
         return self._mean(function, self.network, self._parameters(w))
@@ -305,7 +305,7 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
-        parts = f"{self.network!r}, {self.divergence!r:.80}, samples={self.samples}"
-        parts += "" if self.replicas is None else f", replicas={self.replicas}"
-        parts += f", backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r}"
-        return f"EmpiricalRisk({parts})"
+        own = "" if self.replicas is None else f", replicas={self.replicas}"
+        parts = f"{self.network!r}, {self.divergence!r:.80}, samples={self.samples}{own}"
+        where = f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r}"
+        return f"EmpiricalRisk({parts}, {where})"
