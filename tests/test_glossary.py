@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 import re
@@ -30,9 +31,14 @@ ASKED = {
         betas=(0.9, 0.99)
     ),
     "Adam has no argument 'eps'; its name here is epsilon": lambda: xpnet.Adam(eps=1e-8),
+    "LBFGS has no argument 'lr'; its name here is search=Fixed(rate=...)": lambda: xpnet.LBFGS(lr=1),
+    "LBFGS has no argument 'max_iter'; its name here is stop=after(...) of minimize": (
+        lambda: xpnet.LBFGS(max_iter=20)
+    ),
+    "after has no argument 'max_iter'; its name here is steps": lambda: xpnet.after(max_iter=20),
     "RMSprop has no argument 'alpha'; its name here is rho": lambda: xpnet.RMSprop(alpha=0.9),
-    "Momentum has no argument 'weight_decay'; its name here is penalty=L2(...) of EmpiricalRisk": (
-        lambda: xpnet.Momentum(weight_decay=1e-4)
+    "Rprop has no argument 'weight_decay'; its name here is penalty=L2(c, biases=True) of EmpiricalRisk": (
+        lambda: xpnet.Rprop(weight_decay=1e-4)
     ),
     "Minibatch has no argument 'batch_size'; its name here is size": (
         lambda: xpnet.Minibatch("adam", batch_size=8)
@@ -191,6 +197,13 @@ def test_every_word_is_an_option_somewhere():
     for theirs, answers in glossary.WORDS.items():
         assert {*answers} <= options, theirs
         assert theirs not in options
+
+
+def test_no_word_has_two_rows():
+    for node in ast.walk(ast.parse(inspect.getsource(glossary))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_each":
+            words = [word for key in node.args[0].keys for word in key.value.split()]
+            assert len({*words}) == len(words)
 
 
 @pytest.mark.parametrize("owner", glossary.ATTRIBUTES)

@@ -27,7 +27,9 @@ def _each(rows: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
 ARGUMENTS = _each(
     {
         # rates
-        "lr learning_rate learning_rate_init eta eta0": "rate | initial | optimizer=Adam(rate=...)",
+        "lr learning_rate learning_rate_init eta eta0": (
+            "rate | initial | optimizer=Adam(rate=...) | search=Fixed(rate=...)"
+        ),
         "initial_lr initial_learning_rate init_value": "initial",
         "eta_min min_lr base_lr end_lr end_value": "minimum",
         "max_lr peak_value": "maximum",
@@ -54,7 +56,7 @@ ARGUMENTS = _each(
         "step_sizes": "smallest=..., largest=...",
         "rate": "optimizer=Adam(rate=...)",
         "momentum": "optimizer=Momentum(momentum=...)",
-        "nesterov": "optimizer=Nesterov(...) | the class Nesterov, instead of this one",
+        "nesterov nesterovs_momentum": "optimizer=Nesterov(...) | the class Nesterov, instead of this one",
         "maximize": "the minus in -objective, an argument of minimize",
         "initial_accumulator_value": "accumulator",
         "history_size maxcor memory_size": "pairs",
@@ -68,11 +70,16 @@ ARGUMENTS = _each(
         "fun func f closure": "function | objective",
         "jac grad hess hessp": "objective, an Objective with its derivatives",
         "method solver optim optimiser": "optimizer",
-        "max_iter maxiter max_steps num_steps n_steps steps iterations": "stop=after(...) | max_iter",
-        "epochs n_epochs num_epochs max_epochs max_nfev": "max_iter | stop=after(...)",
-        "maxfun maxfev": "stop=evaluations(...)",
-        "tol gtol pgtol tolerance_grad": "stop=gradient_below(...)",
-        "ftol xtol tolerance_change": "tol | stop=change_below(...)",
+        "max_iter maxiter max_steps num_steps n_steps steps iterations epochs n_epochs num_epochs": (
+            "max_iter | steps | stop=after(...) | stop=after(...) of minimize"
+        ),
+        "maxfun maxfev max_nfev": "limit | stop=evaluations(...)",
+        "tol gtol pgtol tolerance_grad": (
+            "limit | stop=gradient_below(...) | stop=gradient_below(...) of minimize"
+        ),
+        "ftol xtol tolerance_change": (
+            "tol | limit | stop=change_below(...) | stop=change_below(...) of minimize"
+        ),
         "early_stopping patience n_iter_no_change": "stop=patience(...)",
         "min_delta": "threshold",
         "verbose disp": "progress",
@@ -88,7 +95,8 @@ ARGUMENTS = _each(
         "y Y labels target": "targets",
         "x data": "X",
         "sample_weights class_weight weights weight": "sample_weight | strength",
-        "weight_decay l2 regularizer": "strength | penalty=L2(...) | penalty=L2(...) of EmpiricalRisk",
+        "weight_decay": "penalty=L2(c, biases=True) | penalty=L2(c, biases=True) of EmpiricalRisk",
+        "l2 regularizer": "strength | penalty=L2(...)",
         "n_jobs num_threads n_threads": "threads",
         "device": "backend",
         # networks

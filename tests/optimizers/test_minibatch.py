@@ -219,3 +219,10 @@ def test_evaluations_are_counted_and_the_best_batch_is_no_best_point(device):
 def test_what_cannot_be_done_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_an_optimizer_of_first_order_may_be_named():
+    assert xpnet.Minibatch("adam") == xpnet.Minibatch(xpnet.Adam())
+    assert xpnet.Minibatch("gradient descent", 7).optimizer == xpnet.GradientDescent()
+    with pytest.raises(ValueError, match="unknown optimizer 'lbfgs'"):  # it compares values of one function
+        xpnet.Minibatch("lbfgs")
