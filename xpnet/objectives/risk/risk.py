@@ -306,6 +306,5 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
 
     def __repr__(self) -> str:
         own = "" if self.replicas is None else f", replicas={self.replicas}"
-        parts = f"{self.network!r}, {self.divergence!r:.80}, samples={self.samples}{own}"
-        where = f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r}"
-        return f"EmpiricalRisk({parts}, {where})"
+        own += f", backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r}"
+        return f"EmpiricalRisk({self.network!r}, {self.divergence!r:.80}, samples={self.samples}{own})"
