@@ -9,7 +9,7 @@ from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..linear.vectors import times
 from .matrices import check_direction, check_result, dense, point_backend, require_memory
-from .offers import Offers, closure
+from .offers import METHODS, Offers, closure, sum_of
 
 
 class Objective(ABC):
@@ -197,11 +197,8 @@ _OF_NEGATIVE = (
 
 def _defined(kind: type[Objective]) -> Offers:
     """The optional methods that a class defines itself."""
-    found = Offers.NOTHING
-    for offer in Offers:
-        if getattr(kind, offer.method) is not getattr(Objective, offer.method):
-            found |= offer
-    return found
+    own = [getattr(kind, name) is not getattr(Objective, name) for name in METHODS]
+    return sum_of(tuple(own))
 
 
 class SumOfSquares(Objective):

@@ -61,10 +61,9 @@ class Journal:
             )
         elif held_out is None:
             held_out = math.nan
-        if getattr(rate, "ndim", 0):
-            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
-        elif type(rate) is not float:
-            rate = float(rate)
+        if type(rate) is not float:
+            several = getattr(rate, "ndim", 0)
+            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,)) if several else float(rate)
         look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made)
         self.looks.append(look)
         if self.path is not None:
