@@ -14,9 +14,7 @@ ROOT = HERE.parent.parent
 BEFORE = "before: "  # a contestant of another checkout
 KERNELS = ("numba", "numpy")  # a name that ends with one says what runs xpnet's rules
 PAUSE = 0.1  # seconds until threads that wait for the last one's work have gone to sleep
-CALIBRATED = (
-    3  # the time of a step is known once a try has taken a third of a turn; each may triple the last
-)
+CALIBRATED = 3  # a step's time is known once a try takes a third of a turn; each may triple the last
 FEWEST, LONGEST = 3, 8.0  # rounds that everyone takes part in; seconds after which the slow are excused
 
 # what holds somebody alone to an older processor than this one is
