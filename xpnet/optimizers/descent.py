@@ -255,13 +255,15 @@ def nocedal_wright(
     At most `most`, which is 1 where lengths are of the order of 1; in the first step at most `of_one`.
     J. Nocedal, S. J. Wright, "Numerical Optimization", 2006, equation 3.60; as SciPy has it.
     """
-    host = backend.host
-    new = host.isnan(state["earlier"])
-    length = 2.02 * (values - host.where(new, values + 0.5 * norms, state["earlier"])) / slopes
-    most = host.where(new, host.maximum(1.0, of_one(backend, norms)), most)
+    host, before = backend.host, state["earlier"]
+    new = host.isnan(before)
+    if any(new):
+        before = host.where(new, values + 0.5 * norms, before)
+        most = host.where(new, host.maximum(1.0, of_one(backend, norms)), most)
+    length = 2.02 * (values - before) / slopes
     length = host.where((length > 0.0) & (length < most), length, most)
     told = (abs(slopes) > float(host.finfo(host.float64).smallest_normal)) & host.isfinite(slopes)
-    return host.where(told, length, of_one(backend, norms))
+    return length if all(told) else host.where(told, length, of_one(backend, norms))
 
 
 def _judgement(backend: Backend, rows: int) -> dict[str, Numbers]:
