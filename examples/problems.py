@@ -96,7 +96,7 @@ class Watched(xpnet.Objective):
 
     def _told(self, value):
         self.count += 1
-        if any(self.problem.solved(v) for v in np.ravel(value)):
+        if any(np.isfinite(v) and self.problem.solved(v) for v in np.ravel(value)):
             raise Solved
         return value
 

@@ -173,16 +173,17 @@ def history(
 ) -> History:
     """The history of `looks`, of so many replicas, or of a single `w`; with the points of its `path`."""
     rates = max((getattr(look.rate, "size", 0) for look in looks), default=0)  # one for each of so many
-
+    found = dict(zip(Look._fields, zip(*looks, strict=True), strict=True)) if looks else {}
     each = () if replicas is None else (replicas,)
 
     def column(name: str, dtype: Any) -> Array:
-        values = [getattr(look, name) for look in looks]
+        values = found.get(name, ())
         rows = each if name in PER_REPLICA else ()
         if name == "rate" and rates:  # a number stands for all
             rows = (rates,)
             values = [host.broadcast_to(host.asarray(value), rows) for value in values]
-        return host.reshape(host.asarray(values, dtype=dtype), (len(looks), *rows))
+        whole = host.asarray(values, dtype=dtype)
+        return host.reshape(whole, (len(looks), *rows)) if rows else whole
 
     kinds = {name: host.float64 for name in COLUMNS} | {"step": host.int64, "evaluations": host.int64}
     points = None if path is None or not path else host.stack(path)

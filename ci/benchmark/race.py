@@ -14,6 +14,7 @@ ROOT = HERE.parent.parent
 BEFORE = "before: "  # a contestant of another checkout
 KERNELS = ("numba", "numpy")  # a name that ends with one says what runs xpnet's rules
 PAUSE = 0.1  # seconds until threads that wait for the last one's work have gone to sleep
+CALIBRATED = 3  # a step's time is known once a try takes a third of a turn; each may triple the last
 FEWEST, LONGEST = 3, 8.0  # rounds that everyone takes part in; seconds after which the slow are excused
 
 # what holds somebody alone to an older processor than this one is
@@ -136,6 +137,19 @@ class Contestant:
         }
 
 
+def calibrated(contestant: Contestant, sample: float) -> float | None:
+    """Seconds for a step, once enough of them have been taken that the first ones do not count.
+
+    Each try takes more, until one has taken a good part of `sample` seconds.
+    """
+    count = contestant.details.get("least", 1)
+    while True:
+        one = contestant.steps(count)
+        if one is None or one * count >= sample / CALIBRATED:
+            return one
+        count = max(count + 1, min(CALIBRATED * count, round(sample / CALIBRATED / one) + 1))
+
+
 def measure(
     workload: str,
     names: list[str],
@@ -157,10 +171,8 @@ def measure(
         others = busy()
         counts = {}
         for contestant in entered:
-            one = None if contestant.missing else contestant.steps(1)
+            one = None if contestant.missing else calibrated(contestant, sample)
             if one is not None:
-                if one < sample / 10:  # a better guess for little
-                    one = contestant.steps(5) or one
                 counts[contestant.name] = max(contestant.details.get("least", 1), round(sample / one))
                 if one > LONGEST / FEWEST:  # too long for what came before it to matter: a turn already
                     contestant.times.append(one)

@@ -98,6 +98,41 @@ def test_lbfgs_reaches_the_minimum_that_pytorch_reaches(torch, device):
     assert run.value <= theirs * (1 + 1e-12)
 
 
+def two_loops(pairs, gradient):
+    """The recursion as Nocedal, Wright 2006, algorithm 7.4, has it."""
+    q, alphas = gradient.copy(), []
+    for s, y in reversed(pairs):
+        alphas.append(s @ q / (y @ s))
+        q -= alphas[-1] * y
+    s, y = pairs[-1]
+    r = (s @ y) / (y @ y) * q
+    for s, y in pairs:
+        r += s * (alphas.pop() - y @ r / (y @ s))
+    return -r
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-200, 1e200])  # of the value; squares over- and underflow
+def test_the_direction_is_that_of_the_textbook(unit):
+    random, method = np.random.default_rng(0), LBFGS(4)
+    backend, w = xpnet.backend("numpy"), np.zeros((3, 9))
+    state = method.initialize(xpnet.Quadratic(np.eye(9), backend=backend), w)
+    kept = [[] for _ in w]
+    for step in range(7):
+        s, before = random.standard_normal((2, *w.shape))
+        gradient = before + s * random.uniform(0.5, 2.0, 9)  # of positive curvature
+        if step == 5:
+            gradient[1] = before[1] - s[1]  # but for this one, which learns nothing
+        state["moved"], state["before"] = s, before * unit
+        with backend.working():
+            method.learn(backend, state, gradient * unit)
+            found, _ = method.direction(backend, None, w, gradient * unit, state)
+        for r, pairs in enumerate(kept):
+            if step != 5 or r != 1:
+                pairs.append((s[r], gradient[r] - before[r]))
+            wanted = two_loops(pairs[-4 + (r == 1 and step >= 5) :], gradient[r])
+            np.testing.assert_allclose(found[r], wanted, rtol=1e-9, atol=1e-12)
+
+
 def test_the_first_pair_scales_again_after_forgetting(device):
     """Fault 15: with enough pairs the steps are those of BFGS after it has forgotten, too."""
     objective = regression(device)

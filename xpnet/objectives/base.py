@@ -11,7 +11,7 @@ from ..glossary import Hinted
 from ..linear.vectors import times
 from ..parameters import Layout
 from .matrices import check_direction, check_result, dense, point_backend, require_memory
-from .offers import Offers, closure
+from .offers import METHODS, Offers, closure, sum_of
 
 
 class Objective(Hinted, ABC):
@@ -201,11 +201,8 @@ _OF_NEGATIVE = (
 
 def _defined(kind: type[Objective]) -> Offers:
     """The optional methods that a class defines itself."""
-    found = Offers.NOTHING
-    for offer in Offers:
-        if getattr(kind, offer.method) is not getattr(Objective, offer.method):
-            found |= offer
-    return found
+    own = [getattr(kind, name) is not getattr(Objective, name) for name in METHODS]
+    return sum_of(tuple(own))
 
 
 class SumOfSquares(Objective):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 
 
 class Offers(enum.Flag):
@@ -33,6 +34,19 @@ class Offers(enum.Flag):
         return str(self.name).lower()
 
 
+METHODS = tuple(offer.method for offer in Offers)
+
+
+@functools.cache
+def sum_of(which: tuple[bool, ...]) -> Offers:
+    """Those of `METHODS` for which it is true."""
+    found = Offers.NOTHING
+    for offer, one in zip(Offers, which, strict=True):
+        found |= offer if one else found
+    return found
+
+
+@functools.cache
 def closure(offers: Offers) -> Offers:
     """`offers`, and what the base class `Objective` derives from them."""
     for given, derived in _DERIVED:

@@ -122,8 +122,13 @@ class Descent(Optimizer):
         endings = self._judge(backend, state, start, norms, endings, move, moved)
         if any(endings):
             state["active"] = state["active"] & host.asarray([ending is None for ending in endings])
-        state["earlier"] = host.where(moved, start.values, state["earlier"])
-        state["length"] = host.where(moved, move.lengths, state["length"])
+        went = move.lengths
+        if all(moved):
+            state["earlier"], state["length"] = start.values, went
+        else:
+            state["earlier"] = host.where(moved, start.values, state["earlier"])
+            state["length"] = host.where(moved, went, state["length"])
+            went = host.where(moved, went, 0.0)
         state["before"], state["moved"] = gradient, move.w - w
         if move.gradient is None:
             state["origin"], state["point"] = xp.asarray(w, copy=True), move.w
@@ -133,7 +138,6 @@ class Descent(Optimizer):
             state["gradient"] = xp.asarray(move.gradient, copy=True)
         w[...] = move.w
         state["step"] = step + 1
-        went = host.where(moved, move.lengths, 0.0)
         rate = went[:, None] if w.ndim > 1 else float(went[0])
         return Record(step, value, gradient, rate, tuple(endings) if any(endings) else ())
 
@@ -195,13 +199,13 @@ class Descent(Optimizer):
         """For each replica why it is at its end; and by which level those go on that are not."""
         host, level, info = backend.host, state["level"], backend.xp.finfo(start.w.dtype)
         last = SCALED if isinstance(self.search, LineSearch) else PLAIN
-        lower: Numbers = host.zeros_like(moved)
+        lower: Numbers = moved & False
         if move.value is not None:
             off = host.asarray([rounding(value, info) for value in start.values])
             lower = numbers(backend, move.value) < start.values - off
             if all(moved) and all(lower):
                 state["low"] = state["high"] = norms
-                state["idle"] = state["level"] = host.zeros_like(level)
+                state["idle"] = state["level"] = 0 * level
                 return endings
         eps = float(info.eps)
         done = solved(abs(start.values), state["most"], eps)
@@ -251,13 +255,15 @@ def nocedal_wright(
     At most `most`, which is 1 where lengths are of the order of 1; in the first step at most `of_one`.
     J. Nocedal, S. J. Wright, "Numerical Optimization", 2006, equation 3.60; as SciPy has it.
     """
-    host = backend.host
-    new = host.isnan(state["earlier"])
-    length = 2.02 * (values - host.where(new, values + 0.5 * norms, state["earlier"])) / slopes
-    most = host.where(new, host.maximum(1.0, of_one(backend, norms)), most)
+    host, before = backend.host, state["earlier"]
+    new = host.isnan(before)
+    if any(new):
+        before = host.where(new, values + 0.5 * norms, before)
+        most = host.where(new, host.maximum(1.0, of_one(backend, norms)), most)
+    length = 2.02 * (values - before) / slopes
     length = host.where((length > 0.0) & (length < most), length, most)
     told = (abs(slopes) > float(host.finfo(host.float64).smallest_normal)) & host.isfinite(slopes)
-    return host.where(told, length, of_one(backend, norms))
+    return length if all(told) else host.where(told, length, of_one(backend, norms))
 
 
 def _judgement(backend: Backend, rows: int) -> dict[str, Numbers]:

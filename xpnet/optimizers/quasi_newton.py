@@ -8,17 +8,17 @@ and `y` before products are formed, which would under- or overflow.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from .. import checks
-from ..device.arrays import Array, Matrix, Namespace, Vector
+from ..device.arrays import Array, Matrix, Vector
 from ..device.backend import Backend
 from ..linear.vectors import dot, times, unit
 from ..objectives import Objective
 from ..objectives.matrices import require_memory
 from .base import Endings, State
 from .descent import Descent, nocedal_wright, of_one
-from .replicas import Numbers
+from .replicas import Numbers, column, numbers
 from .searches import Search, check_search
 from .settings import keep
 from .wolfe import StrongWolfe
@@ -51,22 +51,23 @@ class BFGS(Descent):
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require_memory(backend, "inverse Hessian of BFGS", w, w.shape[-1], w.shape[-1], copies=4)
-        return {"inverse": _identity(backend, w), "fresh": backend.xp.ones_like(w[..., :1])}
+        return {"inverse": _identity(backend, w), "fresh": _ones(backend, w)}
 
     def learn(self, backend: Backend, state: State, gradient: Vector) -> None:
-        xp = backend.xp
-        s, y, ys, ratio, good = _pair(xp, state["moved"], gradient - state["before"])
-        inverse, fresh = state["inverse"], state["fresh"]
-        if self.scaled:
-            scale = xp.where(good & (fresh > 0.0), ratio * (ys / _some(xp, good, dot(xp, y, y))), 1.0)
+        xp, host = backend.xp, backend.host
+        pair = _pair(backend, state["moved"], gradient - state["before"])
+        s, y, inverse = pair.s, pair.y, state["inverse"]
+        fresh = pair.good & (state["fresh"] > 0.0)
+        if self.scaled and any(fresh):
+            scale = column(backend, host.where(fresh, pair.scale, 1.0), s, s.dtype)
             inverse = inverse * scale[..., None]
-        rho = xp.where(good, 1.0 / _some(xp, good, ys), 0.0)
+        rho, ratio = (column(backend, own, s, s.dtype) for own in (pair.good / pair.ys, pair.ratio))
         Hy = times(inverse, y)
         # H - rho (s y'H + H y s') + rho (1 + rho y'H y) s s', in two outer products
-        v = Hy - 0.5 * (_some(xp, good, ratio) + rho * dot(xp, y, Hy)) * s
+        v = Hy - 0.5 * (ratio + rho * dot(xp, y, Hy)) * s
         outer = (rho * s)[..., :, None] * v[..., None, :]
         state["inverse"] = inverse - outer - outer.mT
-        state["fresh"] = xp.where(good, 0.0, fresh)
+        state["fresh"] = host.where(pair.good, 0.0, state["fresh"])
 
     def direction(
         self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
@@ -78,7 +79,7 @@ class BFGS(Descent):
         size, dtype = state["inverse"].shape[-1], state["inverse"].dtype
         eye = xp.eye(size, dtype=dtype, device=backend.device)
         state["inverse"] = xp.where(rows[..., None], eye, state["inverse"])
-        state["fresh"] = xp.where(rows, 1.0, state["fresh"])
+        state["fresh"] = _forgotten(backend, rows, state["fresh"])
 
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
@@ -124,48 +125,48 @@ class LBFGS(Descent):
         return {
             "s": pairs,
             "y": xp.asarray(pairs, copy=True),
-            "rho": xp.zeros((self.pairs, *w.shape[:-1], 1), dtype=w.dtype, device=backend.device),
-            "scale": xp.ones_like(w[..., :1]),
-            "fresh": xp.ones_like(w[..., :1]),
+            "scale": _ones(backend, w),
+            "fresh": _ones(backend, w),
             "learned": 0,
         }
 
     def learn(self, backend: Backend, state: State, gradient: Vector) -> None:
-        xp, learned = backend.xp, int(state["learned"])
-        s, y, ys, ratio, good = _pair(xp, state["moved"], gradient - state["before"])
-        some = _some(xp, good, ratio)
-        place = learned % self.pairs
-        # both in units of the step, which leaves the recursion as it is; a pair of rho 0 is passed over
-        state["s"][place, ...], state["y"][place, ...] = s, y / some
-        state["rho"][place, ...] = xp.where(good, some / _some(xp, good, ys), 0.0)
+        host, learned = backend.host, int(state["learned"])
+        pair = _pair(backend, state["moved"], gradient - state["before"])
+        place, w = learned % self.pairs, pair.s
+        # in units in which y's is 1; a pair of zeros is passed over
+        root = pair.good * host.sqrt(pair.ratio / pair.ys)
+        state["s"][place, ...] = pair.s * column(backend, root, w, w.dtype)
+        state["y"][place, ...] = pair.y * column(backend, root / pair.ratio, w, w.dtype)
         if self.scaling != "none":
-            first = good if self.scaling == "each" else good & (state["fresh"] > 0.0)
-            scale = ratio * (ys / _some(xp, good, dot(xp, y, y)))
-            state["scale"] = xp.where(first, scale, state["scale"])
-        state["fresh"] = xp.where(good, 0.0, state["fresh"])
+            first = pair.good if self.scaling == "each" else pair.good & (state["fresh"] > 0.0)
+            state["scale"] = host.where(first, pair.scale, state["scale"])
+        state["fresh"] = host.where(pair.good, 0.0, state["fresh"])
         state["learned"] = learned + 1
 
     def direction(
         self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
     ) -> tuple[Vector, Endings]:
-        xp, last = backend.xp, int(state["learned"])
+        vecdot, last = backend.xp.vecdot, int(state["learned"])
+        all_s, all_y = state["s"], state["y"]
         order = [number % self.pairs for number in range(max(0, last - self.pairs), last)]
-        pairs = [tuple(state[name][k, ...] for name in ("s", "y", "rho")) for k in order]
+        pairs = [(all_s[k, ...], all_y[k, ...]) for k in order]
+        each = (..., None) if w.ndim > 1 else ()  # the products of rows as what multiplies them
         alphas: list[Array] = []
         q: Vector = -gradient
-        for s, y, rho in reversed(pairs):
-            alphas.append(rho * xp.vecdot(s, q)[..., None])
+        for s, y in reversed(pairs):
+            alphas.append(vecdot(s, q)[each])
             q -= alphas[-1] * y
-        q *= state["scale"]
-        for s, y, rho in pairs:
-            q += (alphas.pop() - rho * xp.vecdot(y, q)[..., None]) * s
+        q *= column(backend, state["scale"], w, w.dtype)
+        for s, y in pairs:
+            q += (alphas.pop() - vecdot(y, q)[each]) * s
         return q, ()
 
     def forget(self, backend: Backend, state: State, rows: Any) -> None:
-        xp = backend.xp
-        state["rho"] = xp.where(rows, 0.0, state["rho"])
-        state["scale"] = xp.where(rows, 1.0, state["scale"])
-        state["fresh"] = xp.where(rows, 1.0, state["fresh"])
+        for name in ("s", "y"):
+            state[name] = backend.xp.where(rows, 0.0, state[name])
+        for name in ("scale", "fresh"):
+            state[name] = _forgotten(backend, rows, state[name])
 
     def first_lengths(
         self, backend: Backend, state: State, values: Numbers, slopes: Numbers, norms: Numbers
@@ -173,18 +174,55 @@ class LBFGS(Descent):
         return of_one(backend, norms) if int(state["learned"]) == 0 else backend.host.ones_like(norms)
 
 
-def _pair(xp: Namespace, s: Vector, y: Vector) -> tuple[Vector, Vector, Array, Array, Array]:
-    """`s` and `y` in units of their own, `y's` in these, the ratio of the units, and whether to learn."""
-    long, steep = unit(xp, s), unit(xp, y)
-    s, y, ratio = s / long, y / steep, long / steep
-    ys = dot(xp, y, s)
-    good = ys > SKIP * xp.sqrt(dot(xp, y, y) * dot(xp, s, s))
-    return s, y, ys, ratio, good & (ratio > 0.0) & xp.isfinite(ratio)
+class _Pair(NamedTuple):
+    """What is learned from a step, in numbers for each replica.
+
+    Attributes:
+        s, y: the step and the change of the gradient, in units of their own; `ratio` is that of the units.
+        ys: `y's` in these units, 1 where the pair is not `good` to learn from.
+        scale: `y's / y'y` in the units of the objective.
+    """
+
+    s: Vector
+    y: Vector
+    ratio: Numbers
+    ys: Numbers
+    scale: Numbers
+    good: Numbers
 
 
-def _some(xp: Namespace, good: Array, number: Array) -> Array:
-    """`number` where it is `good`, else 1."""
-    return xp.where(good, number, 1.0)
+def _pair(backend: Backend, s: Vector, y: Vector) -> _Pair:
+    xp, host = backend.xp, backend.host
+    ss, ys, yy = _products(backend, s, y)
+    least, most = (float(xp.finfo(s.dtype).smallest_normal) ** 0.5, float(xp.finfo(s.dtype).max) ** 0.5)
+    ratio: Numbers = host.ones_like(ys)
+    if not all(least < a < most and least < b < most for a, b in zip(ss, yy, strict=True)):
+        long, steep = unit(xp, s), unit(xp, y)
+        s, y = s / long, y / steep
+        ratio = numbers(backend, long) / numbers(backend, steep)
+        ss, ys, yy = _products(backend, s, y)
+    good = (ys > SKIP * host.sqrt(yy * ss)) & (ratio > 0.0) & host.isfinite(ratio)
+    scale = ratio * (ys / yy)
+    if not all(good):
+        ratio, ys = host.where(good, ratio, 1.0), host.where(good, ys, 1.0)
+        scale = host.where(good, scale, 1.0)
+        s, y = (xp.where(column(backend, good, v), v, 0.0) for v in (s, y))
+    return _Pair(s, y, ratio, ys, scale, good)
+
+
+def _products(backend: Backend, s: Vector, y: Vector) -> list[Numbers]:
+    """`s's`, `y's` and `y'y`."""
+    vecdot = backend.xp.vecdot
+    return [numbers(backend, vecdot(a, b)) for a, b in ((s, s), (y, s), (y, y))]
+
+
+def _ones(backend: Backend, w: Vector) -> Numbers:
+    return backend.host.ones(w.shape[0] if w.ndim > 1 else 1)
+
+
+def _forgotten(backend: Backend, rows: Array, own: Numbers) -> Numbers:
+    """`own`, and 1 where `rows`, `(1,)` or `(R, 1)`, is true."""
+    return backend.host.where(numbers(backend, rows) > 0.0, 1.0, own)
 
 
 def _identity(backend: Backend, w: Vector) -> Matrix:

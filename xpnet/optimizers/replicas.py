@@ -17,7 +17,7 @@ GREATEST = 1.7976931348623157e308
 def numbers(backend: Backend, values: Scalar | float) -> Numbers:
     """`values`, 0-d or with one for each replica, as `(R,)` on the host."""
     host, found = backend.host, backend.to_numpy(values).reshape(-1)
-    return found if found.dtype == host.float64 else host.astype(found, host.float64)
+    return found if found.dtype == host.float64 else found.astype(host.float64)
 
 
 def inner(backend: Backend, x: Vector, y: Vector) -> Numbers:
@@ -48,7 +48,10 @@ def lowest(info: Any) -> float:
 
 def column(backend: Backend, values: Numbers, w: Vector, dtype: Any = None) -> Array:
     """`values` on the device, `(R, 1)`, or `(1,)` where `w` has no replicas: to multiply it row by row."""
-    return backend.asarray(values[:, None] if w.ndim > 1 else values, dtype)
+    values = values[:, None] if w.ndim > 1 else values
+    if backend.name == "numpy":  # where they are already
+        return values if dtype is None else values.astype(dtype, copy=False)
+    return backend.asarray(values, dtype)
 
 
 def merged(backend: Backend, rows: Numbers, new: Any, old: Any) -> Any:

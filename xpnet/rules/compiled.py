@@ -43,7 +43,7 @@ class Loops:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._uniforms = wanted_uniforms(graph)
-        self._folds = loops.folds_in_loop(graph)
+        self.folds = loops.folds_in_loop(graph)
         self._known: dict[Any, Kernel | None] = {}
         self._arguments: dict[Aliases, tuple[list[int], list[int]]] = {}
         self._failed = False
@@ -177,7 +177,7 @@ class Loops:
             len(shape) < 2
             or 0 in shape
             or any(type(value) is not float for value in scalars)
-            or not self._folds
+            or not self.folds
         ):
             return None
         dtype, nodes = arrays[0].dtype, self.graph.nodes
@@ -242,7 +242,7 @@ class Loops:
     ) -> tuple[str | None, list[float], list[Any]]:
         """What kinds of values uniform nodes have, as `Writer` takes them, the numbers, and the arrays."""
         numbers = [scalars[name] for name in self.graph.scalars]
-        if self._folds:
+        if self.folds:
             for value in numbers:
                 if type(value) is not float:
                     break

@@ -18,11 +18,12 @@ import numpy as np
 
 from . import arguments, cuda
 from . import numpy as host
+from .again import Again, remembered
 from .arguments import Aliases
 from .compiled import Loops
 from .graph import Graph
 from .program import Program, compile_program, wanted_uniforms, without_idle
-from .rule import Carrier, Empty, Launch, Rule, now
+from .rule import Call, Carrier, Empty, Launch, Rule, now
 from .trace import trace
 
 
@@ -39,6 +40,7 @@ class Elementwise(Rule):
         super().__init__(function)
         self._programs: dict[Any, Program] = {}
         self._sources: dict[frozenset[str], cuda.Source] = {}
+        self._last: Again | None = None
 
     def __call__(self, xp: Any, *arrays: Any, **scalars: Any) -> Any:
         return self.function(xp, *arrays, **scalars)
@@ -140,9 +142,21 @@ class Elementwise(Rule):
             TypeError, TraceError: as `compute`.
             ValueError: as `compute`; wrong number or shape of `into`, or they overlap, or are read-only.
         """
+        last = self._last
+        taken = None if last is None else last.taken(xp, into, arrays, scalars)
+        if taken is not None:
+            cast("Any", last).kernel(*taken)
+            return
         kind = arguments.array_type(xp)
         if kind is not None:
-            self.written(xp, kind, into, arrays, scalars, now)
+
+            def launch(call: Call) -> None:
+                now(call)
+                names = self.graph.scalars
+                if self._loops.folds or not names:
+                    self._last = remembered(xp, call, names, into, arrays, scalars)
+
+            self.written(xp, kind, into, arrays, scalars, launch)
         elif isinstance(xp, Carrier):
             xp.write(self, into, arrays, scalars)
         else:

@@ -8,7 +8,7 @@ import numpy as np
 
 _ARRAY: Any = np.ndarray
 _CONTIGUOUS, _ALIGNED = 0x1, 0x100  # of NumPy's C interface
-_SOUND = _CONTIGUOUS | _ALIGNED
+SOUND = _CONTIGUOUS | _ALIGNED
 
 
 def sound(arrays: list[Any]) -> tuple[list[Any], str]:
@@ -16,10 +16,10 @@ def sound(arrays: list[Any]) -> tuple[list[Any], str]:
 
     "" is for all contiguous; else a letter for each, as `Argument.layout` says.
     """
-    common = _SOUND
+    common = SOUND
     for array in arrays:
         common &= array.flags.num if type(array) is _ARRAY else 0
-    if common == _SOUND:
+    if common == SOUND:
         return arrays, ""
     plain = [np.asarray(array) for array in arrays]
     plain = [array if array.flags.aligned else array.copy() for array in plain]

@@ -29,12 +29,11 @@ class _Kept:
         return self.run
 
 
-def _kept(self: Any) -> tuple[Any, ...]:
+def _kept(self: Any) -> tuple[type[Any], tuple[Any, ...]]:
     """How what callbacks are told is copied and pickled: with the run as it is then."""
-    own = [
-        _Kept(self.run()) if field.name == "run" else getattr(self, field.name) for field in fields(self)
-    ]
-    return type(self), tuple(own)
+    kind: type[Any] = type(self)
+    names = [field.name for field in fields(kind)]
+    return kind, tuple(_Kept(self.run()) if name == "run" else getattr(self, name) for name in names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,12 +63,15 @@ class Journal:
             )
         elif held_out is None:
             held_out = math.nan
-        if getattr(rate, "ndim", 0) == 1 and self.rows:
-            rate = float(self.loop.backend.to_numpy(rate).mean())  # of rates of each parameter
-        elif getattr(rate, "ndim", 0):
-            rate = self.host.reshape(self.loop.backend.to_numpy(rate), (-1,))
-        elif type(rate) is not float:
-            rate = float(rate)
+        if type(rate) is not float:
+            axes = getattr(rate, "ndim", 0)
+            rates = self.loop.backend.to_numpy(rate) if axes else None
+            if rates is None:
+                rate = float(rate)
+            elif axes == 1 and self.rows:
+                rate = float(rates.mean())  # of rates of each parameter
+            else:
+                rate = self.host.reshape(rates, (-1,))
         look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made, metrics)
         self.looks.append(look)
         if self.path is not None:

@@ -599,3 +599,45 @@ def test_halved_chunks_are_recorded_too(monkeypatch):
     for w in points(risk, 6):
         assert_array_equal(risk.value_and_gradient(w)[1], plain.value_and_gradient(w)[1])
     assert isinstance(risk._replays.found["gradient", tuple(w.shape), 20], Replay)
+
+
+FACTOR = [2.0]
+
+
+class Outside(Layer):
+    """Multiplies by a number that is none of its settings."""
+
+    def shapes(self, inputs):
+        return {}
+
+    def initialize(self, random, inputs):
+        return {}
+
+    def forward(self, xp, parameters, inputs):
+        return FACTOR[0] * inputs, None
+
+    def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
+        return FACTOR[0] * gradient if input_gradient else None
+
+
+@pytest.mark.parametrize("record", ["0", "1", ""])
+def test_what_a_layer_reads_elsewhere_counts_where_nothing_is_recorded(record, monkeypatch):
+    monkeypatch.setenv("XPNET_RECORD", record)
+    network = Network(4, Outside(), Dense(3))
+    risk = EmpiricalRisk(network, SquaredError(), *data(3, False), backend="numpy", dtype="float64")
+    monkeypatch.delenv("XPNET_RECORD")
+    w = network.initialize(seed=1, backend="numpy", dtype="float64")
+    values = [float(risk.value(k * w)) for k in (1.0, 2.0, 3.0, 1.0)]
+    try:
+        FACTOR[0] = 5.0
+        assert (float(risk.value(w)) == values[0]) == (record != "0")
+    finally:
+        FACTOR[0] = 2.0
+    assert bool(risk._replays.found) == (record != "0")
+
+
+@pytest.mark.parametrize("record", ["2", "no", "off"])
+def test_another_word_is_refused(record, monkeypatch):
+    monkeypatch.setenv("XPNET_RECORD", record)
+    with pytest.raises(ValueError, match="XPNET_RECORD must be 0 or 1, got"):
+        make([Dense(3)], SquaredError())

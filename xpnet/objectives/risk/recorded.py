@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, cast
 
@@ -28,7 +29,8 @@ _UNKNOWN: Any = object()
 class Replays:
     """The recordings of one risk.
 
-    They are no part of its value: a copy, or what is pickled, begins anew.
+    They are no part of its value: a copy, or what is pickled, begins anew. Where the environment says
+    `XPNET_RECORD=0` when the risk is made, there are none.
 
     Attributes:
         found: by kind of evaluation its recording, or None if there can be none.
@@ -37,6 +39,7 @@ class Replays:
     def __init__(self) -> None:
         self.found: dict[Key, Replay | None] = {}
         self._met: list[Key] = []
+        self._wanted = _wanted()
 
     def __reduce__(self) -> tuple[type[Replays], tuple[()]]:
         return Replays, ()
@@ -94,7 +97,7 @@ class Replays:
         if key not in self._met:
             self._met = [key, *self._met[: 2 * _MOST]]
             return None
-        if passes.backend.name != "numpy" or passes.data.streamed:
+        if passes.backend.name != "numpy" or passes.data.streamed or not self._wanted:
             return None
         layers = passes.network.layers
         activations = [layer.activation for layer in layers if layer.activation is not None]
@@ -111,6 +114,14 @@ class Replays:
     def _refuse(self, key: Key, reason: str) -> None:
         self.found[key] = None
         _say(key[0], reason)
+
+
+def _wanted() -> bool:
+    """Whether `XPNET_RECORD` lets evaluations be recorded."""
+    asked = os.environ.get("XPNET_RECORD", "").strip()
+    if asked not in ("", "0", "1"):
+        raise ValueError(f"XPNET_RECORD must be 0 or 1, got {asked!r}")
+    return asked != "0"
 
 
 @functools.lru_cache(maxsize=64)
