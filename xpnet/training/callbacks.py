@@ -31,9 +31,10 @@ class _Kept:
 
 def _kept(self: Any) -> tuple[type[Any], tuple[Any, ...]]:
     """How what callbacks are told is copied and pickled: with the run as it is then."""
-    kind: type[Any] = type(self)
-    names = [field.name for field in fields(kind)]
-    return kind, tuple(_Kept(self.run()) if name == "run" else getattr(self, name) for name in names)
+    names = [field.name for field in fields(self)]
+    return cast("type[Any]", type(self)), tuple(
+        _Kept(self.run()) if name == "run" else getattr(self, name) for name in names
+    )
 
 
 @dataclass(frozen=True, eq=False)
