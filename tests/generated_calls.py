@@ -839,7 +839,16 @@ settings(xpnet.SteepestDescent, search=SEARCH)
 settings(xpnet.NonlinearCG, formula=word("PR+", "HZ"), search=SEARCH)
 settings(xpnet.BFGS, search=SEARCH, scaled=flag())
 settings(xpnet.LBFGS, pairs=integer(1, 10), search=SEARCH, scaling=word("each", "first", "none"))
-settings(xpnet.Newton, indefinite=word("absolute", "damp", "error"), search=SEARCH, damping=FRACTION)
+settings(
+    xpnet.Newton,
+    indefinite=word("absolute", "damp", "error"),
+    search=SEARCH,
+    damping=FRACTION,
+    blocks=Argument(
+        [None, "layer", "unit", [range(3), [3, 4]], (slice(0, 2), (2,))],
+        odd=("layers", [0, 1], [[]], [[-1]], [slice(3, None)], [[0.5]], []),
+    ),
+)
 settings(xpnet.NewtonCG, iterations=optional(integer(1, 10)), search=SEARCH)
 settings(xpnet.GaussNewton, matrix_free=flag(), search=SEARCH)
 settings(
@@ -2007,6 +2016,29 @@ CALLS["analysis.condition_number at a point"] = Call(
         "w": Argument([np.array([0.5, -1.0, 2.0])], words=("matrix",)),
     },
     _judge_condition,
+)
+
+
+def _judge_linear_network(result: Any, given: dict[str, Any]) -> None:
+    x, y, p = plain(given["X"]), plain(given["Y"]), accepted(given["p"], "integer")
+    assert x is not None, "X was taken"
+    assert y is not None, "Y was taken"
+    y = y[:, None] if y.ndim == 1 else y
+    fitted = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    values = np.linalg.svd(fitted, compute_uv=False) ** 2
+    want = 0.5 * (np.sum(y**2) - np.sum(values[: int(min(p, 10))])) / len(x)
+    if 1e-10 < np.abs(x).max() < 1e10 and np.abs(y).max() < 1e10:
+        close(result.minimum + np.mean(y**2), want + np.mean(y**2), 1e-6)
+
+
+CALLS["analysis.linear_network"] = Call(
+    analysis.linear_network,
+    {
+        "X": Argument([X, X.tolist()]),
+        "Y": Argument([REALS, X, LABELS.astype(float)]),
+        "p": integer(1, 2, 7),
+    },
+    _judge_linear_network,
 )
 TOLERANCE = optional(number(1e-5, 0.5))
 CALLS["testing.check_gradient"] = Call(

@@ -39,6 +39,7 @@ SHOWN = [
     "analysis.axes",
     "analysis.condition_number",
     "analysis.convergence_rates",
+    "analysis.linear_network",
     "analysis.optimal_rate",
     "schedules.Cosine",
     "schedules.Restarts",

@@ -26,6 +26,7 @@ RESULTS = {
     "Begun",
     "Extremes",
     "History",
+    "LinearNetwork",
     "Look",
     "Record",
     "Run",

@@ -43,6 +43,7 @@ VALUES = [
     xpnet.Adam(RATES, weight_decay=0.1),
     xpnet.Minibatch(xpnet.Momentum(RATES, RATES)),
     xpnet.Projected(xpnet.Momentum(RATES), RATES),
+    xpnet.Newton(blocks=[range(3), [3, 4]]),
     xpnet.NonlinearCG(search=xpnet.Backtracking()),
     xpnet.SteepestDescent(xpnet.Exact()),
     xpnet.SteepestDescent(xpnet.Fixed(0.1)),

@@ -10,12 +10,14 @@ from .critical import CriticalPoints, critical_points
 from .curvature import Density, Spectrum, hessian_density, hessian_spectrum
 from .frames import Frame, coordinate_frame, frame_through, path_frame, random_frame
 from .landscape import Line, Plane, between, line, plane
+from .linear_network import LinearNetwork, linear_network
 from .outcomes import outcome
 from .rates import condition_number, optimal_rate
 from .regions import Regions, decision_regions
 
 __all__ = [
     "Axis",
+    "LinearNetwork",
     "axes",
     "band",
     "Band",
@@ -34,6 +36,7 @@ __all__ = [
     "hessian_spectrum",
     "line",
     "Line",
+    "linear_network",
     "optimal_rate",
     "outcome",
     "path_frame",

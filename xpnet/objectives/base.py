@@ -8,6 +8,7 @@ from typing import Any
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..linear.vectors import times
+from ..parameters import Layout
 from .matrices import check_direction, check_result, dense, point_backend, require_memory
 from .offers import Offers, closure
 
@@ -25,11 +26,13 @@ class Objective(ABC):
     Attributes:
         samples: how many there are to choose a `subset` from; 0 if none.
         lacks: methods that its class has, and this one has not, as it was made.
+        layout: the names and shapes of its parameters, if they have any.
         backend: where it computes, and with which kernels, if it knows that; an optimizer does likewise.
     """
 
     samples: int = 0
     lacks: Offers = Offers.NOTHING
+    layout: Layout | None = None
     backend: Any = None
 
     @property
@@ -258,7 +261,7 @@ class Negative(Objective):
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.samples = objective.samples
+        self.samples, self.layout = objective.samples, objective.layout
 
     @property
     def offers(self) -> Offers:

@@ -13,6 +13,7 @@ from ..linear.vectors import norm, times
 from ..objectives import Objective, Offers
 from ..objectives.base import require
 from .base import Endings, State
+from .blocks import checked_blocks, diagonal_blocks, grouped, numbered
 from .descent import Memoryless
 from .outcome import Ending
 from .replicas import Numbers, column, numbers
@@ -49,23 +50,33 @@ class Newton(_Whole):
 
     `TrustRegion` is another way.
 
+    With `blocks` the Hessian is taken for block-diagonal: what couples parameters of different blocks is
+    left out, each block is dealt with by itself as above, and what is kept is the blocks, not P x P
+    numbers. All P products are made all the same. Where the blocks are not coupled it is Newton's step.
+
     Attributes:
         indefinite, damping: see above.
         search: tries the length 1 first; `Fixed(1.0)` is Newton's method as the textbooks have it.
+        blocks: None for the whole Hessian; "layer" or "unit", of the risk of a network, where a unit has
+            its incoming weights and its bias; or a sequence of ranges, slices, or lists of the numbers of
+            parameters, that hold each parameter once.
 
     Raises:
         TypeError, ValueError: a setting outside its range; "ignore" with a search that needs descent; an
-            objective without `hessian_product`.
+            objective without `hessian_product`; blocks that do not fit `w`, or words for an objective
+            that has no layout.
         MemoryError: in the first step, if `H` would not fit; the message gives its size.
     """
 
     indefinite: Indefinite = "absolute"
     search: Search = field(default_factory=StrongWolfe)
     damping: float = 1e-3
+    blocks: Any = None
 
     def __post_init__(self) -> None:
         keep(
             self,
+            blocks=checked_blocks(self.blocks),
             indefinite=checks.choice("indefinite", self.indefinite, get_args(Indefinite)),
             damping=checks.number("damping", self.damping, 0.0, 1.0, open="()"),
         )
@@ -78,13 +89,39 @@ class Newton(_Whole):
 
     def memory(self, backend: Backend, objective: Objective, w: Vector) -> State:
         require(objective, Offers.HESSIAN_PRODUCT, "Newton")
-        return {}
+        if self.blocks is None:
+            return {}
+        return {"blocks": numbered(backend, self.blocks, objective.layout, w.shape[-1])}
 
     def direction(
         self, backend: Backend, objective: Objective, w: Vector, gradient: Vector, state: State
     ) -> tuple[Vector, Endings]:
+        if self.blocks is None:
+            return self._step(backend, objective.hessian(w), gradient)
+        xp, rows = backend.xp, w.shape[0] if w.ndim > 1 else 1
+        parts: list[Vector] = []
+        order: list[int] = []
+        endings: list[Ending | None] = [None] * rows
+        for members in grouped(state["blocks"]):
+            matrix = diagonal_blocks(backend, objective, w, members)
+            flat = [place for block in members for place in block]
+            order += flat
+            own = xp.take(gradient, xp.asarray(flat, dtype=xp.int64, device=backend.device), axis=-1)
+            step, found = self._step(backend, matrix, xp.reshape(own, tuple(matrix.shape[:-1])))
+            parts.append(xp.reshape(step, (*w.shape[:-1], len(flat))))
+            for number, ending in enumerate(found):  # of each block of each replica
+                row = number // len(members)
+                endings[row] = endings[row] or ending
+        back = [0] * len(order)
+        for number, place in enumerate(order):
+            back[place] = number
+        there = xp.asarray(back, dtype=xp.int64, device=backend.device)
+        return xp.take(xp.concat(parts, axis=-1), there, axis=-1), tuple(endings) if any(endings) else ()
+
+    def _step(self, backend: Backend, matrix: Matrix, gradient: Vector) -> tuple[Vector, Endings]:
+        """`-H^-1 g`, as `indefinite` has it, and an ending for each matrix that has none."""
         xp = backend.xp
-        values, vectors, endings = eigen(backend, "Hessian", objective.hessian(w))
+        values, vectors, endings = eigen(backend, "Hessian", matrix)
         size = xp.max(xp.abs(values), axis=-1, keepdims=True)
         size = xp.where(size > 0.0, size, 1.0)
         values, least = values / size, xp.min(values, axis=-1, keepdims=True)
@@ -94,7 +131,7 @@ class Newton(_Whole):
             values = values + xp.where(least > 0.0, 0.0, self.damping - least / size)
         elif self.indefinite == "error" and not endings:
             endings = _not_definite(backend, "Hessian", least)
-        floor = float(xp.finfo(w.dtype).eps)
+        floor = float(xp.finfo(gradient.dtype).eps)
         sign = xp.where(values < 0.0, -1.0, 1.0) if self.indefinite == "ignore" else 1.0
         values = sign * xp.maximum(sign * values, xp.full_like(values, floor))
         return -_apply(vectors, 1.0 / values, gradient / size), endings

@@ -46,7 +46,8 @@ class Watch(Objective):
 
     def __init__(self, objective: Objective, backend: Backend, w: Vector) -> None:
         self.objective, self.original, self.backend = objective, objective, backend
-        self.samples, self.lacks = objective.samples, ~objective.offers | Offers.SELECT_REPLICAS
+        self.samples, self.layout = objective.samples, objective.layout
+        self.lacks = ~objective.offers | Offers.SELECT_REPLICAS
         self.shape, self.rows = tuple(w.shape), tuple(w.shape[:-1])
         self.counts = {"value": 0, "gradient": 0, "product": 0}
         self.limit: int | None = None

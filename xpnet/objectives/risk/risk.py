@@ -115,7 +115,7 @@ class EmpiricalRisk(Objective):
         resident = checked_resident(resident)
         self.backend = choose_backend(backend)
         self.dtype = self.backend.dtype(dtype)
-        self.network, self.divergence = network, divergence
+        self.network, self.layout, self.divergence = network, network.layout, divergence
         self._divergence, on_logits = divergence.on(network.activation)
         self._network = network.on_logits() if on_logits else network
 
