@@ -41,8 +41,11 @@ sphinx_gallery_conf = {
     "gallery_dirs": "pictures",
     "within_subsection_order": "FileNameSortKey",
     "image_srcset": ["2x"],
+    "capture_repr": (),  # pictures, and what is printed
     "download_all_examples": False,
+    "min_reported_time": 60,
     "notebook_extensions": set(),
+    "run_stale_examples": True,  # the library may have changed
     "show_signature": False,
     "write_computation_times": False,
 }

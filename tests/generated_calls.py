@@ -1921,7 +1921,7 @@ def _pictures() -> dict[str, Call]:
             plotting.overview,
             {
                 **{"history": looks, "along": along, "quantiles": quantiles, "label": label},
-                "axes": optional(Argument([tuple(axes)], odd=(axes[:2], [1, 2, 3]))),
+                "axes": Argument([None], odd=(axes[:2], [1, 2, 3])),
             },
             drawn,
         ),

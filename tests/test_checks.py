@@ -162,3 +162,25 @@ def test_choices(options):
     for value in (b"x", 3, ["x"], 10**5000):
         with pytest.raises(ValueError, match=r"unknown scaling .*; use one of \['first', 'unit'\]"):
             checks.choice("scaling", value, options)
+
+
+def test_intervals_and_rectangles():
+    assert checks.interval("limits", [np.int64(0), Fraction(1, 2)]) == (0.0, 0.5)
+    assert checks.rectangle("limits", ((0, 1), [2, 3])) == ((0.0, 1.0), (2.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1, r"limits must be \(\(x0, x1\), \(y0, y1\)\), got 1"),
+        (((0, 1),), r"limits must be \(\(x0, x1\), \(y0, y1\)\), got "),
+        ((0, 1), r"limits\[0\] must be two numbers, got 0"),
+        (((0, 1), (0, 1, 2)), r"limits\[1\] must be two numbers, got \(0, 1, 2\)"),
+        (((0, 1), (0, "1")), r"limits\[1\]\[1\] must be a number, got '1'"),
+        (((math.nan, 1), (0, 1)), r"limits\[0\]\[0\] must be finite, got nan"),
+        (((1, 1), (0, 1)), r"limits\[0\] must ascend, got \(1, 1\)"),
+    ],
+)
+def test_no_rectangle(value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        checks.rectangle("limits", value)

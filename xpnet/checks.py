@@ -98,7 +98,7 @@ def interval(name: str, value: Any) -> tuple[float, float]:
     """`value`, two finite numbers of which the second is the larger, as floats."""
     if not isinstance(value, tuple | list) or len(cast("list[Any]", value)) != 2:
         raise TypeError(f"{name} must be two numbers, got {shown(value)}")
-    low, high = (number(f"each of {name}", end) for end in cast("list[Any]", value))
+    low, high = (number(f"{name}[{k}]", end) for k, end in enumerate(cast("list[Any]", value)))
     if not low < high:
         raise ValueError(f"{name} must ascend, got {shown(value)}")
     return low, high

@@ -24,4 +24,5 @@ early = xpnet.minimize(risk, "lbfgs", network.initialize(seed=0), stop=xpnet.aft
 first, second = (xpnet.minimize(risk, method, early, stop=stop).w for method in ("lbfgs", "rprop"))
 
 ax = plotting.line(analysis.between(risk, first, other), label="another start", chord=True)
-plotting.line(analysis.between(risk, first, second), ax, label="15 steps in common", chord=True)
+plotting.line(analysis.between(risk, first, second), ax, label="15 shared steps", chord=True)
+ax.legend(fontsize="small", loc="upper right")

@@ -28,3 +28,4 @@ for ax, (name, penalty) in zip(axes, penalties.items(), strict=True):
     run = xpnet.minimize(risk, "lbfgs", network.initialize(seed=0), stop=xpnet.after(300))
     found = analysis.decision_regions(network, run.w, X=X)
     plotting.regions(found, ax, X=X, labels=labels).set_title(name)
+    ax.locator_params(nbins=5)

@@ -63,7 +63,7 @@ def test_infinite_values_spoil_no_quantile_below_them():
         (lambda: band(made([1.0]), "held_out"), "history must have a number in its column 'held_out'"),
         (lambda: band(made([1.0]), quantiles=0.5), "quantiles must be three numbers, got 0.5"),
         (lambda: band(made([1.0]), quantiles=(0.5, 0.1, 1)), "quantiles must ascend"),
-        (lambda: band(made([1.0]), quantiles=(0, 0.5, 50)), r"each of quantiles must be in \[0, 1\]"),
+        (lambda: band(made([1.0]), quantiles=(0, 0.5, 50)), r"quantiles\[2\] must be in \[0, 1\]"),
     ],
 )
 def test_bad_input_is_named(ask, message):

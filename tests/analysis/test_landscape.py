@@ -179,7 +179,7 @@ class Nonsense(DoubleWell):
         (lambda: plane(BOWL, AXIS), "frame must have 2 directions, got 1"),
         (lambda: line(BOWL, AXIS, (1, 1)), "limits must ascend"),
         (lambda: line(BOWL, AXIS, 3), "limits must be two numbers, got 3"),
-        (lambda: line(BOWL, AXIS, (0, np.inf)), "each of limits must be finite"),
+        (lambda: line(BOWL, AXIS, (0, np.inf)), r"limits\[1\] must be finite"),
         (lambda: line(BOWL, AXIS, points=1), "points must be at least 2"),
         (lambda: line(BOWL, coordinate_frame(np.ones(3), 0)), "w must"),
         (lambda: plane(BOWL, FLAT, (0, 1)), r"limits\[0\] must be two numbers, got 0"),

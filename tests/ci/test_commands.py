@@ -74,7 +74,7 @@ def flat(lists, names):
 def test_groups_are_the_extras_of_developers():
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups, extras = whole["dependency-groups"], whole["project"]["optional-dependencies"]
-    for name in ("test", "oracles", "check"):
+    for name in ("test", "oracles", "check", "docs"):
         assert flat(groups, [name]) == flat(extras, [name])
     assert flat(groups, ["dev"]) == flat(groups, ["check", "oracles"])
 

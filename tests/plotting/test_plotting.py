@@ -257,8 +257,10 @@ def test_bad_input_is_named_before_a_figure_is_made(draw, message):
 def test_without_matplotlib_the_error_names_the_extra():
     program = (
         "import sys; sys.modules['matplotlib'] = None\n"
-        "from xpnet import plotting\n"
-        "try: plotting.style.pyplot()\n"
+        "from xpnet import Quadratic, analysis, backend, plotting\n"
+        "w = backend('numpy').asarray([1.0, 1.0])\n"
+        "line = analysis.between(Quadratic([[1.0, 0.0], [0.0, 1.0]]), w, -w)\n"
+        "try: plotting.line(line)\n"
         "except ImportError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

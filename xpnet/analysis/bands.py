@@ -68,7 +68,7 @@ def band(history: History | Run, column: Column = "value", quantiles: Quantiles 
     column = checks.choice("column", column, Column)
     if not isinstance(quantiles, tuple | list) or len(quantiles) != 3:
         raise TypeError(f"quantiles must be three numbers, got {checks.shown(quantiles)}")
-    low, middle, high = (checks.number("each of quantiles", own, 0.0, 1.0) for own in quantiles)
+    low, middle, high = (checks.number(f"quantiles[{k}]", own, 0.0, 1.0) for k, own in enumerate(quantiles))
     if not low <= middle <= high:
         raise ValueError(f"quantiles must ascend, got {checks.shown(quantiles)}")
     if not len(looks):

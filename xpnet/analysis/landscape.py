@@ -87,7 +87,7 @@ class Plane:
         """
         count = checks.count("count", count, 2)
         choose_backend("numpy").require_room("count", count, 4 * count)
-        scale = checks.choice("scale", scale, ("log", "linear"))
+        scale = checks.choice("scale", scale, Scale)
         xp = choose_backend("numpy").xp
         found = xp.sort(self.values[xp.isfinite(self.values)])
         low, span = found[0], found[-1] - found[0]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from .. import checks
 from ..analysis import Band, band
 from ..analysis.bands import Column, Quantiles
+from ..analysis.landscape import Scale
 from ..run import History, Run
-from .style import Scale, axes_or_new, curve, legend, set_scale, several_axes
+from .style import axes_or_new, curve, legend, set_scale, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ import numpy as np
 from .. import checks
 from ..analysis import Line, Plane
 from ..analysis.frames import path_coordinates
-from .style import COLOURS, LINES, MARKS, SURFACE, Scale, axes_or_new, curve, legend, set_scale
+from ..analysis.landscape import Scale
+from .style import COLOURS, LINES, MARKS, SURFACE, axes_or_new, curve, legend, set_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,16 +7,15 @@ line and a mark of its own, so that a picture can be read in grey too.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import checks
+from ..analysis.landscape import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Scale = Literal["log", "linear"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
