@@ -22,7 +22,6 @@ that are not the best, proved by their Hessians, and some runs end in them.
 
 from __future__ import annotations
 
-from itertools import combinations
 from math import comb
 from typing import Any
 
@@ -59,102 +58,76 @@ def saddle(xp: Any, w: Any) -> Any:
 
 
 def run(lab: Lab, starts: int = 100, sizes: tuple[int, ...] = (2, 4, 6, 8)) -> Result:
-    toy, found = Formula(saddle, backend=lab.backend), list[Any]()
+    found: list[Any] = []
+    toy, box = Formula(saddle, backend=lab.backend), lab.random(0).uniform(-2.0, 2.0, (starts, 2))
     paths: dict[str, Any] = {}
-    fates: dict[str, Any] = {}
-    box = lab.random(0).uniform(-2.0, 2.0, (starts, 2))
     for name, method in METHODS.items():
         end = lab.path(toy, method, box, 300)[0][-1]
-        there = np.hypot(end[:, 0], np.abs(end[:, 1]) - 1.0) < 1e-6
+        there = np.sum(np.hypot(end[:, 0], np.abs(end[:, 1]) - 1.0) < 1e-6)
         limits = (0.2, 0.95) if name == "Newton" else (1.0, 1.0)
-        found.append(share("11", f"{name}: reaches a minimum", int(there.sum()), starts, *limits))
+        found.append(share("11", f"{name}: reaches a minimum", there, starts, *limits))
         paths[name] = lab.path(toy, method, [1.5, 0.3], 60)[0]
-        fates[name] = there
-    plane = analysis.plane(toy, analysis.coordinate_frame(np.zeros(2), 0, 1), ((-0.3, 1.7), (-0.4, 1.3)))
+    plane = analysis.plane(toy, analysis.coordinate_frame([0, 0], 0, 1), ((-0.3, 1.7), (-0.4, 1.8)))
 
-    risk, points, errors = _autoencoder(lab, 8, 3)
+    risk, theory, points = _autoencoder(lab, 8, 3)
     values, gradients, curvatures = _at(lab, risk, points)
     negative = np.sum(curvatures < -1e-9, axis=1)
-    best = int(np.argmin(errors))
+    best = np.sum(_trained(lab, risk, TrustRegion(), starts).value - theory.minimum < 1e-12)
     found += [
         at_most("12", "linear 8-3-8: largest gradient at the 56 points", gradients.max(), 1e-13),
-        at_most("12", "their errors, off the closed form", np.abs(values - errors).max(), 1e-13),
-        holds(
-            "12",
-            "of them, only the best has no negative curvature",
-            set(np.flatnonzero(negative == 0)) == {best},
-        ),
+        at_most("12", "their errors, off the closed form", np.abs(values - theory.values).max(), 1e-13),
+        holds("12", "only the best of them is a minimum", np.flatnonzero(negative == 0).tolist() == [0]),
+        share("12", "starts that end within 1e-12 of its error", best, starts, 1.0),
     ]
-    there = int(np.sum(_trained(lab, risk, TrustRegion(), starts).value - errors[best] < 1e-12))
-    found.append(share("12", "starts that end within 1e-12 of the least error", there, starts, 1.0))
-
+    stay: dict[str, Any] = {}
     way = int(np.argmin(curvatures[:, 0]))  # the saddle with the steepest way down
-    stay = {}
     for name, objective, at, curvature in (
-        ("x, y", toy, np.zeros(2), -1.0),
+        ("5 x^2 - y^2 + ...", toy, np.zeros(2), -1.0),
         ("linear 8-3-8", risk, points[way], curvatures[way, 0]),
     ):
-        away = lab.random(1).standard_normal(at.shape)
-        path = lab.path(objective, METHODS["gradient descent"], at + away * DISTANCES[:, None], 400)[0]
+        starts_near = at + lab.random(1).standard_normal(at.shape) * DISTANCES[:, None]
+        path = lab.path(objective, METHODS["gradient descent"], starts_near, 400)[0]
         stay[name] = np.sum(np.linalg.norm(path - at, axis=-1) < 0.1, axis=0)
-        slope = np.polyfit(-np.log(DISTANCES), stay[name], 1)[0] * np.log1p(-RATE * curvature)
-        found.append(equal("48", f"{name}: steps near the saddle / predicted", slope, 1.0, 0.1))
-
-    minima = {}
+        slope = np.polyfit(-np.log(DISTANCES), stay[name], 1)[0]
+        ratio = slope * np.log1p(-RATE * float(curvature))
+        found.append(equal("48", f"{name}: steps near the saddle / predicted", ratio, 1.0, 0.1))
+    many: dict[int, float] = {}
     for n in lab.each(sizes, "size"):
-        here = _at(lab, *_autoencoder(lab, n, n // 2)[:2])[2]
-        minima[n] = 1 / np.mean(np.all(here > -1e-9, axis=1))
-        found.append(
-            equal(
-                "48", f"linear {n}-{n // 2}-{n}: critical points to a minimum", minima[n], comb(n, n // 2)
-            )
-        )
+        here, _, there = _autoencoder(lab, n, n // 2)
+        many[n] = len(there) / np.sum(np.all(_at(lab, here, there)[2] > -1e-9, axis=1))
+        words = f"linear {n}-{n // 2}-{n}: critical points to a minimum"
+        found.append(equal("48", words, many[n], comb(n, n // 2)))
 
-    ends: dict[str, Any] = {"identity": np.ones(1), "tanh": np.ones(1)}
-    bad = 0
+    worst, bad = {"identity": np.ones(1), "tanh": np.ones(1)}, 0
+    above: dict[str, list[float]] = {"identity": [], "tanh": []}
     for data in lab.each(range(8), "small network"):
-        for kind in ends:
+        for kind in worst:
             small = _small(lab, kind, data)
-            values, gradients, curvatures = _at(
-                lab, small, _trained(lab, small, LevenbergMarquardt(), starts).w
-            )
-            ends[kind] = max(ends[kind], np.sort(values / values.min()), key=np.max)
-            minimum = (gradients < 1e-7) & (curvatures[:, 0] > 1e-6)
-            bad += int(np.sum(minimum & (values > 1.001 * values.min())))
+            ended = _trained(lab, small, LevenbergMarquardt(), starts).w
+            values, gradients, curvatures = _at(lab, small, ended)
+            high = values > 1.001 * values.min()
+            bad += int(np.sum(high & (gradients < 1e-7) & (curvatures[:, 0] > 1e-6)))
+            above[kind].append(float(high.mean()))
+            worst[kind] = max(worst[kind], np.sort(values / values.min()), key=np.max)
     found += [
-        at_most("12", "linear 2-3-1, 8 data sets: worst end / best", ends["identity"].max(), 1 + 1e-9),
+        at_most("12", "linear 2-3-1, 8 data sets: worst end / best", worst["identity"].max(), 1 + 1e-9),
         at_least("12", "tanh 2-3-1: runs that end in proved bad minima", bad, 1),
     ]
-    numbers = {
-        "plane": plane,
-        "paths": paths,
-        "box": box,
-        "fates": fates,
-        "stay": stay,
-        "errors": errors,
-        "negative": negative,
-    }
-    return Result(numbers | {"minima": minima, "ends": ends}, tuple(found))
+    numbers = {"plane": plane, "paths": paths, "stay": stay, "errors": theory.values, "negative": negative}
+    return Result(numbers | {"many": many, "ends": worst, "above": above}, tuple(found))
 
 
 def _autoencoder(lab: Lab, n: int, p: int) -> tuple[Any, Any, Any]:
-    """The risk of a linear `n-p-n` that is to give its inputs back, its critical points, and their errors."""
-    variances = np.linspace(2.0, 0.2, n)
-    turn = np.linalg.qr(lab.random(n).standard_normal((n, n)))[0]
-    U = np.linalg.qr(lab.random(n, 1).standard_normal((5 * n, n)))[0]
-    X = (5 * n) ** 0.5 * U * np.sqrt(variances) @ turn.T  # of covariance turn diag(variances) turn'
+    """A linear `n-p-n` that is to give its inputs back: its risk, the theory, and its critical points."""
+    X = lab.random(1, n).standard_normal((20 * n, n)) * np.linspace(1.5, 0.5, n)
     net = xpnet.Network(n, Dense(p, bias=False), Dense(n, bias=False))
     risk = xpnet.EmpiricalRisk(net, xpnet.SquaredError(), X, X, backend=lab.backend, dtype="float64")
-    chosen = [[*some] for some in combinations(range(n), p)]
-    points = [np.concatenate([turn[:, some].T.ravel(), turn[:, some].ravel()]) for some in chosen]
-    return (
-        risk,
-        np.array(points),
-        np.array([(variances.sum() - variances[some].sum()) / 2 for some in chosen]),
-    )
+    theory = analysis.linear_network(X, X, p)
+    points = [theory.point(net, subset, backend="numpy") for subset in theory.subsets]
+    return risk, theory, np.array(points)
 
 
-def _small(lab: Lab, kind: str, data: int) -> Any:
+def _small(lab: Lab, kind: Any, data: int) -> Any:
     """The risk of a network 2-3-1 whose targets another one has made, with six tanh units."""
     random = lab.random(2, data)
     X, first = random.standard_normal((100, 2)), 2.0 * random.standard_normal((2, 6))
@@ -177,28 +150,22 @@ def _at(lab: Lab, risk: Any, points: Any) -> tuple[Any, Any, Any]:
 
 
 def draw(result: Result) -> Any:
-    figure, ((plane, stay, theorem), (minima, ends, fate)) = panels(2, 3)
+    figure, ((plane, stay, theory), (many, ends, above)) = panels(2, 3)
     plotting.contours(result["plane"], plane, paths=result["paths"], scale="linear", bar=False)
     plane.set(title="from one start, 60 steps", xlabel="x", ylabel="y")
     for number, (name, steps) in enumerate(result["stay"].items()):
         stay.semilogx(DISTANCES, steps, MARKS[number] + "-", label=name)
-    stay.set(
-        title="gradient descent near a saddle", xlabel="distance of the start", ylabel="steps within 0.1"
-    )
-    theorem.plot(result["negative"], result["errors"], "o")
-    theorem.set(title="linear 8-3-8: the 56 critical points", xlabel="negative eigenvalues", ylabel="error")
-    minima.semilogy([*result["minima"]], [*result["minima"].values()], "o-")
-    minima.set(title="linear n-(n/2)-n", xlabel="n", ylabel="critical points to a minimum")
-    for number, (kind, values) in enumerate(result["ends"].items()):
-        ends.semilogy(values, MARKS[number], color=COLOURS[number], markersize=4, label=kind)
-    ends.set(title="2-3-1: where runs end", xlabel="runs, in order", ylabel="error / the least")
-    stay.legend()
-    ends.legend()
-    for there, look in ((True, "o"), (False, "x")):
-        some = result["box"][result["fates"]["Newton"] == there]
-        fate.plot(
-            some[:, 0], some[:, 1], look, label="to a minimum" if there else "to the saddle, or nowhere"
-        )
-    fate.set(title="Newton's method: what becomes of starts", xlabel="x", ylabel="y", ylim=(-2.1, 3.0))
-    fate.legend()
+    stay.set(title="gradient descent near a saddle", xlabel="distance of the start", ylabel="steps")
+    theory.plot(result["negative"], result["errors"], "o")
+    theory.set(title="linear 8-3-8: its 56 critical points", xlabel="negative eigenvalues", ylabel="error")
+    many.semilogy([*result["many"]], [*result["many"].values()], "o-")
+    many.set(title="linear n-(n/2)-n", xlabel="n", ylabel="critical points to a minimum")
+    for m, (kind, words) in enumerate((("identity", "linear"), ("tanh", "tanh"))):
+        missed = result["above"][kind]
+        ends.semilogy(result["ends"][kind], MARKS[m], color=COLOURS[m], markersize=4, label=words)
+        above.bar(np.arange(len(missed)) + 0.4 * m, missed, 0.4, color=COLOURS[m], label=words)
+    ends.set(title="2-3-1: the worst of 8 data sets", xlabel="run, in order", ylabel="error / the least")
+    above.set(title="2-3-1: runs that miss the best", xlabel="data set", ylabel="share of the starts")
+    for panel in (stay, ends, above):
+        panel.legend()
     return figure
