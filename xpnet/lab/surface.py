@@ -81,7 +81,7 @@ def run(
     )
 
     few, target = lab.random(1).uniform(-1, 1, (8, 2)), lab.random(2).standard_normal((8, 1))
-    rectified = Network(2, Dense(8, "relu"), Dense(1))
+    rectified = Network(2, Dense(12, "relu"), Dense(1))
     poor = _risk(lab, rectified, xpnet.SquaredError(), few, target)
     w = lab.numpy(rectified.initialize(lab.seed, lab.backend, "float64", replicas=20))
     best = xpnet.minimize(poor, "levenberg-marquardt", lab.array(w), stop=xpnet.after(200))
@@ -100,7 +100,8 @@ def run(
             "15", "dead units among 20 usual starts' ends", int(np.sum(best.value > 0.99 * ended.value))
         ),
     ]
-    frame = analysis.frame_through(*starts[-1][:3])
+    near = np.argsort(np.linalg.norm(starts[-1], axis=1))[:3]  # the minima of least norm
+    frame = analysis.frame_through(*starts[-1][near])
     numbers = {
         "index": critical.index,
         "errors": critical.values,
@@ -162,7 +163,8 @@ def draw(result: Result) -> Any:
         title="digits: restarts of 64-width-10", xlabel="hidden units", ylabel="test loss, 150 steps"
     )
     plotting.contours(result["plane"], plane, bar=False)
-    plane.set_title("the plane through three minima")
+    plane.plot([0, 1, 0], [0, 0, 1], "o", color="white", markeredgecolor="black")
+    plane.set_title("the plane through three minima of it")
     plotting.line(result["line"], line)
     line.set(title="from dead units to the best minimum known", xlabel="share of the way")
     return figure
