@@ -48,6 +48,7 @@ def test_every_row_is_looked_at(name):
     assert len(set(own.rows)) == len(own.rows)
 
 
+@pytest.mark.slow  # as long as all of the others together
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_same_seed_gives_the_same(name):
     own, lab = experiment(name), Lab(0, "numpy")
