@@ -27,7 +27,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Dense, analysis, plotting
-from xpnet.lab import COLOURS, LINES, Lab, Result, at_most, panels, reported
+from xpnet.lab import COLOURS, LINES, Lab, Result, at_most, components, digits, panels, reported
 
 ROWS = ("21", "23", "24", "25", "29", "30", "31", "32", "35")
 QUICK: dict[str, Any] = {"budget": 300, "starts": 5}
@@ -99,16 +99,11 @@ def _run(lab: Lab, risk: Any, method: xpnet.Optimizer, w: Any, budget: int, **op
 
 def _network(lab: Lab, starts: int) -> tuple[Any, Any]:
     """The risk of 5-8-3 on five principal components of the digits 3, 8, 9, and where to start."""
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType] # untyped
-    some = np.flatnonzero(np.isin(digits.target, (3, 8, 9)))
-    some = lab.random(0).permutation(some)[:200]
-    X, labels = digits.data[some], digits.target[some] // 3 - 1  # 0, 1, 2
-    U = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0][:, :5] * len(X) ** 0.5
+    X, labels = digits(lab, (3, 8, 9))
+    some = components(X, 5)[:200], labels[:200]
     net = xpnet.Network(5, Dense(8, "tanh"), Dense(3, "softmax"))
     risk = xpnet.EmpiricalRisk(
-        *(net, xpnet.CrossEntropy(), U, labels),
+        *(net, xpnet.CrossEntropy(), *some),
         penalty=xpnet.L2(1e-3),
         backend=lab.backend,
         dtype="float64",
