@@ -3,13 +3,13 @@
 **The claim.** Momentum, adaptive steps and curvature each make training faster than plain gradient descent.
 
 **The prediction.** From the same starts on the same network, gradient descent at its best rate spends its
-whole budget to come down to some risk; the others are there with fewer evaluations. Those that need a rate
-have their best one from powers of 4, a search that Rprop, QuickProp and the methods with a line search do
-without. A Hessian counts as many evaluations as there are parameters, though all its products are made at
-once: methods that use it whole take few steps and many evaluations, and by the clock they look better than
-by the count. Some may end elsewhere, in a minimum that is not so good, and Adagrad's steps shrink for ever:
-nothing is claimed of these. **The order is that of this network**, and a lower risk on the samples is not a
-lower error on others.
+whole budget to come down to some risk; the others are there (within a fiftieth, as they may end in other
+minima) with fewer evaluations. Those that need a rate have their best one from powers of 4, a search that
+Rprop, QuickProp and the methods with a line search do without. A Hessian counts as many evaluations as
+there are parameters, though all its products are made at once: methods that use it whole take few steps
+and many evaluations, and by the clock they look better than by the count. Nothing is claimed of Adagrad,
+whose steps shrink for ever, nor of Levenberg-Marquardt, which is made for squares. **The order is that of
+this network and budget**: gradient descent is quick at first, and slow in the end.
 
 **Exercises.**
 
@@ -71,7 +71,7 @@ def run(lab: Lab, budget: int = 1000, starts: int = 10) -> Result:
         history = _run(lab, risk, method, w, most).history
         values = np.fmin.accumulate(history.value, axis=0)  # the best so far, of starts that have ended too
         middle = np.median(values, axis=1)
-        goal = middle[-1] if name == "gradient descent" else goal
+        goal = 1.02 * middle[-1] if name == "gradient descent" else goal
         there = int(np.argmax(middle <= goal)) if middle[-1] <= goal else None
         numbers["evaluations"][name], numbers["values"][name] = history.evaluations, middle
         needed = np.inf if there is None else float(history.evaluations[there])
@@ -79,7 +79,7 @@ def run(lab: Lab, budget: int = 1000, starts: int = 10) -> Result:
         words = f"{name}: evaluations to where gradient descent is after {budget}"
         if name == "Newton":
             steps = np.inf if there is None else there
-            found.append(at_most(row, f"{name}: steps to where gradient descent is", steps, 60))
+            found.append(at_most(row, f"{name}: steps to there", steps, 60))
         elif name in ("gradient descent", "Adagrad", "Levenberg-Marquardt"):
             found.append(reported(row, words, needed))
         else:
