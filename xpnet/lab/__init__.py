@@ -22,7 +22,7 @@ from .expectations import (
 from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
-EXPERIMENTS = ("saddles", "surface", "momentum", "race")
+EXPERIMENTS = ("saddles", "surface", "newton", "momentum", "race")
 
 __all__ = [
     "at_least",
