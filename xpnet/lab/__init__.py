@@ -22,7 +22,16 @@ from .expectations import (
 from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
-EXPERIMENTS = ("saddles", "surface", "newton", "momentum", "race")
+EXPERIMENTS = (
+    "variance",
+    "saddles",
+    "surface",
+    "newton",
+    "momentum",
+    "incremental",
+    "generalization",
+    "race",
+)
 
 __all__ = [
     "at_least",

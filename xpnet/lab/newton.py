@@ -49,7 +49,7 @@ def run(lab: Lab, starts: int = 20, steps: int = 200) -> Result:
     ]
     bowl, root, sizes = Quadratic(turned, backend=lab.backend), _root(turned), np.sqrt(np.diag(turned))
     whole, parts = Scaled(bowl, root), Scaled(bowl, sizes)
-    paths: dict[str, Any] = {
+    paths: Any = {
         "none": lab.path(bowl, GradientDescent(0.01), start, 40)[0],
         "diagonal": lab.path(parts, GradientDescent(0.5), sizes * start, 40)[0] / sizes,
         "root of A": lab.path(whole, GradientDescent(0.5), root @ start, 40)[0] @ np.linalg.inv(root),
@@ -99,13 +99,7 @@ def run(lab: Lab, starts: int = 20, steps: int = 200) -> Result:
         *(at_least("46", f"{k}: steps / whole", many[k] / many["whole"], 1.5) for k in [*methods][1:]),
     ]
     best = xpnet.minimize(risk, Newton(), w[0], stop=xpnet.gradient_below(1e-8) | xpnet.after(steps)).w
-    numbers: dict[str, Any] = {
-        "plane": plane,
-        "paths": paths,
-        "errors": errors,
-        "cosh": at[:4],
-        "norms": norms,
-    }
+    numbers: Any = {"plane": plane, "paths": paths, "errors": errors, "cosh": at[:4], "norms": norms}
     hessian = np.abs(lab.numpy(risk.hessian(best)))
     return Result(numbers | {"conditions": conditions, "hessian": hessian}, tuple(found))
 
