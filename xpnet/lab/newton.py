@@ -49,7 +49,7 @@ def run(lab: Lab, starts: int = 20, steps: int = 200) -> Result:
     ]
     bowl, root, sizes = Quadratic(turned, backend=lab.backend), _root(turned), np.sqrt(np.diag(turned))
     whole, parts = Scaled(bowl, root), Scaled(bowl, sizes)
-    paths: Any = {
+    paths: dict[str, Any] = {
         "none": lab.path(bowl, GradientDescent(0.01), start, 40)[0],
         "diagonal": lab.path(parts, GradientDescent(0.5), sizes * start, 40)[0] / sizes,
         "root of A": lab.path(whole, GradientDescent(0.5), root @ start, 40)[0] @ np.linalg.inv(root),
