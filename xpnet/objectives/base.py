@@ -7,6 +7,7 @@ from typing import Any
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..distributed import ALONE, Communicator
 from ..linear.vectors import times
 from .matrices import check_direction, check_result, dense, point_backend, require_memory
 from .offers import Offers, closure
@@ -24,11 +25,13 @@ class Objective(ABC):
 
     Attributes:
         samples: how many there are to choose a `subset` from; 0 if none.
+        communicator: the processes that evaluate it together, each with some of the samples.
         lacks: methods that its class has, and this one has not, as it was made.
         backend: where it computes, and with which kernels, if it knows that; an optimizer does likewise.
     """
 
     samples: int = 0
+    communicator: Communicator = ALONE
     lacks: Offers = Offers.NOTHING
     backend: Any = None
 
@@ -258,7 +261,7 @@ class Negative(Objective):
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.samples = objective.samples
+        self.samples, self.communicator = objective.samples, objective.communicator
 
     @property
     def offers(self) -> Offers:

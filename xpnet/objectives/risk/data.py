@@ -19,6 +19,8 @@ from ...device.host_data import on_host, take
 from ...divergences import Divergence
 from ...network import Network
 from .checked import check_labels, check_shape, check_targets, normalized_weights, sample_numbers, whole
+from .chunks import Share
+from .held import Holding
 from .terms import one_hot
 
 RESIDENT_FRACTION = 0.5  # of the free memory that data may take; the rest is for the work on it
@@ -41,7 +43,7 @@ class Data:
 
     Attributes:
         item: the bytes of a number of `dtype`.
-        samples: their number.
+        samples: the number of those that this process holds, its `share`; `total` of all.
         inputs: `(samples, features)`, the X.
         targets: `(outputs, samples)`, or labels `(samples,)`; `(samples, outputs)` while on the host.
         labels: whether the targets are labels, in the dtype of the rest.
@@ -63,15 +65,20 @@ class Data:
         dtype: Any,
         resident: bool | Literal["auto"],
         *,
+        holding: Holding,
         numbered: bool = False,
     ) -> None:
         self.backend, self.dtype = backend, dtype
         self.item = 8 if dtype == backend.xp.float64 else 4
         inputs = backend.admit(X, name="X")
         network.check_shape(inputs)
-        self.samples = int(inputs.shape[0])
+        given = int(inputs.shape[0])
         targets = backend.admit(targets, name="targets")
-        check_shape(targets, self.samples, network.outputs)
+        check_shape(targets, given, network.outputs)
+        self.share = share = holding.share(backend, given)
+        self.samples, self.total = share.samples, share.total
+        self.places: Array | None = None  # of the samples among all, where they do not follow one another
+        inputs, targets = holding.rows(share, inputs), holding.rows(share, targets)
         self.labels = False
         if len(targets.shape) == 1:  # little beside the data
             targets = backend.asarray(whole(targets), name="targets")
@@ -97,10 +104,12 @@ class Data:
         self._turned = self._columns()
         self.numbers = None
         if numbered:
-            self.numbers = xp.arange(self.samples, dtype=xp.uint32, device=backend.device)
+            stop = share.first + share.samples
+            self.numbers = xp.arange(share.first, stop, dtype=xp.uint32, device=backend.device)
         self.weights = None
         if weights is not None:
-            self.weights = normalized_weights(backend, weights, self.samples, dtype)
+            weights = normalized_weights(backend, weights, self.total, dtype)
+            self.weights = weights[share.first : share.first + share.samples]
         if self.streamed:
             for chunk in self.walk(self._reads(*self.streamed.values())):
                 if "X" in self.streamed:
@@ -135,8 +144,12 @@ class Data:
             TypeError, ValueError: as `sample_numbers`.
         """
         xp, part = self.backend.xp, copy.copy(self)
-        numbers = sample_numbers(self.backend, samples, self.samples)
+        numbers = sample_numbers(self.backend, samples, self.total)
+        part.total = int(numbers.shape[0])
+        if self.samples < self.total:
+            numbers, part.places = self._own(numbers)
         part.samples, part.streamed = int(numbers.shape[0]), {}
+        part.share = Share(0, part.samples, part.total)
         came: dict[str, Array] = {}
         if self.streamed:
             chosen = self.backend.to_numpy(numbers)
@@ -152,6 +165,20 @@ class Data:
         if self.weights is not None:
             part.weights = xp.take(self.weights, numbers)
         return part
+
+    def _own(self, numbers: Array) -> tuple[Array, Array]:
+        """Where those of the samples `numbers`, of all, lie that are held here; and their places in it."""
+        xp, first = self.backend.xp, self.share.first
+        if self.places is None:
+            inside = (numbers >= first) & (numbers < first + self.samples)
+            own = numbers - first
+        else:
+            where = xp.full(self.total, -1, dtype=xp.int64, device=self.backend.device)
+            where[self.places] = xp.arange(self.samples, dtype=xp.int64, device=self.backend.device)
+            own = xp.take(where, numbers)
+            inside = own >= 0
+        places = xp.nonzero(inside)[0]
+        return xp.take(own, places), places
 
     @property
     def most(self) -> int:

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, cast
 
+from ...distributed.tree import added
 from ...recording import Differs, Function, Recording, Replay
-from .chunks import Chunks, added
+from .chunks import Chunks
 from .passes import Passes
 from .penalties import Penalties
 
@@ -44,7 +45,10 @@ class Replays:
     def evaluate(
         self, key: Key, passes: Passes, penalties: Penalties, chunks: Chunks, w: Any
     ) -> tuple[Any, ...] | None:
-        """The value at `w`, and the gradient if that is wanted; None where it must be evaluated plainly."""
+        """The value at `w`, and the gradient if that is wanted; None where it must be evaluated plainly.
+
+        Of the samples of this process, and these penalties.
+        """
         replay = self.found.get(key, _UNKNOWN)
         if replay is _UNKNOWN:
             replay = self._made(key, passes, penalties, chunks, w)
@@ -69,7 +73,7 @@ class Replays:
         if key not in self._met:
             self._met = [key, *self._met[: 2 * _MOST]]
             return None
-        if passes.backend.name != "numpy" or passes.data.streamed:
+        if passes.backend.name != "numpy" or passes.data.streamed or not chunks.samples:
             return None
         layers = passes.network.layers
         activations = [layer.activation for layer in layers if layer.activation is not None]
@@ -107,7 +111,7 @@ def _function(key: Key, passes: Passes, penalties: Penalties, chunks: Chunks) ->
 
 def _value(passes: Passes, group: Sequence[slice], xp: Any, w: Any, places: list[Any]) -> None:
     own = passes.recorded(xp) if isinstance(xp, Recording) else passes
-    (value,) = own.value(own.network.parameters(w, xp), group)
+    (value,) = own.value(own.network.parameters(w, xp), tuple(w.shape), group)
     places[0][...] = value
 
 

@@ -15,6 +15,7 @@ from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
 from ...device.select import backend as choose_backend
+from ...distributed import communicator as choose_communicator
 from ...divergences import Divergence
 from ...dual import Dual, Namespace
 from ...network import Network, Parameters
@@ -24,10 +25,12 @@ from ..offers import Offers
 from .checked import check_model, checked_penalties, checked_resident, checked_training
 from .chunks import Chunks, default_chunk
 from .data import Data
+from .held import Holding
 from .passes import Passes, without_last_bias
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
 from .squares import Squares, lacking
+from .sums import Sums
 from .terms import Terms
 from .trial import check_parts
 
@@ -59,6 +62,11 @@ class EmpiricalRisk(Objective):
             its own; arrays of CuPy stay where they are. "auto" reads them so if those to be copied would
             take more than half of the free memory, and on NumPy also if they are memory maps, sparse, or
             no arrays.
+        communicator: the processes that have the samples together, each a share of them: "mpi", "self", or
+            an MPI communicator, as `xpnet.distributed.communicator` takes it; by default what
+            `XPNET_DISTRIBUTED` says. All make the same risks in the same order.
+        local: whether X, targets and sample_weight are the samples of this process; else they are all, of
+            which it takes, and reads, its share.
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
@@ -104,23 +112,29 @@ class EmpiricalRisk(Objective):
         threads: int | None = None,
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
+        communicator: Any = None,
+        local: bool = False,
     ) -> None:
-        check_model(network, divergence)
-        self._random = checked_training(network, training)
-        penalties = checked_penalties(penalty)
-        self._wanted = (
-            None if chunk is None else checks.count("chunk", chunk),
-            None if threads is None else checks.count("threads", threads),
-        )
-        resident = checked_resident(resident)
-        self.backend = choose_backend(backend)
-        self.dtype = self.backend.dtype(dtype)
-        self.network, self.divergence = network, divergence
-        self._divergence, on_logits = divergence.on(network.activation)
-        self._network = network.on_logits() if on_logits else network
-
-        check_parts(self.backend, self._network, self._divergence, self.dtype)
-        with self.backend.quiet():
+        self.communicator = choose_communicator(communicator)
+        with self.communicator.together():
+            check_model(network, divergence)
+            self._random = checked_training(network, training)
+            penalties = checked_penalties(penalty)
+            self._wanted = (
+                None if chunk is None else checks.count("chunk", chunk),
+                None if threads is None else checks.count("threads", threads),
+            )
+            resident, local = checked_resident(resident), checks.flag("local", local)
+            self.backend = choose_backend(backend)
+            self.dtype = self.backend.dtype(dtype)
+            self.network, self.divergence = network, divergence
+            self._divergence, on_logits = divergence.on(network.activation)
+            self._network = network.on_logits() if on_logits else network
+            check_parts(self.backend, self._network, self._divergence, self.dtype)
+        holding = Holding(self.communicator, self._chunk)
+        if local:
+            sample_weight = holding.count(self.backend, X, sample_weight)
+        with self.communicator.together(), self.backend.quiet():
             data = Data(
                 self.backend,
                 network,
@@ -130,6 +144,7 @@ class EmpiricalRisk(Objective):
                 sample_weight,
                 self.dtype,
                 resident,
+                holding=holding,
                 numbered=self._random,
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
@@ -160,20 +175,29 @@ class EmpiricalRisk(Objective):
 
     def _plan(self, passes: Passes) -> None:
         """Takes over `passes`: chunks, their groups, and the number of threads, for their samples."""
-        backend, network, data = self.backend, self.network, passes.data
-        self.data, self.samples = data, data.samples
-        chunk, threads = self._wanted
-        work = data.samples * network.size
-        chunk = chunk or default_chunk(
-            backend, data.samples, network.activation_size * data.item, data.item, work, data.most
-        )
-        self._chunks = Chunks(backend, data.samples, chunk, work, threads)
-        length, ones = min(chunk, data.samples), passes.ones
+        backend, data = self.backend, passes.data
+        self.data, self.samples = data, data.total
+        chunk = self._chunk(data.total, data.most)
+        if backend.name == "cupy":  # which has room for the share only
+            chunk = min(chunk, self._chunk(max(1, data.samples), data.most))
+        work = data.samples * self.network.size
+        self._chunks = Chunks(backend, data.share, chunk, work, self._wanted[1])
+        length, ones = max(1, min(chunk, data.samples)), passes.ones
         if ones.shape[0] < length:
             with backend.quiet():
                 ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
-        self._passes = replace(passes, ones=ones)
-        self._replays = Replays()
+        self._take(replace(passes, ones=ones))
+
+    def _take(self, passes: Passes) -> None:
+        self._passes, self._replays, network = passes, Replays(), self._network
+        shared, chunks = self.communicator, self._chunks
+        self._sums = Sums(shared, network, passes, chunks, self._replays, self.penalties)
+
+    def _chunk(self, samples: int, most: int) -> int:
+        """How many of so many samples are in a chunk; `most` are on their way from the host at once."""
+        network, item = self.network, 8 if self.dtype == self.backend.xp.float64 else 4
+        sample, work = network.activation_size * item, samples * network.size
+        return self._wanted[0] or default_chunk(self.backend, samples, sample, item, work, most)
 
     def value(self, w: Vector) -> Scalar:
         return self._evaluate("value", w)[0]
@@ -182,27 +206,12 @@ class EmpiricalRisk(Objective):
         value, gradient = self._evaluate("gradient", w)
         return value, gradient
 
-    def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
-        """The value, and the gradient if that is wanted: recorded, or as the passes go."""
+    def _evaluate(self, kind: Kind, w: Vector) -> Sequence[Any]:
+        """The value, and the gradient if that is wanted."""
         check_point(self.backend, w, self.dtype)
         self.network.layout.check(w)
-        shape, chunks, xp = tuple(w.shape), self._chunks, self.backend.xp
-
-        def work(chunk: int) -> tuple[Any, ...]:
-            key = kind, shape, chunk
-            found = self._replays.evaluate(key, self._passes, self.penalties, chunks, w)
-            if found is not None:
-                return found
-            parameters = self._network.parameters(w, xp)
-            if kind == "value":
-                (value,) = chunks.total(chunk, self._passes.value, parameters)
-                return (self.penalties.with_value(xp, value, w),)
-            value, gradient = chunks.total(chunk, self._passes.gradient, parameters, shape)
-            self.penalties.add_gradient(xp, gradient, w)
-            return self.penalties.with_value(xp, value, w), gradient
-
         with self.backend.working():
-            return chunks.in_memory((kind, shape), work, chunks.chunk)
+            return self._sums.evaluate(kind, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
@@ -210,12 +219,9 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
+        moving = self._moving(w, v)
         with self.backend.working():
-            kind = ("hessian_product", shape)
-            (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
-            self.penalties.add_product(product, v)
-            return product
+            return self._sums.product("hessian_product", v, self._passes.hessian_product, *moving)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
@@ -224,14 +230,9 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         parameters = self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
+        moving, function = self._moving(w, v), self._passes.gauss_newton_product
         with self.backend.working():
-            kind = ("gauss_newton_product", shape)
-            (product,) = self._chunks.sum(
-                kind, self._passes.gauss_newton_product, dual, parameters, duals, shape
-            )
-            self.penalties.add_product(product, v)
-            return product
+            return self._sums.product("gauss_newton_product", v, function, *moving, parameters)
 
     def residuals(self, w: Vector) -> Vector:
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
@@ -267,7 +268,7 @@ class EmpiricalRisk(Objective):
             TypeError, ValueError: neither, or none.
         """
         part = copy.copy(self)
-        with self.backend.quiet():
+        with self.communicator.together(), self.backend.quiet():
             data = self.data.subset(samples)
         part._plan(replace(self._passes, data=data))
         return part
@@ -277,8 +278,7 @@ class EmpiricalRisk(Objective):
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
         other = copy.copy(self)
-        other._passes = replace(self._passes, draw=checks.count("draw", draw, 0))
-        other._replays = Replays()
+        other._take(replace(self._passes, draw=checks.count("draw", draw, 0)))
         return other
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
@@ -288,7 +288,7 @@ class EmpiricalRisk(Objective):
     def _squares(self) -> Squares:
         if self._no_squares:
             raise NotImplementedError(self._no_squares)
-        return Squares(self._passes, self._chunks, self.penalties)
+        return Squares(self._passes, self._chunks, self.penalties, self.communicator)
 
     def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
         """The namespace of dual numbers, and the parameters as such, which move along `v`."""
@@ -301,9 +301,9 @@ class EmpiricalRisk(Objective):
         return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
-        network = repr(self.network)
+        network, size = repr(self.network), self.network.size
         if len(network) > 200:
-            network = f"Network of {len(self.network.layers)} layers, {self.network.size} parameters"
+            network = f"Network of {len(self.network.layers)} layers, {size} parameters"
         return (
             f"EmpiricalRisk({network}, {self.divergence!r:.80}, samples={self.samples}, "
             f"backend={self.backend.name!r}, dtype={checks.dtype_name(self.dtype)!r})"
