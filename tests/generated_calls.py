@@ -28,7 +28,7 @@ from generated import (
 
 import xpnet
 import xpnet.testing
-from xpnet import analysis, linear, optimizers
+from xpnet import analysis, distributed, linear, optimizers
 from xpnet.layers.activations import sigmoid_with_offset
 from xpnet.optimizers import schedules
 
@@ -594,6 +594,8 @@ CALLS["EmpiricalRisk"] = Call(
         "threads": optional(integer(1, 2)),
         "resident": Argument(["auto", True, False, np.True_], words=("resident",), odd=("Auto", "yes", 1)),
         "training": Argument([None, False, True, np.False_], odd=(1, "False", 0.0)),
+        "communicator": Argument([None, "self", distributed.ALONE], odd=("world", "Self", 1, b"mpi")),
+        "local": Argument([False, True, np.False_], odd=(1, "False", 0.0)),
     },
     _judge_risk,
 )

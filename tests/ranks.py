@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class ThreadEngine(Engine):
         assert own == sizes[self.rank]
         self.log.append(("exchange", given.nbytes - own))
         ends = [0, *np.cumsum(sizes).tolist()]
-        parts = [given[a:b].copy() for a, b in zip(ends, ends[1:], strict=False)]
+        parts = [given[a:b].copy() for a, b in pairwise(ends)]
         found = self.room.pass_round(self.rank, parts)
         came[...] = np.concatenate([parts[self.rank] for parts in found])
 

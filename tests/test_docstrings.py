@@ -29,6 +29,7 @@ SHOWN = [
     "CrossEntropy",
     "difference_hessian",
     "training.rule.Rule",
+    "distributed.communicator",
     "linear.conjugate_gradient",
     "linear.extreme_eigenvalues",
     "linear.trace",

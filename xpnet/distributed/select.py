@@ -49,6 +49,9 @@ def communicator(name: Any = None) -> Communicator:
         from .mpi import world
 
         return world()
+    if not type(name).__module__.startswith("mpi4py"):  # which may not be installed
+        wanted = "'mpi', 'self', an MPI.Intracomm of mpi4py, or a Communicator"
+        raise TypeError(f"{source} must be {wanted}, got {checks.shown(name)}")
     from .mpi import of
 
     return of(name)

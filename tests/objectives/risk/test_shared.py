@@ -112,7 +112,7 @@ def test_any_number_of_processes_has_the_numbers_of_one(kind, size):
 @pytest.mark.parametrize("chunk", [30, 400, 1000])
 def test_every_sample_is_held_once(size, chunk):
     risks = succeeded(size, lambda shared: made("classes", shared, chunk=chunk))
-    assert [risk.data.share.first for risk in risks][0] == 0
+    assert risks[0].data.share.first == 0
     held = np.concatenate([risk.X for risk in risks])
     np.testing.assert_array_equal(held, X)
     assert all(risk.samples == SAMPLES for risk in risks)
@@ -256,7 +256,7 @@ def test_minibatches_are_those_of_one_process():
 
 def test_an_evaluation_is_one_buffer_and_no_more():
     """Bytes that leave a rank on either way, and how many exchanges there are."""
-    network = Network(4, Dense(200, "tanh"), Dense(3, "softmax"))
+    network = Network(4, Dense(2000, "tanh"), Dense(3, "softmax"))
     for dtype, item in (("float32", 4), ("float64", 8)):
         for size in (2, 4):
 
