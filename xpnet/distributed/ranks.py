@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..device.backend import Backend
 from .base import Communicator, Engine, Place, RankError
 from .interrupts import Interrupts
 from .layout import layout
+
+if TYPE_CHECKING:
+    from .nccl import DeviceSums
 
 Result = TypeVar("Result")
 
@@ -35,10 +38,14 @@ class Ranks(Communicator):
         self.engine, self.rank, self.size = engine, engine.rank, engine.size
         self.interrupts = Interrupts()
         self._now = 0.0
+        self._devices: dict[Backend, DeviceSums | None] = {}  # of CUDA
 
     def sum(
         self, backend: Backend, work: Callable[[], Sequence[Array]], places: Sequence[Place]
     ) -> Sequence[Array]:
+        devices = self._of_devices(backend) if backend.name == "cupy" else None
+        if devices is not None:
+            return self._queued(devices, work)
         error, arrays = None, list[Any]()
         try:
             arrays = [backend.to_numpy(array) for array in work()]
@@ -51,6 +58,21 @@ class Ranks(Communicator):
         if backend.name == "numpy":
             return [array[()] for array in sums]
         return [backend.asarray(array) for array in sums]
+
+    def _of_devices(self, backend: Backend) -> DeviceSums | None:
+        if backend not in self._devices:
+            from .nccl import device_sums
+
+            self._devices[backend] = device_sums(self.engine, backend)
+        return self._devices[backend]
+
+    def _queued(self, devices: DeviceSums, work: Callable[[], Sequence[Array]]) -> Sequence[Array]:
+        """The sums of what is on devices; nobody can be told of a failure in time, so it ends all."""
+        try:
+            return devices.add(work())
+        except Exception as error:
+            self.abort(error)
+            raise
 
     def _added(self, own: Any, given: Any) -> Any:
         """The sum of the buffers of all."""
@@ -109,7 +131,11 @@ class Ranks(Communicator):
         return self._now
 
     def look(self) -> None:
-        pass  # sums have told everything
+        if any(self._devices.values()):  # else sums have told everything
+            found = self.engine.share((self._clock(), self.interrupts.noted))
+            self._now = found[0][0]
+            if any(noted for _, noted in found):
+                self._interrupt()
 
     def holding_interrupts(self) -> contextlib.AbstractContextManager[Any]:
         return self.interrupts.held()
