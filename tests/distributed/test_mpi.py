@@ -127,6 +127,31 @@ sys.stdout.write(f"{rank} {run.steps}\\n")
     assert sorted(out.splitlines()) == ["0 2", "0 RankError 4", "1 2", "1 LookupError 4"]
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_process_that_leaves_early_ends_those_that_wait(status):
+    program = f"""
+r = risk()
+if rank == 1:
+    sys.exit({status})
+minimize(r, "rprop", w, stop=after(10**9))
+"""
+    got, _, error = launch(program, 2)
+    assert got != 0
+    assert "rank 1 of 2 has ended, and others wait for it" in error
+
+
+def test_a_process_may_have_more_to_do_than_the_others():
+    program = """
+run = minimize(risk(), "rprop", w, stop=after(3))
+if rank == 0:
+    time.sleep(3)
+    sys.stdout.write(f"{run.steps}\\n")
+"""
+    status, out, error = launch(program, 3)
+    assert status == 0, error
+    assert out == "3\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_is_killed_ends_all(number):
     program = """

@@ -27,9 +27,7 @@ def test_the_order_is_not_that_of_a_plain_sum():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 16])
-@pytest.mark.parametrize(
-    "spans", [[(0, 100)], [(0, 40), (40, 100)], [(k, k + 10) for k in range(0, 100, 10)]]
-)
+@pytest.mark.parametrize("ends", [[0, 100], [0, 40, 100], [*range(0, 101, 10)]])
 def test_spans_cover_everything_once(ends, count):
     found = halves([*pairwise(ends)], count)
     assert len(found) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import logging
@@ -14,6 +15,7 @@ from typing import Any
 from .. import checks
 from ..device.machine import available
 from .base import ALONE, Communicator, Engine
+from .leaving import Leaving
 from .ranks import Ranks
 
 logger = logging.getLogger("xpnet")
@@ -23,23 +25,25 @@ class MPIEngine(Engine):
     """A copy of an MPI communicator, so that no other messages are in its way."""
 
     def __init__(self, comm: Any) -> None:
+        self._within = _joined().within
         self.comm = comm.Dup()
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self._byte = _library().BYTE
 
     def exchange(self, given: Any, sizes: Sequence[int], came: Any, own: int) -> None:
-        self.comm.Alltoallv(
-            [given, (sizes, None), self._byte], [came, ([own] * self.size, None), self._byte]
+        parts = [own] * self.size
+        self._within(
+            self.comm.Alltoallv, [given, (sizes, None), self._byte], [came, (parts, None), self._byte]
         )
 
     def collect(self, given: Any, came: Any, sizes: Sequence[int]) -> None:
-        self.comm.Allgatherv([given, self._byte], [came, (sizes, None), self._byte])
+        self._within(self.comm.Allgatherv, [given, self._byte], [came, (sizes, None), self._byte])
 
     def spread(self, buffer: Any) -> None:
-        self.comm.Bcast([buffer, self._byte])
+        self._within(self.comm.Bcast, [buffer, self._byte])
 
     def share(self, value: Any) -> list[Any]:
-        return self.comm.allgather(value)
+        return self._within(self.comm.allgather, value)
 
     def abort(self) -> None:
         sys.stdout.flush()
@@ -64,7 +68,7 @@ def world() -> Communicator:
         ImportError: mpi4py, or the MPI that it needs, is missing.
     """
     comm = _library().COMM_WORLD
-    return World(MPIEngine(_joined(comm))) if comm.Get_size() > 1 else ALONE
+    return World(MPIEngine(comm)) if comm.Get_size() > 1 else ALONE
 
 
 def of(comm: Any) -> Communicator:
@@ -91,9 +95,12 @@ def _library() -> Any:
         ) from error
 
 
-def _joined(comm: Any) -> Any:
-    """`comm`, once this process has been made one of several: one that fails ends all, and one logs."""
-    library, rank, size = _library(), int(comm.Get_rank()), int(comm.Get_size())
+@functools.cache
+def _joined() -> Leaving:
+    """Makes this process one of several, once: one that fails or leaves ends all, and one logs."""
+    library = _library()
+    comm = library.COMM_WORLD
+    rank, size = int(comm.Get_rank()), int(comm.Get_size())
     machine = comm.Split_type(library.COMM_TYPE_SHARED)
     here, threads = int(machine.Get_size()), available()
     if here > 1 and not os.environ.get("XPNET_THREADS"):
@@ -114,7 +121,9 @@ def _joined(comm: Any) -> Any:
         logger.addFilter(_own)
     name = library.get_vendor()[0]
     logger.info("%d processes by %s, %d here, with %d threads each", size, name, here, threads)
-    return comm
+    leaving = Leaving(comm)
+    atexit.register(leaving.leave)  # before that of MPI
+    return leaving
 
 
 def _own(record: logging.LogRecord) -> bool:

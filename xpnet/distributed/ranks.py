@@ -49,7 +49,9 @@ class Ranks(Communicator):
         error, arrays = None, list[Any]()
         try:
             arrays = [backend.to_numpy(array) for array in work()]
-        except Exception as caught:
+        except KeyboardInterrupt:
+            self.interrupts.noted = True
+        except BaseException as caught:
             error = caught
         own = layout(tuple(places), self.size, HEADER)
         header = (float(self.interrupts.noted), float(error is not None), self._clock())
@@ -70,7 +72,7 @@ class Ranks(Communicator):
         """The sums of what is on devices; nobody can be told of a failure in time, so it ends all."""
         try:
             return devices.add(work())
-        except Exception as error:
+        except BaseException as error:
             self.abort(error)
             raise
 
@@ -109,7 +111,9 @@ class Ranks(Communicator):
         error = None
         try:
             yield
-        except Exception as caught:
+        except KeyboardInterrupt:
+            self.interrupts.noted = True
+        except BaseException as caught:
             error = caught
         told = None if error is None else self._sentence(error)
         found = self.engine.share((told, results, self._clock(), self.interrupts.noted))
@@ -154,7 +158,7 @@ class Ranks(Communicator):
         """What this process adds to the clock of all."""
         return time.perf_counter() if self.rank == 0 else 0.0
 
-    def _heed(self, error: Exception | None, header: Sequence[float]) -> None:
+    def _heed(self, error: BaseException | None, header: Sequence[float]) -> None:
         """Takes what came with a sum; raises where any process has failed, or was interrupted."""
         interrupts, failures, self._now = header
         if failures:
@@ -163,7 +167,7 @@ class Ranks(Communicator):
         if interrupts:
             self._interrupt()
 
-    def _raise(self, error: Exception | None, told: Sequence[str | None]) -> None:
+    def _raise(self, error: BaseException | None, told: Sequence[str | None]) -> None:
         """Raises where any process has failed: its own error, or that of the first, in words."""
         first = next((sentence for sentence in told if sentence is not None), None)
         if first is None:

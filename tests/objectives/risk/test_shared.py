@@ -97,6 +97,13 @@ def test_bits_are_those_of_one_process(kind, size, dtype, lead):
         assert same_bits(found, expected)
 
 
+@pytest.mark.parametrize("size", [8, 16])
+def test_sixteen_groups_are_dealt_out_evenly(size):
+    expected = everything(made("weighted"))
+    for found in succeeded(size, lambda shared: everything(made("weighted", shared))):
+        assert same_bits(found, expected)
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("size", [3, 5])
 def test_any_number_of_processes_has_the_numbers_of_one(kind, size):
@@ -380,6 +387,20 @@ def test_a_callback_of_one_process_stops_all():
 def test_an_interrupt_of_one_process_is_one_of_all():
     def callback(shared, step):
         shared.interrupts.noted = shared.rank == 1 and step.step == 4
+
+    def work(shared):
+        risk = made("classes", shared)
+        return minimize(risk, "rprop", point(risk), callback=functools.partial(callback, shared))
+
+    runs = succeeded(3, work)
+    assert [run.outcome.name for run in runs] == ["INTERRUPTED"] * 3
+    assert len({(run.steps, run.value) for run in runs}) == 1
+
+
+def test_a_callback_may_interrupt_all():
+    def callback(shared, step):
+        if shared.rank == 1 and step.step == 4:
+            raise KeyboardInterrupt
 
     def work(shared):
         risk = made("classes", shared)
