@@ -7,6 +7,7 @@ It needs matplotlib, and some experiments the data of scikit-learn: the extra `l
 
 from ..plotting.style import COLOURS, LINES, MARKS
 from .bench import Lab, Result
+from .data import components, digits
 from .expectations import (
     Expectation,
     Verdict,
@@ -28,6 +29,8 @@ __all__ = [
     "at_most",
     "between",
     "COLOURS",
+    "components",
+    "digits",
     "equal",
     "Expectation",
     "EXPERIMENTS",
