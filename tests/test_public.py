@@ -127,6 +127,7 @@ NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", 
 
 # what is typed in again with these names, arrays without their dtype
 TYPED = {**vars(xpnet), **vars(analysis), **vars(schedules), **vars(optimizers), "array": np.array}
+TYPED["communicator"] = distributed.communicator
 DEEP = xpnet.Network(3, *[xpnet.Dense(20, "tanh", initializer=xpnet.uniform(0.3)) for _ in range(60)])
 WIDE = np.linspace(0.1, 0.9, 900)[:, None]
 FAR = Bowl(), np.ones((900, 3))
