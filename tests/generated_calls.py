@@ -29,7 +29,7 @@ from generated import (
 
 import xpnet
 import xpnet.testing
-from xpnet import analysis, linear, optimizers, plotting
+from xpnet import analysis, distributed, linear, optimizers, plotting
 from xpnet.layers.activations import sigmoid_with_offset
 from xpnet.optimizers import schedules
 
@@ -701,6 +701,8 @@ CALLS["EmpiricalRisk"] = Call(
         "threads": optional(integer(1, 2)),
         "resident": Argument(["auto", True, False, np.True_], words=("resident",), odd=("Auto", "yes", 1)),
         "training": Argument([None, False, True, np.False_], odd=(1, "False", 0.0)),
+        "communicator": Argument([None, "self", distributed.ALONE], odd=("world", "Self", 1, b"mpi")),
+        "local": Argument([False, True, np.False_], odd=(1, "False", 0.0)),
     },
     _judge_risk,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import xpnet
-from xpnet import analysis, export, linear, plotting, schedules, testing
+from xpnet import analysis, distributed, export, linear, plotting, schedules, testing
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -80,7 +80,7 @@ def test_every_public_name_has_a_page():
     modules = {"analysis", "linear", "optimizers", "schedules"}
     assert set(xpnet.__all__) - modules <= named
     helpers = {"KINDS", "Rate", "as_schedule", "checked_rate", "checked_schedule"}
-    for module in (analysis, export, linear, plotting, schedules, testing):
+    for module in (analysis, distributed, export, linear, plotting, schedules, testing):
         assert set(module.__all__) - helpers <= named, module.__name__
 
 

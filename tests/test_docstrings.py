@@ -33,6 +33,7 @@ SHOWN = [
     "Projected",
     "difference_hessian",
     "training.rule.Rule",
+    "distributed.communicator",
     "linear.conjugate_gradient",
     "linear.extreme_eigenvalues",
     "linear.trace",

@@ -19,13 +19,16 @@ from xpnet.training.rule import Rule
 ROOT = Path(xpnet.__file__).parent
 MODULES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 # the rooms that may name an array library
-HOST_CODE = ("device/", "rules/", "recording/", "storage/", "export/", "sklearn/", "plotting/", "lab/")
+HOST_CODE = (
+    *("device/", "distributed/", "rules/", "recording/", "storage/", "export/", "sklearn/"),
+    *("plotting/", "lab/"),
+)
 EXTRAS = {"sklearn": "scikit-learn"}  # rooms that need a package which may be missing
 
 # What each room may import beside itself: imports point one way.
 BASE = {"checks", "device", "glossary"}
 LAYERS = BASE | {"rules", "dual", "parameters"}
-OBJECTIVES = LAYERS | {"layers", "divergences", "network", "linear", "recording"}
+OBJECTIVES = LAYERS | {"distributed", "layers", "divergences", "network", "linear", "recording"}
 OPTIMIZERS = OBJECTIVES | {"objectives"}
 TRAINING = OPTIMIZERS | {"optimizers"}
 ALL = TRAINING | {"run", "training"}
@@ -33,6 +36,7 @@ ROOMS = {
     "checks": {"glossary"},
     "version": set(),
     "device": {"checks", "glossary"},
+    "distributed": BASE,
     "glossary": set(),
     "rules": BASE,
     "dual": BASE | {"rules"},

@@ -14,7 +14,17 @@ import pytest
 from oracles import NETWORK, Bowl, seeded_risk
 
 import xpnet
-from xpnet import Saved, analysis, layers, linear, objectives, optimizers, schedules, training
+from xpnet import (
+    Saved,
+    analysis,
+    distributed,
+    layers,
+    linear,
+    objectives,
+    optimizers,
+    schedules,
+    training,
+)
 from xpnet.layers.activations import ACTIVATIONS
 from xpnet.optimizers import NAMES
 from xpnet.parameters import INITIALIZERS
@@ -74,6 +84,7 @@ VALUES = [
     *(xpnet.leaky_relu(0.2), xpnet.uniform(0.3), xpnet.backend("numpy")),
     *(xpnet.Dense(3, "tanh"), xpnet.Dropout(0.5), xpnet.LayerNorm(), NETWORK, NETWORK.layout),
     *(twice, total, optimizers.Ending("why"), *analysis.axes([1.0], 0.1)),
+    distributed.ALONE,
     *(xpnet.CSVLog("run.csv"), xpnet.TensorBoard("runs", 2), xpnet.Checkpoint("run.npz", every=3)),
 ]
 TOLD = []  # what callbacks have been told
@@ -116,6 +127,7 @@ NONE = {"Accumulate", "Look", "BackendError", "NonFiniteError", "StorageError", 
 
 # what is typed in again with these names, arrays without their dtype
 TYPED = {**vars(xpnet), **vars(analysis), **vars(schedules), **vars(optimizers), "array": np.array}
+TYPED["communicator"] = distributed.communicator
 DEEP = xpnet.Network(3, *[xpnet.Dense(20, "tanh", initializer=xpnet.uniform(0.3)) for _ in range(60)])
 WIDE = np.linspace(0.1, 0.9, 900)[:, None]
 FAR = Bowl(), np.ones((900, 3))

@@ -29,6 +29,7 @@ SUITES = {  # and for how long each reads the clock at once, in seconds
     "kernels": 0.05,
     "fits": 0.1,
     "curvature": 0.1,
+    "scale": 0.15,
     "start": 0.0,
 }
 TWICE = ("steps", "kernels", "fits")  # what is also measured where all are held to less
@@ -49,6 +50,7 @@ def measure_suite(suite: str, options: argparse.Namespace, about: dict, output: 
             suite,
             isa=options.isa,
             sample=options.sample,
+            launch=getattr(module, "launch", None),
         )
         comparisons = list(module.comparisons(workload, results[workload]))
         part = report.detail(workload, results[workload], comparisons, others[workload])

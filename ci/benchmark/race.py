@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -70,13 +71,26 @@ class Contestant:
     """A worker process, and what it has measured."""
 
     def __init__(
-        self, name: str, workload: str, suite: str, isa: str = "native", before: Path | None = None
+        self,
+        name: str,
+        workload: str,
+        suite: str,
+        isa: str = "native",
+        before: Path | None = None,
+        launch: Callable[[str], list[str]] | None = None,
     ) -> None:
         self.name, self.times, self.memory = name, [], None
         elsewhere, own, kernels = parsed(name)
         root = before.resolve() if before and elsewhere else ROOT
         self.process = subprocess.Popen(
-            [sys.executable, str(root / "ci/benchmark/worker.py"), suite, own, workload],
+            [
+                *(launch(own) if launch else []),
+                sys.executable,
+                str(root / "ci/benchmark/worker.py"),
+                suite,
+                own,
+                workload,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -159,12 +173,14 @@ def measure(
     isa: str = "native",
     sample: float = 0.25,
     before: Path | None = None,
+    launch: Callable[[str], list[str]] | None = None,
 ) -> tuple[dict, float]:
     """The results of each, and how busy others kept the machine before the first turn.
 
-    `sample` is the time in seconds between two readings of the clock; a step may take longer.
+    `sample` is the time in seconds between two readings of the clock; a step may take longer. `launch`
+    says what the command of a contestant begins with.
     """
-    entered = [Contestant(name, workload, suite, isa, before) for name in names]
+    entered = [Contestant(name, workload, suite, isa, before, launch) for name in names]
     try:
         for contestant in entered:
             contestant.begin()

@@ -26,6 +26,7 @@ class _Gradient(SumOfSquares):
 
     def __init__(self, backend: Backend, objective: Objective) -> None:
         self.backend, self.objective = backend, objective
+        self.communicator = objective.communicator
         if Offers.SELECT_REPLICAS not in objective.offers:
             self.lacks = Offers.SELECT_REPLICAS
 

@@ -42,6 +42,24 @@ def by_rows(values: Any) -> Any:
     return (values.get() if on_device else values).tocsr()
 
 
+class Rows:
+    """Some of the samples of what is read in parts, to be read in parts."""
+
+    def __init__(self, source: Any, part: slice) -> None:
+        self.source, self.start = source, part.start
+        self.shape, self.dtype = (part.stop - part.start, *source.shape[1:]), source.dtype
+
+    def __getitem__(self, part: slice) -> Any:
+        return self.source[self.start + part.start : self.start + part.stop]
+
+
+def rows_of(values: Any, part: slice, axis: int = 0) -> Any:
+    """The samples `part`, along `axis`, of an array, or what is `on_host`; for axis 0 that is not read."""
+    if compat.is_array_api_obj(values) or is_sparse(values):
+        return values[(slice(None),) * axis + (part,)] if axis else values[part]
+    return Rows(values, part) if not axis else values[0 : values.shape[0]][(slice(None),) * axis + (part,)]
+
+
 def read(name: str, source: Any, part: slice, rows: HostArray) -> None:
     """Writes the samples `part` of what lies on the host into `rows`.
 

@@ -153,7 +153,10 @@ def processor() -> str:
 
 
 def available() -> int:
-    """The number of processors that this process may use."""
+    """The number of processors that this process may use; `XPNET_THREADS` may say fewer."""
+    told = os.environ.get("XPNET_THREADS", "").strip()
+    if told.isdecimal() and int(told):
+        return int(told)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
+from ..distributed import ALONE, Communicator
 from ..glossary import Hinted
 from ..linear.vectors import times
 from ..parameters import Layout
@@ -26,12 +27,14 @@ class Objective(Hinted, ABC):
 
     Attributes:
         samples: how many there are to choose a `subset` from; 0 if none.
+        communicator: the processes that evaluate it together, each with some of the samples.
         lacks: methods that its class has, and this one has not, as it was made.
         layout: the names and shapes of its parameters, if they have any.
         backend: where it computes, and with which kernels, if it knows that; an optimizer does likewise.
     """
 
     samples: int = 0
+    communicator: Communicator = ALONE
     lacks: Offers = Offers.NOTHING
     layout: Layout | None = None
     backend: Any = None
@@ -260,6 +263,7 @@ class Negative(Objective):
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.samples, self.layout = objective.samples, objective.layout
+        self.communicator = objective.communicator
 
     @property
     def offers(self) -> Offers:

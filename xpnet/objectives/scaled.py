@@ -46,6 +46,7 @@ class Scaled(Objective):
     def __init__(self, objective: Objective, S: Any, *, backend: Backend | str | None = None) -> None:
         self.objective: Objective = checks.instance("objective", objective, Objective, "an Objective")
         self.samples, self.lacks = objective.samples, ~objective.offers
+        self.communicator = objective.communicator
         self.backend = choose_backend(objective.backend if backend is None else backend)
         xp = self.backend.xp
         self.S: Array = xp.asarray(self.backend.asarray(S, self.backend.accumulator, name="S"), copy=True)

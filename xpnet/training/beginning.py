@@ -40,6 +40,7 @@ def held_out_risk(objective: Objective, held_out: Any) -> Objective:
         backend=objective.backend,
         dtype=objective.dtype,
         training=False if network.random else None,
+        communicator=objective.communicator,
     )
 
 

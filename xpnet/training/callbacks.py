@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from .. import checks
 from ..device.arrays import Vector
@@ -100,7 +100,12 @@ class Watcher(ABC):
 
 
 class Callback(Hinted, ABC):
-    """A setting that watches runs, where a function is not enough: it knows of their beginning and end."""
+    """A setting that watches runs, where a function is not enough: it knows of their beginning and end.
+
+    Of several processes that train together only the first has it, where `once` is True.
+    """
+
+    once: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, begun: Begun) -> Watcher:
@@ -111,16 +116,11 @@ Callbacks: TypeAlias = "Callable[[Step], Any] | Callback | Iterable[Callable[[St
 
 
 @dataclass(frozen=True)
-class _Function(Callback):
+class _Function(Callback, Watcher):
     function: Callable[[Step], Any]
 
     def start(self, begun: Begun) -> Watcher:
-        return _Told(self.function)
-
-
-class _Told(Watcher):
-    def __init__(self, function: Callable[[Step], Any]) -> None:
-        self.function = function
+        return self
 
     def see(self, step: Step) -> Any:
         return self.function(step)
@@ -139,17 +139,14 @@ def as_callbacks(given: Any) -> dict[str, Callback]:
         return {}
     alone = callable(given) or isinstance(given, Callback) or not isinstance(given, Iterable)
     found: dict[str, Callback] = {}
-    listed = cast("list[Any]", [given] if alone else list(cast("Iterable[Any]", given)))
-    for own in listed:
+    for own in cast("list[Any]", [given] if alone else list(cast("Iterable[Any]", given))):
         if isinstance(own, Callback):
             name, kept = type(own).__name__, own
         elif callable(own) and not isinstance(own, type):
             name, kept = getattr(own, "__name__", type(own).__name__), _Function(own)
         else:
-            raise TypeError(
-                "callback must be a function of a Step, a Callback such as CSVLog('run.csv'), or a list of "
-                f"these, got {checks.shown(own)}"
-            )
+            wanted = "a function of a Step, a Callback such as CSVLog('run.csv'), or a list of these"
+            raise TypeError(f"callback must be {wanted}, got {checks.shown(own)}")
         found[name if name not in found else f"{name} ({len(found)})"] = kept
     return found
 
@@ -193,6 +190,7 @@ class CSVLog(Callback):
     ['step', '0', '3', '6']
     """
 
+    once = True
     path: str | os.PathLike[str]
     every: int = 1
 
@@ -248,6 +246,7 @@ class TensorBoard(Callback):
         ImportError: tensorboard is not installed.
     """
 
+    once = True
     directory: str | os.PathLike[str]
     every: int = 1
 

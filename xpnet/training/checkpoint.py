@@ -45,6 +45,7 @@ class Checkpoint(Callback):
     (40, True)
     """
 
+    once = True
     path: str | os.PathLike[str]
     every: int | None = None
     seconds: float | None = None

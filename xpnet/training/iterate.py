@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
@@ -87,19 +86,20 @@ def _records(
     everyone = host.ones(watch.rows, dtype=host.bool)
     # none is given up in the midst of a step
     tests = asking.tests + ([(asking.budget, asking.budget.start())] if asking.budget is not None else [])
-    first, start, held = int(loop.state.get("step", 0)), time.perf_counter(), None
+    first, start, held = int(loop.state.get("step", 0)), loop.communicator.clock(), None
     watch.keeps_best, watch.measures = False, bool(tests)
     moved: Any = True
 
     def met(own: list[tuple[Rule, Check]]) -> str | None:
         """The rule among `own` that holds for all replicas; each of them sees every point."""
-        seconds = time.perf_counter() - start
+        seconds = loop.communicator.clock() - start
         progress = Progress(loop.steps, watch.values, watch.norm, seconds, held, watch.made(), moved)
         found = [str(rule) for rule, check in own if host.all(host.asarray(check(progress)))]
         return found[0] if found else None
 
     def judge() -> None:
         nonlocal moved
+        loop.communicator.look()
         if not host.all(host.asarray(watch.finite)):
             loop.put(loop.last, everyone)
             raise NonFiniteError(f"{loop.problem()}; w is back at the last finite point")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +23,8 @@ class Journal:
 
     def __init__(self, loop: Loop, keep_path: bool, resumed: Run | None, goes_on: bool) -> None:
         self.loop, self.host, self.rows = loop, loop.backend.host, loop.watch.rows
-        self.start = time.perf_counter() - (0.0 if resumed is None else resumed.seconds)
+        self.clock = loop.communicator.clock
+        self.start = self.clock() - (0.0 if resumed is None else resumed.seconds)
         self.first = int(loop.state.get("step", 0)) - loop.steps
         self.looks: list[Look] = []
         self.path: list[Array] | None = [] if keep_path else None
@@ -42,7 +42,7 @@ class Journal:
     @property
     def seconds(self) -> float:
         """Since the start of the run, and of those before."""
-        return time.perf_counter() - self.start
+        return self.clock() - self.start
 
     def see(
         self, point: Vector, values: Any, norm: Any, held_out: Any, made: int, metrics: dict[str, Any]
@@ -72,7 +72,7 @@ class Journal:
                 rate = float(rates.mean())  # of rates of each parameter
             else:
                 rate = self.host.reshape(rates, (-1,))
-        look = Look(step, values, norm, rate, held_out, time.perf_counter() - self.start, made, metrics)
+        look = Look(step, values, norm, rate, held_out, self.seconds, made, metrics)
         self.looks.append(look)
         if self.path is not None:
             self.path.append(self.host.asarray(self.loop.backend.to_numpy(self.point), copy=True))

@@ -31,7 +31,8 @@ class Loop:
     """What `iterate` and `minimize` share.
 
     Attributes:
-        w, state: what moves.
+        communicator: the processes that evaluate the objective together.
+        w, state: what moves; `w` begins as that of the first process.
         steps: taken so far.
         begin: the point where the step that is looked at begins; `last` the one looked at before it, or
             the same once that step has been accepted; `last_value` the value there, NaN if not known.
@@ -62,12 +63,16 @@ class Loop:
             check_every = 1 if optimizer.waits else CHECK_EVERY.get(self.backend.name, 1)
         self.check_every = checks.count("check_every", check_every)
         self.objective, self.optimizer, self.steps = objective, optimizer, 0
+        self.communicator = objective.communicator
         with self.backend.working():
             checks.finite(xp, "w", w)
-            self.w: Vector = w if in_place else xp.asarray(w, copy=True)
-            self.begin: Vector = xp.asarray(w, copy=True)
-            self.last: Vector = xp.asarray(w, copy=True)
-            self.watch = Watch(objective, self.backend, w)
+            first = self.communicator.same(self.backend, w)
+            self.w: Vector = w if in_place else xp.asarray(first, copy=True)
+            if first is not w:
+                self.w[...] = first
+            self.begin: Vector = xp.asarray(self.w, copy=True)
+            self.last: Vector = xp.asarray(self.w, copy=True)
+            self.watch = Watch(objective, self.backend, self.w)
             inner = optimizer.optimizer if isinstance(optimizer, Minibatch) else optimizer
             if isinstance(inner, Constrained):
                 self.watch.free = functools.partial(inner.free_gradient, self.backend)

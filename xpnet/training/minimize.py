@@ -136,7 +136,7 @@ def minimize(
     score = objective.mistakes if isinstance(objective, ThresholdUnit) else None
     run: Run | None = None
     try:
-        with loop.backend.working():
+        with loop.communicator.holding_interrupts(), loop.backend.working():
             session = Session(
                 loop, stop, risk, held_out_every, diverged_at, score, functions, before, keep_path=keep_path
             )

@@ -21,6 +21,7 @@ class ProgressBar(Callback):
         ImportError: tqdm is not installed.
     """
 
+    once = True
     stop: Rule
 
     def start(self, begun: Begun) -> Watcher:

@@ -65,7 +65,7 @@ class Session:
             self.ends.restore(resumed)
         self.begun = loop.steps
         self.journal = Journal(loop, keep_path, resumed, self.ends.going)
-        self.audience = Audience()
+        self.audience = Audience(loop.communicator)
         self.asking = asking = Asking(stop, loop.check_every)
         if asking.budget is not None:
             self.watch.limit = asking.budget.limit - 1  # the last one is for the final point
@@ -93,6 +93,7 @@ class Session:
 
     def broken(self, error: BaseException) -> Run:
         """The run so far, where `error` has ended it; the objective may still tell the value there."""
+        self.loop.communicator.require_common(error)
         reason = f"{type(error).__name__} at step {self.loop.steps}: {error}"
         self.cut_short(reason)
         self.fail(reason)
@@ -120,7 +121,7 @@ class Session:
                     self.finish(record, look)
                 if ends.points is not None and not self.selects:
                     loop.put(ends.points, ~self.watch.active)  # as they go on being evaluated
-                if look and self.audience.watchers:
+                if look and self.audience.listening:
                     self.tell()
                 if asking.limited(loop.steps):
                     self.ask_limits()
@@ -129,7 +130,7 @@ class Session:
             noted = self.journal.note_unfinished()
         except OutOfBudget:
             noted = self.out_of_budget()
-        if noted and self.audience.watchers:
+        if noted and self.audience.listening:
             self.tell()
 
     def tell(self) -> None:
@@ -153,6 +154,7 @@ class Session:
     def judge(self) -> None:
         """Ends replicas where the step that is looked at begins; raises Stop if none is left."""
         loop, watch, ends, k = self.loop, self.watch, self.ends, self.loop.steps
+        loop.communicator.look()
         values, held, self.held = watch.values, self.held, None
         made = watch.made()
         found = self.metrics.read(held_out=held is not None)

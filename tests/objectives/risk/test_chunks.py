@@ -9,7 +9,7 @@ import pytest
 
 from xpnet import L2, CrossEntropy, Dense, EmpiricalRisk, Network, SquaredError
 from xpnet.objectives.risk import chunks as chunks_module
-from xpnet.objectives.risk.chunks import Chunks, parts
+from xpnet.objectives.risk.chunks import Chunks, Share, parts
 
 NETWORK = Network(4, Dense(6, "tanh"), Dense(3, "softmax"))
 REGRESSION = Network(4, Dense(5, "tanh"), Dense(3))
@@ -151,8 +151,8 @@ def test_groups_hold_every_sample_once_in_order(samples, chunk, numpy_backend):
         seen.extend(range(part.start, part.stop) for part in group)
         return (np.array([len(group)]),)
 
-    chunks = Chunks(numpy_backend, samples, chunk, 0, None)
-    (count,) = chunks.sum("all", function)
+    chunks = Chunks(numpy_backend, Share(0, samples, samples), chunk, 0, None)
+    (count,) = chunks.total(chunk, function)
     assert [number for part in seen for number in part] == list(range(samples))
     assert count == len(parts(chunk, 0, samples)) == len(seen)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...device.arrays import Array, Namespace, Units
+from ...distributed import Communicator
 from ...divergences import Divergence
 from ...network import Network
 from .data import Data
@@ -33,7 +33,12 @@ class Wrong:
 
 
 def wrong(
-    network: Network, divergence: Divergence, logits: bool, data: Data, walk: Sequence[slice]
+    network: Network,
+    divergence: Divergence,
+    logits: bool,
+    data: Data,
+    walk: Sequence[slice],
+    communicator: Communicator,
 ) -> Wrong:
     """The classes of `data`, which have that `divergence`; with `logits` outputs are those.
 
@@ -45,16 +50,27 @@ def wrong(
     if divergence.targets != "real":
         return Wrong(False, 0.0 if logits else 0.5, 0.5)
     bounds = network.activation.range if network.activation is not None else None
-    low, high = bounds if bounds is not None and math.isfinite(sum(bounds)) else _two_values(data, walk)
+    low, high = (
+        bounds
+        if bounds is not None and math.isfinite(sum(bounds))
+        else _two_values(data, walk, communicator)
+    )
     return Wrong(False, 0.5 * (low + high), 0.5 * (low + high))
 
 
-def _two_values(data: Data, walk: Sequence[slice]) -> tuple[float, float]:
+def _two_values(data: Data, walk: Sequence[slice], communicator: Communicator) -> tuple[float, float]:
     xp = data.backend.xp
-    ends = [(float(xp.min(own.targets)), float(xp.max(own.targets))) for own in data.walk(walk)]
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    between: Any = [xp.any((own.targets > low) & (own.targets < high)) for own in data.walk(walk)]
-    if low == high or any(map(bool, between)):
+
+    def ends() -> list[tuple[float, float]]:
+        return [(float(xp.min(own.targets)), float(xp.max(own.targets))) for own in data.walk(walk)]
+
+    of_all = [pair for own in communicator.each(ends) for pair in own]
+    low, high = min(low for low, _ in of_all), max(high for _, high in of_all)
+
+    def between() -> bool:
+        return any(bool(xp.any((own.targets > low) & (own.targets < high))) for own in data.walk(walk))
+
+    if low == high or any(communicator.each(between)):
         raise ValueError(
             "targets must be labels of classes, or of two values, for an error rate of a network whose "
             f"output has no bounds, got numbers from {low:g} to {high:g}"

@@ -29,8 +29,10 @@ from .checked import (
     sample_numbers,
     whole,
 )
-from .chunks import Chunks, default_chunk
+from .chunks import Share
+from .held import Holding, held_here
 from .terms import one_hot
+from .walking import chunk_of
 
 RESIDENT_FRACTION = 0.5  # of the free memory that data may take; the rest is for the work on it
 STREAM_BYTES = 2**26  # the most of one array in a part that is copied to a CUDA device
@@ -54,7 +56,7 @@ class Data:
 
     Attributes:
         item: the bytes of a number of `dtype`.
-        samples: their number.
+        samples: the number of those that this process holds, its `share`; `total` of all.
         replicas: how many there are, if these have anything of their own; else None.
         inputs: `(samples, features)`, the X.
         targets: `(outputs, samples)`, or labels `(1, samples)`; `(samples, outputs)` while on the host.
@@ -78,15 +80,18 @@ class Data:
         dtype: Any,
         resident: bool | Literal["auto"],
         *,
+        holding: Holding,
         numbered: bool = False,
     ) -> None:
         self.backend, self.dtype = backend, dtype
         self.item = 8 if dtype == backend.xp.float64 else 4
         inputs = backend.admit(X, name="X")
         network.check_shape(inputs, replicas=True)
-        lead, self.samples = tuple(inputs.shape[:-2]), int(inputs.shape[-2])
+        lead, given = tuple(inputs.shape[:-2]), int(inputs.shape[-2])
         targets = backend.admit(targets, name="targets")
-        check_shape(targets, lead, self.samples, network.outputs)
+        check_shape(targets, lead, given, network.outputs)
+        self.total = holding.total(given)
+        self.places: Array | None = None  # of the samples among all, where they do not follow one another
         self.labels = False
         if len(targets.shape) == len(lead) + 1:  # little beside the data
             targets = backend.asarray(whole(targets), name="targets")
@@ -97,7 +102,7 @@ class Data:
             targets = backend.xp.astype(targets, dtype, copy=False)
         self.weights = None
         if weights is not None:
-            self.weights = normalized_weights(backend, weights, self.samples, dtype)
+            self.weights = normalized_weights(backend, weights, self.total, dtype)
         parts: dict[str, tuple[Any, int]] = {
             "X": (inputs, 2),
             "targets": (targets, 2),
@@ -105,6 +110,13 @@ class Data:
         }
         counts = {name: int(own.shape[0]) for name, (own, ndim) in parts.items() if _leads(own, ndim)}
         self.replicas = common_replicas(counts)
+        most = chunk_of(backend, network, self.item, self.replicas, holding.wanted, self.total, self.total)
+        self.share = share = holding.share(backend, given, most)
+        self.samples = share.samples
+        inputs = holding.rows(share, inputs, -2)
+        targets = holding.rows(share, targets, -1 if self.labels else -2)
+        if self.weights is not None:
+            self.weights = self.weights[..., share.first : share.first + share.samples]
 
         sources = {"X": inputs} if self.labels else {"X": inputs, "targets": targets}
         self.streamed = self._choose(sources, resident)
@@ -123,7 +135,8 @@ class Data:
         self._turned = self._columns()
         self.numbers = None
         if numbered:
-            self.numbers = xp.arange(self.samples, dtype=xp.uint32, device=backend.device)
+            stop = share.first + share.samples
+            self.numbers = xp.arange(share.first, stop, dtype=xp.uint32, device=backend.device)
         if self.streamed:
             for chunk in self.walk(self._reads(*self.streamed.values())):
                 if "X" in self.streamed:
@@ -168,8 +181,12 @@ class Data:
             TypeError, ValueError: as `sample_numbers`.
         """
         xp, part = self.backend.xp, copy.copy(self)
-        numbers = sample_numbers(self.backend, samples, self.samples)
+        numbers = sample_numbers(self.backend, samples, self.total)
+        part.total = int(numbers.shape[0])
+        if self.samples < self.total:
+            numbers, part.places = held_here(self.backend, numbers, self.share, self.places)
         part.samples, part.streamed = int(numbers.shape[0]), {}
+        part.share = Share(0, part.samples, part.total)
         came: dict[str, Array] = {}
         if self.streamed:
             chosen = self.backend.to_numpy(numbers)
@@ -268,7 +285,7 @@ class Data:
         """The inputs, on the host, turned as `_rows` turns; None if they stream or are not little."""
         size = self.samples * self.item
         aliased = size % 4096 == 0  # rows that are a multiple of a page apart fall on the same cache lines
-        whole = size * math.prod(self.inputs.shape) // self.samples
+        whole = self.item * math.prod(self.inputs.shape)
         little = self.backend.name == "numpy" and whole <= TURNED_BYTES
         return self._rows(self.inputs) if little and "X" not in self.streamed and not aliased else None
 
@@ -279,16 +296,6 @@ class Data:
         rows = self.backend.xp.empty(shape, dtype=self.dtype, device=self.backend.device)
         rows[...] = targets.mT
         return rows
-
-
-def planned(
-    backend: Backend, network: Network, data: Data, chunk: int | None, threads: int | None
-) -> Chunks:
-    """How `data` are walked: in chunks that have room for all replicas, if `chunk` does not say it."""
-    copies = data.replicas or 1
-    work, sample = copies * data.samples * network.size, copies * network.activation_size * data.item
-    chunk = chunk or default_chunk(backend, data.samples, sample, data.item, work, data.most)
-    return Chunks(backend, data.samples, chunk, work, threads)
 
 
 def _leads(array: Any, ndim: int) -> bool:

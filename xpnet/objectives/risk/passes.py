@@ -8,6 +8,7 @@ from typing import Any
 
 from ...device.arrays import Array, Namespace, Scalar, Vector
 from ...device.backend import Backend
+from ...distributed.tree import added
 from ...divergences import Divergence
 from ...dual import tangent_of, values_of
 from ...layers import Accumulate, Dense
@@ -16,7 +17,6 @@ from ...network import Network, Parameters
 from ...recording import Recording
 from ..matrices import check_result
 from .accumulate import Accumulator, TangentAccumulator
-from .chunks import added
 from .data import Chunk, Data
 from .terms import Terms, one_hot, total, weighted_total
 
@@ -40,8 +40,10 @@ class Passes:
     ones: Vector
     draw: int
 
-    def value(self, parameters: Parameters, group: Sequence[slice]) -> tuple[Scalar]:
-        """What the samples of `group` add to the mean divergence."""
+    def value(
+        self, parameters: Parameters, shape: tuple[int, ...], group: Sequence[slice]
+    ) -> tuple[Scalar]:
+        """What the samples of `group` add to the mean divergence; `shape` is that of `w`."""
         xp = self.backend.xp
         values: list[Scalar] = []
         for chunk in self.data.walk(group):
@@ -49,16 +51,20 @@ class Passes:
             bias = self._bias(parameters)
             value = self.terms.value(xp, outputs, bias, chunk.targets, self.data.classes)
             values.append(self._mean(value, chunk.weights))
-        return (added(values),)
+        return (self._whole(values, shape),)
 
     def mean(
         self,
         function: Callable[..., Array],
         network: Network,
         parameters: Parameters,
+        whole: tuple[int, ...],
         group: Sequence[slice],
     ) -> tuple[Scalar]:
-        """What the samples of `group` add to the mean of `function(xp, outputs, targets)`."""
+        """What the samples of `group` add to the mean of `function(xp, outputs, targets)`.
+
+        `whole` is the shape of `w`.
+        """
         xp, data = self.backend.xp, self.data
         values: list[Scalar] = []
         for chunk in data.walk(group):
@@ -68,7 +74,7 @@ class Passes:
             shape = (*outputs.shape[:-2], outputs.shape[-1])
             check_result(self.backend, "what is averaged over the samples", found, shape, data.dtype)
             values.append(self._mean(found, chunk.weights))
-        return (added(values),)
+        return (self._whole(values, whole),)
 
     def gradient(
         self,
@@ -80,19 +86,19 @@ class Passes:
         """Likewise with the gradient, of `shape`, in `total` if that is given."""
         xp = self.backend.xp
         values: list[Scalar] = []
-        total, accumulators = self._accumulators(shape, total)
+        total, accumulators = self._accumulators(shape, group, total)
         for chunk in self.data.walk(group):
             outputs, caches = self.forward(self.stem, xp, parameters, chunk)
             value, gradient, summed = self._terms(xp, parameters, outputs, chunk)
             values.append(self._mean(value, chunk.weights))
             self._backward(xp, parameters, caches, gradient, summed, accumulators)
-        return added(values), total
+        return self._whole(values, shape), total
 
     def hessian_product(
         self, xp: Namespace, duals: Parameters, shape: tuple[int, ...], group: Sequence[slice]
     ) -> tuple[Vector]:
         """The derivative of the gradient, of `shape`; `duals` move along the directions, `xp` is dual."""
-        total, accumulators = self._accumulators(shape)
+        total, accumulators = self._accumulators(shape, group)
         for chunk in self.data.walk(group):
             outputs, caches = self.forward(self.stem, xp, duals, chunk)
             _, gradient, summed = self._terms(xp, duals, outputs, chunk)
@@ -103,13 +109,13 @@ class Passes:
     def gauss_newton_product(
         self,
         xp: Namespace,
-        parameters: Parameters,
         duals: Parameters,
+        parameters: Parameters,
         shape: tuple[int, ...],
         group: Sequence[slice],
     ) -> tuple[Vector]:
         """The gradient of the outputs times that of the divergence's gradient along the directions."""
-        total, accumulators = self._accumulators(shape)
+        total, accumulators = self._accumulators(shape, group)
         for chunk in self.data.walk(group):
             outputs, caches = self.forward(self.stem, xp, duals, chunk)
             _, gradient, _ = self._terms(xp, duals, outputs, chunk)
@@ -141,6 +147,12 @@ class Passes:
             accumulate[-1].add_sum("bias", gradient, total)
         self.stem.backward(xp, parameters, caches, gradient, accumulate)
 
+    def _whole(self, values: list[Scalar], shape: tuple[int, ...]) -> Scalar:
+        """The sum of the values of chunks; 0 where there are none."""
+        if values:
+            return added(values)
+        return self.backend.xp.zeros(shape[:-1], dtype=self.backend.accumulator, device=self.backend.device)
+
     def _bias(self, parameters: Parameters) -> Any:
         return parameters[-1]["bias"][..., None] if self.terms.biased else self.ones[:1]
 
@@ -151,19 +163,20 @@ class Passes:
 
     def of(self, data: Data, chunk: int) -> Passes:
         """The same passes over `data`, so many samples at once at most."""
-        length, ones = min(chunk, data.samples), self.ones
+        length, ones = max(1, min(chunk, data.samples)), self.ones
         if ones.shape[0] < length:
             with self.backend.quiet():
                 ones = self.backend.xp.ones(length, dtype=data.dtype, device=self.backend.device)
         return replace(self, data=data, ones=ones)
 
     def _accumulators(
-        self, shape: tuple[int, ...], total: Vector | None = None
+        self, shape: tuple[int, ...], group: Sequence[slice], total: Vector | None = None
     ) -> tuple[Vector, list[Accumulator]]:
         """A flat array, and for each layer what adds to its parts; the first time it sets them."""
         given: Any = total
         if given is None:
-            given = self.backend.xp.empty(shape, dtype=self.data.dtype, device=self.backend.device)
+            new = self.backend.xp.empty if group else self.backend.xp.zeros
+            given = new(shape, dtype=self.data.dtype, device=self.backend.device)
         views = self.network.parameters(given, self.backend.xp)
         return given, [Accumulator(self.backend, own, self.ones) for own in views]
 
@@ -176,7 +189,7 @@ class Passes:
         """
         weights = self.ones[:1] if chunk.weights is None else chunk.weights[..., None, :]
         arrays = (outputs, self._bias(parameters), chunk.targets, self.data.classes, weights)
-        rule, scale, total = self.terms.gradient, 1.0 / self.data.samples, None
+        rule, scale, total = self.terms.gradient, 1.0 / self.data.total, None
         if self.terms.biased:
             (value, gradient), total = rule.compute_with_sum(xp, *arrays, scale=scale)
         else:
@@ -185,7 +198,7 @@ class Passes:
 
     def _mean(self, values: Array, weights: Array | None) -> Scalar:
         """What `values`, one for each sample of a chunk, add to the mean over all samples."""
-        factor, dtype = 1.0 / self.data.samples, self.backend.accumulator
+        factor, dtype = 1.0 / self.data.total, self.backend.accumulator
         if weights is None:
             return total.sum(self.backend.xp, values, factor=factor, dtype=dtype)
         return weighted_total.sum(self.backend.xp, values, weights, factor=factor, dtype=dtype)

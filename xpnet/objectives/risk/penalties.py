@@ -119,8 +119,12 @@ class Penalties:
     """
 
     def __init__(self, backend: Backend, layout: Layout, items: Sequence[Penalty], dtype: Any) -> None:
-        self.backend, self.items = backend, tuple(items)
+        self.backend, self.items, self._layout, self._dtype = backend, tuple(items), layout, dtype
         self._masked = [(item, _mask(backend, layout, item, dtype)) for item in items]
+
+    def without(self) -> Penalties:
+        """None of them."""
+        return Penalties(self.backend, self._layout, (), self._dtype)
 
     def with_value(self, xp: Namespace, value: Scalar, w: Vector) -> Scalar:
         """`value` and the penalties at `w`, by the functions of `xp`."""
@@ -132,6 +136,14 @@ class Penalties:
         """Adds their gradients at `w` to `gradient`, in place."""
         for penalty, mask in self._masked:
             penalty.add_gradient(xp, gradient, w, mask)
+
+    def added(self, xp: Namespace, sums: Sequence[Any], w: Vector) -> Sequence[Any]:
+        """`sums`, a value and perhaps its gradient, with theirs at `w`; the gradient in its memory."""
+        if not self._masked:
+            return sums
+        if len(sums) > 1:
+            self.add_gradient(xp, sums[1], w)
+        return self.with_value(xp, sums[0], w), *sums[1:]
 
     def add_product(self, product: Vector, v: Vector) -> None:
         """Adds their Hessians' products with `v` to `product`, in place."""

@@ -12,8 +12,9 @@ import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, cast
 
+from ...distributed.tree import added
 from ...recording import Differs, Function, Recording, Replay
-from .chunks import Chunks, added
+from .chunks import Chunks
 from .passes import Passes
 from .penalties import Penalties
 
@@ -44,35 +45,13 @@ class Replays:
     def __reduce__(self) -> tuple[type[Replays], tuple[()]]:
         return Replays, ()
 
-    def result(
-        self,
-        kind: Kind,
-        passes: Passes,
-        penalties: Penalties,
-        chunks: Chunks,
-        w: Any,
-    ) -> tuple[Any, ...]:
-        """The value at `w`, and the gradient if that is wanted."""
-        xp, shape = passes.backend.xp, tuple(w.shape)
-
-        def work(chunk: int) -> tuple[Any, ...]:
-            found = self.evaluate((kind, shape, chunk), passes, penalties, chunks, w)
-            if found is not None:
-                return found
-            parameters = passes.network.parameters(w, xp)
-            if kind == "value":
-                (value,) = chunks.total(chunk, passes.value, parameters)
-                return (penalties.with_value(xp, value, w),)
-            value, gradient = chunks.total(chunk, passes.gradient, parameters, shape)
-            penalties.add_gradient(xp, gradient, w)
-            return penalties.with_value(xp, value, w), gradient
-
-        return chunks.in_memory((kind, shape), work, chunks.chunk)
-
     def evaluate(
         self, key: Key, passes: Passes, penalties: Penalties, chunks: Chunks, w: Any
     ) -> tuple[Any, ...] | None:
-        """The value at `w`, and the gradient if that is wanted; None where it must be evaluated plainly."""
+        """The value at `w`, and the gradient if that is wanted; None where it must be evaluated plainly.
+
+        Of the samples of this process, and these penalties.
+        """
         replay = self.found.get(key, _UNKNOWN)
         if replay is _UNKNOWN:
             replay = self._made(key, passes, penalties, chunks, w)
@@ -97,7 +76,9 @@ class Replays:
         if key not in self._met:
             self._met = [key, *self._met[: 2 * _MOST]]
             return None
-        if passes.backend.name != "numpy" or passes.data.streamed or not self._wanted:
+        if passes.backend.name != "numpy" or not self._wanted:
+            return None
+        if passes.data.streamed or not chunks.samples:
             return None
         layers = passes.network.layers
         activations = [layer.activation for layer in layers if layer.activation is not None]
@@ -143,7 +124,7 @@ def _function(key: Key, passes: Passes, penalties: Penalties, chunks: Chunks) ->
 
 def _value(passes: Passes, group: Sequence[slice], xp: Any, w: Any, places: list[Any]) -> None:
     own = passes.recorded(xp) if isinstance(xp, Recording) else passes
-    (value,) = own.value(own.network.parameters(w, xp), group)
+    (value,) = own.value(own.network.parameters(w, xp), tuple(w.shape), group)
     places[0][...] = value
 
 

@@ -10,30 +10,32 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 from ... import checks
 from ...device.arrays import Array, DTypeLike, Matrix, Samples, Scalar, Vector
 from ...device.backend import Backend
 from ...device.select import chosen as choose_backend
+from ...distributed import communicator as choose_communicator
 from ...divergences import Divergence, DivergenceName
-from ...dual import Dual, Namespace
 from ...glossary import HintedAttributes, hinted
-from ...network import Network, Parameters
+from ...network import Network
 from ..base import Objective
 from ..classifying import Classifying
 from ..matrices import check_direction, on_grid
 from ..offers import Offers
 from . import checked
 from .classes import wrong
-from .data import Data, planned
+from .data import Data
+from .held import Holding
 from .passes import Passes, passes_of
 from .penalties import Penalties, Penalty
 from .recorded import Kind, Replays
 from .squares import Squares, lacking
+from .sums import Sums
 from .trial import check_parts
+from .walking import planned
 
-Result = TypeVar("Result")
 SQUARES = Offers.RESIDUALS | Offers.JACOBIAN | Offers.NORMAL_EQUATIONS
 
 
@@ -67,6 +69,11 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
             its own; arrays of CuPy stay where they are. "auto" reads them so if those to be copied would
             take more than half of the free memory, and on NumPy also if they are memory maps, sparse, or
             no arrays.
+        communicator: the processes that have the samples together, each a share of them: "mpi", "self", or
+            an MPI communicator, as `xpnet.distributed.communicator` takes it; by default what
+            `XPNET_DISTRIBUTED` says. All make the same risks in the same order.
+        local: whether X, targets and sample_weight are the samples of this process; else they are all, of
+            which it takes, and reads, its share.
         training: whether a network with `Dropout` leaves units out, and then it must be said; the same
             ones at each evaluation, until `redraw` gives a risk with others.
 
@@ -112,21 +119,28 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         threads: int | None = None,
         resident: bool | Literal["auto"] = "auto",
         training: bool | None = None,
+        communicator: Any = None,
+        local: bool = False,
     ) -> None:
-        network, divergence = checked.checked_model(network, divergence)
-        self._random = checked.checked_training(network, training)
-        penalties = checked.checked_penalties(penalty)
-        self._wanted = checked.checked_walk(chunk, threads)
-        resident = checked.checked_resident(resident)
-        self.backend = backend = choose_backend(backend)
-        self.dtype = self.backend.dtype(dtype)
-        self.network, self.layout, self.divergence = network, network.layout, divergence
-        self._divergence, on_logits = divergence.on(network.activation)
-        self._network = network.on_logits() if on_logits else network
-        check_parts(backend, self._network, self._divergence, self.dtype)
-        with backend.quiet():
-            given = X, targets, sample_weight
-            data = Data(backend, network, divergence, *given, self.dtype, resident, numbered=self._random)
+        self.communicator = choose_communicator(communicator)
+        with self.communicator.together():
+            network, divergence = checked.checked_model(network, divergence)
+            self._random = checked.checked_training(network, training)
+            penalties = checked.checked_penalties(penalty)
+            self._wanted = checked.checked_walk(chunk, threads)
+            resident, local = checked.checked_resident(resident), checks.flag("local", local)
+            self.backend = backend = choose_backend(backend)
+            self.dtype = self.backend.dtype(dtype)
+            self.network, self.layout, self.divergence = network, network.layout, divergence
+            self._divergence, on_logits = divergence.on(network.activation)
+            self._network = network.on_logits() if on_logits else network
+            check_parts(backend, self._network, self._divergence, self.dtype)
+        holding = Holding(self.communicator, self._wanted[0])
+        if local:
+            sample_weight = holding.count(backend, X, sample_weight)
+        with self.communicator.together(), backend.quiet():
+            given = X, targets, sample_weight, self.dtype, resident
+            data = Data(backend, network, divergence, *given, holding=holding, numbered=self._random)
             self.penalties = Penalties(backend, network.layout, penalties, self.dtype)
         self._logits = on_logits or bool(divergence.from_logits)
         self._no_squares = lacking(divergence, penalties)
@@ -163,15 +177,19 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
 
     def _plan(self, passes: Passes, data: Data) -> None:
         """Takes over `data`: chunks, their groups, and the number of threads, for its samples."""
-        self.data, self.samples = data, data.samples
-        self._chunks = planned(self.backend, self.network, data, *self._wanted)
-        self._passes, self._replays = passes.of(data, self._chunks.chunk), Replays()
+        self.samples, self._chunks = data.total, planned(self.backend, self.network, data, *self._wanted)
+        self._take(passes.of(data, self._chunks.chunk))
+
+    def _take(self, passes: Passes) -> None:
+        self.data, self._passes, self._replays = passes.data, passes, Replays()
+        self._sums = Sums(self.communicator, passes, self._chunks, self._replays, self.penalties)
 
     def value(self, w: Vector) -> Scalar:
         """The risk at `w`, `(..., P)`: `(...)`. Where replicas have samples of their own it is `(R, P)`."""
         if self.replicas is not None:
             return self._evaluate("value", w)[0]
-        work = self.network.activation_size * min(self.chunk, self.samples)
+        chunk = self.chunk if self.communicator.size == 1 else self.samples  # which is the same in all
+        work = self.network.activation_size * min(chunk, self.samples)
         return on_grid(self.backend, lambda own: self._evaluate("value", own)[0], w, self.dtype, work)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
@@ -187,9 +205,11 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         Raises:
             ValueError: nothing says where the classes of one output part.
         """
-        parameters, walk = self._parameters(w), chain.from_iterable(self._chunks.groups(self.chunk))
-        own = wrong(self.network, self.divergence, self._logits, self.data, [*walk])
-        return self._mean(own, self._network, parameters)
+        self.data.check_w(w, self.network.layout)
+        walk = chain.from_iterable(self._chunks.groups(self.chunk))
+        model = self.network, self.divergence, self._logits
+        own = wrong(*model, self.data, [*walk], self.communicator)
+        return self._sums.mean(own, self._network, w)
 
     def mean(self, function: Callable[..., Array], w: Vector) -> Scalar:
         """The mean of `function(xp, outputs, targets)` over the samples, by their weights: 0-d or `(R,)`.
@@ -198,25 +218,22 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         `(..., samples)`, as that of `CrossEntropy().value` is.
         """
         checks.function("function", function, "xp, outputs and targets")
-        return self._mean(function, self.network, self._parameters(w))
-
-    def _mean(self, function: Callable[..., Array], network: Network, parameters: Parameters) -> Scalar:
-        with self.backend.working():
-            return self._chunks.sum("mean", self._passes.mean, function, network, parameters)[0]
-
-    def _evaluate(self, kind: Kind, w: Vector) -> tuple[Any, ...]:
-        """The value, and the gradient if that is wanted: recorded, or as the passes go."""
         self.data.check_w(w, self.network.layout)
-        with self.backend.working():
-            return self._replays.result(kind, self._passes, self.penalties, self._chunks, w)
+        return self._sums.mean(function, self.network, w)
+
+    def _evaluate(self, kind: Kind, w: Vector) -> Sequence[Any]:
+        """The value, and the gradient if that is wanted."""
+        self.data.check_w(w, self.network.layout)
+        return self._sums.evaluate(kind, w)
 
     def hessian_product(self, w: Vector, v: Vector) -> Vector:
         """`H v`, exact (Pearlmutter 1994): the gradient's code run on dual numbers.
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        _, dual, duals = self._moving(w, v)
-        return self._product(v, self._passes.hessian_product, dual, duals)
+        self.data.check_w(w, self.network.layout)
+        check_direction(self.backend, w, v)
+        return self._sums.hessian_product(w, v)
 
     def gauss_newton_product(self, w: Vector, v: Vector) -> Vector:
         """`J' H_L J v` with the Jacobian `J` of the outputs (with softmax and cross-entropy or sigmoid
@@ -224,16 +241,9 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
 
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
-        parameters, dual, duals = self._moving(w, v)
-        return self._product(v, self._passes.gauss_newton_product, dual, parameters, duals)
-
-    def _product(self, v: Vector, function: Callable[..., tuple[Vector]], *arguments: Any) -> Vector:
-        """What `function` of the passes adds up, and the penalties' part."""
-        shape = tuple(v.shape)
-        with self.backend.working():
-            (product,) = self._chunks.sum((function.__name__, shape), function, *arguments, shape)
-            self.penalties.add_product(product, v)
-            return product
+        self.data.check_w(w, self.network.layout)
+        check_direction(self.backend, w, v)
+        return self._sums.gauss_newton_product(w, v)
 
     def residuals(self, w: Vector) -> Vector:
         """`sqrt(c_t / sum c) (Y_t - d_t)` for all samples and outputs, `(samples * outputs,)`, for
@@ -249,12 +259,11 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         """The value, the gradient and `J'J`, block by block."""
         return self._squares(Squares.normal_equations, w)
 
-    def _squares(self, asked: Callable[[Squares, Parameters, Vector], Result], w: Vector) -> Result:
+    def _squares(self, asked: Callable[..., Any], w: Vector) -> Any:
         if self._no_squares:
             raise NotImplementedError(self._no_squares)
-        parameters = self._parameters(w)
-        with self.backend.working():
-            return asked(Squares(self._passes, self._chunks, self.penalties), parameters, w)
+        self.data.check_w(w, self.network.layout)
+        return self._sums.squares(asked, w)
 
     def subset(self, samples: Array) -> EmpiricalRisk:
         """The risk of a batch, with the same penalties: the samples of these numbers, or of a mask.
@@ -270,8 +279,9 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
             TypeError, ValueError: neither, or none.
         """
         part = copy.copy(self)
-        with self.backend.quiet():
-            part._plan(self._passes, self.data.subset(samples))
+        with self.communicator.together(), self.backend.quiet():
+            data = self.data.subset(samples)
+        part._plan(self._passes, data)
         return part
 
     def redraw(self, draw: int) -> EmpiricalRisk:
@@ -290,19 +300,8 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
     def _by(self, passes: Passes) -> EmpiricalRisk:
         """The same risk, walked in the same chunks, by other passes."""
         other = copy.copy(self)
-        other.data, other._passes, other._replays = passes.data, passes, Replays()
+        other._take(passes)
         return other
-
-    def _moving(self, w: Vector, v: Vector) -> tuple[Parameters, Namespace, Parameters]:
-        """The parameters; the namespace of dual numbers; and the parameters as such, moving along `v`."""
-        parameters = self._parameters(w)
-        check_direction(self.backend, w, v)
-        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
-        return parameters, dual, self._network.parameters(w_along_v, dual)
-
-    def _parameters(self, w: Vector) -> Parameters:
-        self.data.check_w(w, self.network.layout)
-        return self._network.parameters(w, self.backend.xp)
 
     def __repr__(self) -> str:
         own = "" if self.replicas is None else f", replicas={self.replicas}"

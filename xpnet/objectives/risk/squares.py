@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from ...device.arrays import Array, Matrix, Scalar, Units, Vector
+from ...distributed import Communicator
+from ...distributed.tree import added
 from ...divergences import Divergence, SquaredError
 from ...network import Parameters
 from ..matrices import require_memory
 from .accumulate import SampleAccumulator
-from .chunks import Chunks, added, parts
+from .chunks import Chunks, parts
 from .data import Chunk
 from .passes import Passes
 from .penalties import L2, Penalties, Penalty
@@ -35,34 +36,42 @@ def lacking(divergence: Divergence, penalties: Sequence[Penalty]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Squares:
-    """A risk as `1/2 r'r` at `w` and the parameters that it holds; who asks sees to `backend.working()`."""
+    """A risk as `1/2 r'r` at `w` and the parameters that it holds; who asks sees to `backend.working()`.
+
+    Where there are several processes, all get the residuals and rows of all, in the order of their ranks;
+    the last one adds those of the penalties.
+    """
 
     passes: Passes
     chunks: Chunks
     penalties: Penalties
+    communicator: Communicator
 
     def residuals(self, parameters: Parameters, w: Vector) -> Vector:
         """`r`: those of the samples, and of each penalty `(P,)` more."""
-        passes, chunks = self.passes, self.chunks
+        passes, chunks, xp = self.passes, self.chunks, self.passes.backend.xp
 
         def work(step: int) -> list[Vector]:
-            found: list[Vector] = []
+            found = [w[..., :0]]
             for chunk in passes.data.walk(parts(step, 0, chunks.samples)):
-                outputs, _ = passes.forward(passes.network, passes.backend.xp, parameters, chunk)
+                outputs, _ = passes.forward(passes.network, xp, parameters, chunk)
                 found.append(_residuals(passes, outputs, chunk))
             return found
 
-        found = chunks.in_memory(("residuals", tuple(w.shape)), work, chunks.chunk)
-        found += [factor * w for factor in self.penalties.factors()]
-        return passes.backend.xp.concat(found, axis=-1)
+        with self.communicator.together():
+            found = chunks.in_memory(("residuals", tuple(w.shape)), work, chunks.chunk)
+            found += [factor * w for factor in self._last().factors()]
+            own = xp.concat(found, axis=-1)
+        return self.communicator.gather(passes.backend, own, -1)
 
     def jacobian(self, parameters: Parameters, w: Vector) -> Matrix:
         """`J`, block by block."""
         passes, chunks, size = self.passes, self.chunks, int(w.shape[-1])
         backend, lead = passes.backend, tuple(w.shape[:-1])
-        own = chunks.samples * passes.network.outputs
-        rows = own + size * len(self.penalties.items)
-        require_memory(backend, "Jacobian", w, rows, size)
+        whole = passes.data.total * passes.network.outputs + size * len(self.penalties.items)
+        require_memory(backend, "Jacobian", w, whole, size)
+        own, penalties = chunks.samples * passes.network.outputs, self._last()
+        rows = own + size * len(penalties.items)
         matrix = backend.xp.empty((*lead, rows, size), dtype=w.dtype, device=backend.device)
 
         def work(step: int) -> None:
@@ -72,33 +81,40 @@ class Squares:
                 matrix[..., row : row + block.shape[-2], :] = block
                 row += block.shape[-2]
 
-        chunks.in_memory(("jacobian", tuple(w.shape)), work, self._block(w))
-        for row, part in zip(range(own, rows, size), self.penalties.diagonals(), strict=True):
-            matrix[..., row : row + size, :] = part
-        return matrix
+        with self.communicator.together():
+            chunks.in_memory(("jacobian", tuple(w.shape)), work, self._block(w))
+            for row, part in zip(range(own, rows, size), penalties.diagonals(), strict=True):
+                matrix[..., row : row + size, :] = part
+        return self.communicator.gather(backend, matrix, -2)
 
     def normal_equations(self, parameters: Parameters, w: Vector) -> tuple[Scalar, Vector, Matrix]:
-        """The value, `J'r` and `J'J`, added up by threads."""
-        passes, chunks = self.passes, self.chunks
+        """The value, `J'r` and `J'J`, added up by threads and processes."""
+        passes, chunks, backend = self.passes, self.chunks, self.passes.backend
         size, lead = int(w.shape[-1]), tuple(w.shape[:-1])
-        groups = min(MATRIX_GROUPS, chunks.samples)
-        require_memory(passes.backend, "matrix J'J", w, size, size, copies=groups + 2)
-        ends = [chunks.samples * k // groups for k in range(groups + 1)]
-        threads = min(groups, chunks.threads_for(chunks.work * size))
+        spans = chunks.spans(MATRIX_GROUPS)
+        require_memory(backend, "matrix J'J", w, size, size, copies=len(spans) + 2)
+        threads = min(len(spans), chunks.threads_for(chunks.work * size))
 
         def work(step: int) -> list[Any]:
             tasks = [
-                functools.partial(_normal, passes, parameters, lead, parts(step, *pair))
-                for pair in pairwise(ends)
+                functools.partial(_normal, passes, parameters, w, parts(step, *span)) for span in spans
             ]
             return chunks.add(tasks, threads)
 
-        kind = ("normal_equations", tuple(w.shape))
-        value, gradient, matrix = chunks.in_memory(kind, work, self._block(w))
+        def own() -> list[Any]:
+            return chunks.in_memory(("normal_equations", tuple(w.shape)), work, self._block(w))
+
+        places = [(lead, backend.accumulator), (tuple(w.shape), w.dtype), ((*w.shape, size), w.dtype)]
+        value, gradient, matrix = self.communicator.sum(backend, own, places)
         self.penalties.add_gradient(passes.backend.xp, gradient, w)
         for part in self.penalties.diagonals():
             matrix += part * part
         return self.penalties.with_value(passes.backend.xp, value, w), gradient, matrix
+
+    def _last(self) -> Penalties:
+        """The penalties, in the process whose rows are the last."""
+        here = self.communicator.rank == self.communicator.size - 1
+        return self.penalties if here else self.penalties.without()
 
     def _block(self, w: Vector) -> int:
         """Samples in a block of rows of the Jacobian."""
@@ -107,10 +123,10 @@ class Squares:
 
 
 def _normal(
-    passes: Passes, parameters: Parameters, lead: tuple[int, ...], group: Sequence[slice]
+    passes: Passes, parameters: Parameters, w: Vector, group: Sequence[slice]
 ) -> tuple[Scalar, Vector, Matrix]:
-    """What `group` adds to `1/2 r'r`, `J'r` and `J'J`; `lead` is `(R,)` where there are replicas."""
-    xp = passes.backend.xp
+    """What `group` adds to `1/2 r'r`, `J'r` and `J'J`."""
+    xp, lead = passes.backend.xp, tuple(w.shape[:-1])
     sums: list[Array] = []
     for chunk in passes.data.walk(group):
         r, block = _jacobian_block(passes, parameters, chunk, lead)
@@ -120,6 +136,9 @@ def _normal(
             block.mT @ block,
         ]
         sums = [added(pair) for pair in zip(sums, terms, strict=True)] if sums else terms
+    if not sums:
+        sums = [xp.zeros(lead, dtype=passes.backend.accumulator, device=passes.backend.device)]
+        sums += [xp.zeros_like(w), w[..., None] * xp.zeros_like(w)[..., None, :]]
     value, gradient, matrix = sums
     return value, gradient, matrix
 
@@ -136,8 +155,8 @@ def _residuals(passes: Passes, outputs: Units, chunk: Chunk) -> Vector:
 def _root(passes: Passes, chunk: Chunk) -> Array:
     """What a sample's error counts in its residual, `(samples,)`; or one number for all."""
     if chunk.weights is None:
-        return passes.data.samples**-0.5 * passes.ones[:1]
-    return passes.backend.xp.sqrt(chunk.weights / passes.data.samples)
+        return passes.data.total**-0.5 * passes.ones[:1]
+    return passes.backend.xp.sqrt(chunk.weights / passes.data.total)
 
 
 def _jacobian_block(
