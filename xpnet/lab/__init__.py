@@ -26,6 +26,7 @@ EXPERIMENTS = (
     "variance",
     "saddles",
     "surface",
+    "rates",
     "newton",
     "momentum",
     "incremental",
