@@ -21,7 +21,7 @@ from .expectations import (
 from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
-EXPERIMENTS = ("perceptron", "spoiler", "saddles", "surface", "momentum", "race")
+EXPERIMENTS = ("perceptron", "spoiler", "spoilers", "saddles", "surface", "momentum", "race")
 
 __all__ = [
     "at_least",
