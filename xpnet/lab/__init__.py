@@ -23,6 +23,9 @@ from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
 EXPERIMENTS = (
+    "perceptron",
+    "spoiler",
+    "spoilers",
     "variance",
     "saddles",
     "surface",
