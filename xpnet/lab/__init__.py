@@ -21,7 +21,7 @@ from .expectations import (
 from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
-EXPERIMENTS = ("saddles", "surface", "signs", "momentum", "race")
+EXPERIMENTS = ("saddles", "surface", "decay", "signs", "momentum", "race")
 
 __all__ = [
     "at_least",
