@@ -98,7 +98,7 @@ def test_a_backend_that_cannot_be_had_is_an_error(monkeypatch, capsys):
 
 def test_help_is_complete(capsys):
     for arguments, words in (
-        (["--help"], ["usage: xpnet", "info", "--version", "python -m xpnet", "XPNET_BACKEND"]),
+        (["--help"], ["usage: xpnet", "info", "lab", "--version", "python -m xpnet", "XPNET_BACKEND"]),
         (["info", "--help"], ["usage: xpnet info", "--no-check", "Shows versions"]),
         (["--version"], [f"xpnet {xpnet.__version__}"]),
     ):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import xpnet
 from xpnet import __main__ as command
 from xpnet.lab import EXPERIMENTS
 
@@ -79,7 +80,7 @@ def test_it_runs_a_file_and_writes_what_came_out(fake, tmp_path, capsys):
         "seed": 7,
         "quick": True,
         "backend": "numpy",
-        "kernels": "numpy",
+        "kernels": xpnet.backend("numpy").kernels,
         "size": 2,
     }
     assert written["passed"] is True

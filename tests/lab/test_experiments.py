@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
-from xpnet.lab import EXPERIMENTS, Lab, Result
+from xpnet import __main__ as command
+from xpnet.lab import EXPERIMENTS, Lab, Result, components, digits, panels
 from xpnet.lab.experiment import experiment
 from xpnet.lab.pictures import saved
 from xpnet.lab.report import as_json, as_text
@@ -107,3 +109,44 @@ def test_a_lab_has_a_generator_for_each_key():
     for wrong in (-1, 0.5, "seed"):
         with pytest.raises((TypeError, ValueError), match="seed"):
             Lab(wrong, "numpy")
+
+
+def test_digits_come_in_an_order_of_the_seed():
+    from sklearn.datasets import load_digits
+
+    X, labels = digits(Lab(0, "numpy"), (3, 9))
+    every = load_digits()
+    assert X.shape == (np.isin(every.target, (3, 9)).sum(), 64)
+    assert (X.min(), X.max()) == (0.0, 1.0)
+    assert np.bincount(labels).tolist() == [(every.target == 3).sum(), (every.target == 9).sum()]
+    assert (X[0] * 16 == every.data).all(axis=1).any()
+    again, other = digits(Lab(0, "numpy"), (3, 9))[0], digits(Lab(1, "numpy"), (3, 9))[0]
+    assert (again == X).all()
+    assert (other != X).any()
+    Z = components(X, 5)
+    np.testing.assert_allclose(Z.T @ Z / len(Z), np.eye(5), atol=1e-12)
+    np.testing.assert_allclose(Z.mean(axis=0), 0.0, atol=1e-12)
+
+
+def test_it_is_said_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert [*Lab(0, "numpy", progress=True).each("ab", "letter")] == ["a", "b"]
+    shown = capsys.readouterr().err
+    assert "  letter 1 of 2" in shown
+    assert "  letter 2 of 2" in shown
+    assert shown.endswith("\x1b[K")
+    assert [*Lab(0, "numpy").each(iter("ab"), "letter")] == ["a", "b"]
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_missing_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"the digits need scikit-learn: .*\[lab\]"):
+        digits(Lab(0, "numpy"))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"the laboratory needs matplotlib: .*\[lab\]"):
+        panels()
+    with pytest.raises(SystemExit, match="^2$"):
+        command.main(["lab", "momentum", "--output", str(tmp_path / "out")])
+    assert "the laboratory needs matplotlib" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

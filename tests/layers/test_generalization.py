@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 from conftest import assert_resumes, read_only
-from oracles import ROOT, example
 
 import xpnet
 from xpnet import (
@@ -375,19 +374,3 @@ def test_snapshot_and_resume_bit_for_bit(size):
 def test_bad_settings(make, error, message):
     with pytest.raises(error, match=message):
         make()
-
-
-def test_the_gap_between_training_and_test_risk_is_reported():
-    """Row 36, by the example; a third of its steps."""
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-    generalize = example("generalize")
-    gaps = {}
-    for name in generalize.METHODS:
-        inside, outside, right = generalize.train(name, steps=100)
-        assert inside.shape == outside.shape == right.shape == (generalize.STARTS,)
-        assert (right > 0.7).all()
-        gaps[name] = (outside - inside).mean()
-    for name in gaps.keys() - {"nothing", "layer norm"}:
-        assert gaps[name] < 0.9 * gaps["nothing"]
-    lines = (ROOT / "ci/results/generalization.txt").read_text().splitlines()
-    assert [line[:26].strip() for line in lines[1:]] == list(generalize.METHODS)

@@ -7,6 +7,7 @@ It needs matplotlib, and some experiments the data of scikit-learn: the extra `l
 
 from ..plotting.style import COLOURS, LINES, MARKS
 from .bench import Lab, Result
+from .data import components, digits
 from .expectations import (
     Expectation,
     Verdict,
@@ -21,13 +22,26 @@ from .expectations import (
 from .pictures import panels
 
 # in the order of the lecture; each name is that of a module beside this one
-EXPERIMENTS = ("saddles", "surface", "decay", "signs", "momentum", "race")
+EXPERIMENTS = (
+    "variance",
+    "saddles",
+    "surface",
+    "newton",
+    "decay",
+    "signs",
+    "momentum",
+    "incremental",
+    "generalization",
+    "race",
+)
 
 __all__ = [
     "at_least",
     "at_most",
     "between",
     "COLOURS",
+    "components",
+    "digits",
     "equal",
     "Expectation",
     "EXPERIMENTS",

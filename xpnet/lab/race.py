@@ -3,13 +3,13 @@
 **The claim.** Momentum, adaptive steps and curvature each make training faster than plain gradient descent.
 
 **The prediction.** From the same starts on the same network, gradient descent at its best rate spends its
-whole budget to come down to some risk; the others are there with fewer evaluations. Those that need a rate
-have their best one from powers of 4, a search that Rprop, QuickProp and the methods with a line search do
-without. A Hessian counts as many evaluations as there are parameters, though all its products are made at
-once: methods that use it whole take few steps and many evaluations, and by the clock they look better than
-by the count. Some may end elsewhere, in a minimum that is not so good, and Adagrad's steps shrink for ever:
-nothing is claimed of these. **The order is that of this network**, and a lower risk on the samples is not a
-lower error on others.
+whole budget to come down to some risk; the others are there (within a fiftieth, as they may end in other
+minima) with fewer evaluations. Those that need a rate have their best one from powers of 4, a search that
+Rprop, QuickProp and the methods with a line search do without. A Hessian counts as many evaluations as
+there are parameters, though all its products are made at once: methods that use it whole take few steps
+and many evaluations, and by the clock they look better than by the count. Nothing is claimed of Adagrad,
+whose steps shrink for ever, nor of Levenberg-Marquardt, which is made for squares. **The order is that of
+this network and budget**: gradient descent is quick at first, and slow in the end.
 
 **Exercises.**
 
@@ -27,7 +27,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Dense, analysis, plotting
-from xpnet.lab import COLOURS, LINES, Lab, Result, at_most, panels, reported
+from xpnet.lab import COLOURS, LINES, Lab, Result, at_most, components, digits, panels, reported
 
 ROWS = ("21", "23", "24", "25", "29", "30", "31", "32", "35")
 QUICK: dict[str, Any] = {"budget": 300, "starts": 5}
@@ -71,7 +71,7 @@ def run(lab: Lab, budget: int = 1000, starts: int = 10) -> Result:
         history = _run(lab, risk, method, w, most).history
         values = np.fmin.accumulate(history.value, axis=0)  # the best so far, of starts that have ended too
         middle = np.median(values, axis=1)
-        goal = middle[-1] if name == "gradient descent" else goal
+        goal = 1.02 * middle[-1] if name == "gradient descent" else goal
         there = int(np.argmax(middle <= goal)) if middle[-1] <= goal else None
         numbers["evaluations"][name], numbers["values"][name] = history.evaluations, middle
         needed = np.inf if there is None else float(history.evaluations[there])
@@ -79,7 +79,7 @@ def run(lab: Lab, budget: int = 1000, starts: int = 10) -> Result:
         words = f"{name}: evaluations to where gradient descent is after {budget}"
         if name == "Newton":
             steps = np.inf if there is None else there
-            found.append(at_most(row, f"{name}: steps to where gradient descent is", steps, 60))
+            found.append(at_most(row, f"{name}: steps to there", steps, 60))
         elif name in ("gradient descent", "Adagrad", "Levenberg-Marquardt"):
             found.append(reported(row, words, needed))
         else:
@@ -99,16 +99,11 @@ def _run(lab: Lab, risk: Any, method: xpnet.Optimizer, w: Any, budget: int, **op
 
 def _network(lab: Lab, starts: int) -> tuple[Any, Any]:
     """The risk of 5-8-3 on five principal components of the digits 3, 8, 9, and where to start."""
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType] # untyped
-    some = np.flatnonzero(np.isin(digits.target, (3, 8, 9)))
-    some = lab.random(0).permutation(some)[:200]
-    X, labels = digits.data[some], digits.target[some] // 3 - 1  # 0, 1, 2
-    U = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0][:, :5] * len(X) ** 0.5
+    X, labels = digits(lab, (3, 8, 9))
+    some = components(X, 5)[:200], labels[:200]
     net = xpnet.Network(5, Dense(8, "tanh"), Dense(3, "softmax"))
     risk = xpnet.EmpiricalRisk(
-        *(net, xpnet.CrossEntropy(), U, labels),
+        *(net, xpnet.CrossEntropy(), *some),
         penalty=xpnet.L2(1e-3),
         backend=lab.backend,
         dtype="float64",

@@ -28,7 +28,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Dense, EmpiricalRisk, Network, analysis, plotting
-from xpnet.lab import Lab, Result, at_least, at_most, panels, reported
+from xpnet.lab import Lab, Result, at_least, at_most, components, digits, panels, reported
 
 ROWS = ("13", "14", "15")
 QUICK: dict[str, Any] = {"points": 6, "least": 20, "widths": (4, 16, 64), "restarts": 12}
@@ -42,9 +42,8 @@ def run(
     widths: tuple[int, ...] = (4, 8, 16, 32, 64),
     restarts: int = 30,
 ) -> Result:
-    X, labels = _digits(lab)
-    some = np.isin(labels, CLASSES)
-    Z, targets = _components(X[some], 5)[:200], np.eye(3)[np.searchsorted(CLASSES, labels[some])[:200]]
+    some, labels = digits(lab, CLASSES)
+    Z, targets = components(some, 5)[:200], np.eye(3)[labels[:200]]
     net = Network(5, Dense(5, "tanh"), Dense(3))
     risk = _risk(lab, net, xpnet.SquaredError(), Z, targets)
     starts = [0.5 * lab.numpy(net.initialize(lab.seed, lab.backend, "float64", replicas=2 * points))]
@@ -66,6 +65,7 @@ def run(
         at_least("13", "rank correlation of index and error", correlation, 0.5),
     ]
 
+    X, labels = digits(lab)
     tests: dict[int, Any] = {}
     for width in lab.each(widths, "width"):
         wide = Network(64, Dense(width, "tanh"), Dense(10, "softmax"))
@@ -110,21 +110,6 @@ def run(
         "line": analysis.between(poor, lab.numpy(ended.w), good),
     }
     return Result(numbers, tuple(found))
-
-
-def _digits(lab: Lab) -> tuple[Any, Any]:
-    """The digits of scikit-learn, in an order of the seed."""
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType] # untyped
-    order = lab.random(0).permutation(len(digits.target))
-    return digits.data[order] / 16.0, digits.target[order]
-
-
-def _components(X: Any, count: int) -> Any:
-    """The first principal components, each of variance 1."""
-    U = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0]
-    return U[:, :count] * len(X) ** 0.5
 
 
 def _enlarged(net: Network, small: Network, w: Any) -> Any:
