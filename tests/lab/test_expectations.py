@@ -86,3 +86,11 @@ def test_a_share_of_all_or_none_leaves_nothing_to_luck():
 def test_what_cannot_be_expected(wrong, said):
     with pytest.raises((TypeError, ValueError), match=said):
         wrong()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.002, 0.06), (0.9, 1.0), (0.0, 0.0), (1.0, 1.0)])
+def test_a_share_may_be_of_many_trials(low, high):
+    for count in (0, 1, 2, 30, 400, 4300, 4700, 4999, 5000):
+        too_few, too_many = binom.cdf(count, 5000, low), binom.sf(count - 1, 5000, high)
+        good = min(too_few, too_many) >= 1e-3
+        assert share("1", "it", count, 5000, low, high).verdict == ("holds" if good else "fails")

@@ -31,6 +31,8 @@ EXPERIMENTS = (
     "surface",
     "rates",
     "newton",
+    "decay",
+    "signs",
     "momentum",
     "incremental",
     "generalization",

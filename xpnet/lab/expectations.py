@@ -118,7 +118,11 @@ def _number(measured: Any) -> float | int:
 
 
 def _at_most_so_many(count: int, of: int, probability: float) -> float:
-    """The chance of at most `count` successes in so many trials."""
+    """The chance of at most `count` successes in so many trials; by logarithms, as there may be many."""
+    if probability in (0.0, 1.0):
+        return float(probability == 0.0 or count == of)
+    yes, no, all_ways = math.log(probability), math.log1p(-probability), math.lgamma(of + 1)
     return math.fsum(
-        math.comb(of, k) * probability**k * (1.0 - probability) ** (of - k) for k in range(count + 1)
+        math.exp(all_ways - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * yes + (of - k) * no)
+        for k in range(count + 1)
     )
