@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "surface",
     "rates",
     "newton",
+    "quasi",
     "decay",
     "signs",
     "momentum",
