@@ -167,6 +167,21 @@ def test_densities():
     assert named(ax) == ["one", "two"]
 
 
+def test_the_legend_of_many_samples_is_not_searched_a_place_for(monkeypatch):
+    """It takes a second, of which matplotlib warns."""
+    from matplotlib.legend import Legend
+
+    def searched(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Legend, "_find_best_position", searched)
+    plotting.regions(REGIONS, X=[[0, 0], [1, 1]], labels=[-1, 1]).figure.canvas.draw()
+    other = plotting.regions(REGIONS, X=[[0, 0], [1, 1]], labels=[-1, 1])
+    other.legend(loc="best")
+    with pytest.raises(AssertionError):  # so that the test can fail
+        other.figure.canvas.draw()
+
+
 def test_regions():
     ax = plotting.regions(REGIONS, X=[[0, 0], [0.2, 0.1], [1, 1]], labels=[-1, -1, 1])
     mesh, boundary, zero, one = ax.collections

@@ -27,7 +27,7 @@ import numpy as np
 
 import xpnet
 from xpnet import L1, L2, Dense, Dropout, EmpiricalRisk, LayerNorm, Minibatch, Nesterov, Network
-from xpnet.lab import COLOURS, MARKS, Lab, Result, at_least, at_most, panels, reported
+from xpnet.lab import COLOURS, MARKS, Lab, Result, at_least, at_most, digits, panels, reported
 
 ROWS = ("36",)
 QUICK: dict[str, Any] = {"steps": 150, "starts": 3, "strengths": (1e-3, 1e-2, 1.0)}
@@ -47,7 +47,7 @@ STRENGTHS = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 
 
 def run(lab: Lab, steps: int = 300, starts: int = 5, strengths: tuple[float, ...] = STRENGTHS) -> Result:
-    data = _digits(lab)
+    data = _parts(lab)
     ends: dict[str, Any] = {}  # risk in training, risk and error rate on test data: means over the starts
     curves: dict[str, Any] = {}
     for name in lab.each(REMEDIES, "remedy"):
@@ -77,15 +77,11 @@ def run(lab: Lab, steps: int = 300, starts: int = 5, strengths: tuple[float, ...
     return Result(numbers, tuple(found))
 
 
-def _digits(lab: Lab) -> list[tuple[Any, Any]]:
+def _parts(lab: Lab) -> list[tuple[Any, Any]]:
     """Images and digits to train on, to stop by, and to test on."""
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType] # untyped
-    order = lab.random(0).permutation(len(digits.target))
-    parts = [(digits.data[part] / 16.0, digits.target[part]) for part in np.split(order, [200, 500])]
-    parts[0][1][:30] = lab.random(1).integers(0, 10, 30)
-    return parts
+    X, labels = digits(lab)
+    labels[:30] = lab.random(1).integers(0, 10, 30)
+    return [(X[:200], labels[:200]), (X[200:500], labels[200:500]), (X[500:], labels[500:])]
 
 
 def _trained(

@@ -28,7 +28,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Adam, Dense, EmpiricalRisk, GradientDescent, Minibatch, Momentum, Network, RMSprop
-from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_most, equal, panels, reported
+from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_most, digits, equal, panels, reported
 
 ROWS = ("34", "35")
 QUICK: dict[str, Any] = {"sizes": (400, 80, 16), "passes": 10, "starts": 2}
@@ -41,7 +41,7 @@ FEATURES, FEW, NOISY = 10, 10, (0.05, 0.1, 0.2, 0.4)  # of least squares: `d`, `
 
 
 def run(lab: Lab, sizes: tuple[int, ...] = SIZES, passes: int = 20, starts: int = 3) -> Result:
-    X, labels = _digits(lab)
+    X, labels = (values[:SAMPLES] for values in digits(lab))
     risk, w = _network(lab, X, labels, starts)
     whole, _, _ = lab.path(risk, Momentum(0.3), w[0], 20)
     parts, _, _ = lab.path(risk, Minibatch(Momentum(0.3), SAMPLES), w[0], 20)
@@ -84,15 +84,6 @@ def run(lab: Lab, sizes: tuple[int, ...] = SIZES, passes: int = 20, starts: int 
     found.append(at_most("35", "each pixel at its own scale: Adam / better of the first two", lead, 0.7))
     numbers = {"curves": curves, "heights": heights, "decayed": decayed, "theory": theory, "ends": ends}
     return Result(numbers, tuple(found), seconds)
-
-
-def _digits(lab: Lab) -> tuple[Any, Any]:
-    """Some digits of scikit-learn, of the seed."""
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()  # pyright: ignore[reportUnknownVariableType] # untyped
-    some = lab.random(0).permutation(len(digits.target))[:SAMPLES]
-    return digits.data[some] / 16.0, digits.target[some]
 
 
 def _network(lab: Lab, X: Any, labels: Any, starts: int) -> tuple[EmpiricalRisk, Any]:
@@ -163,11 +154,12 @@ def draw(result: Result) -> Any:
         jitter.axhline(result["theory"][k], color="black", linestyle="--", linewidth=1)
     jitter.semilogy(looks, result["decayed"], color=COLOURS[1], label="rate decayed", linewidth=0.9)
     jitter.set(title="least squares, batches of 10", xlabel="step", ylabel="risk above the minimum")
+    jitter.set_ylim(top=100)
     for panel, (what, ends) in zip(below, result["ends"].items(), strict=True):
         for k, (name, values) in enumerate(ends.items()):
             panel.loglog(RATES, values, color=COLOURS[k], marker=MARKS[k], label=name)
         low = min(values.min() for values in ends.values())
         panel.set(title=f"digits, {what}", xlabel="rate", ylabel="risk at the end", ylim=(0.1 * low, 5))
     for panel in (passes, jitter, *below):
-        panel.legend()
+        panel.legend(loc="upper right" if panel is jitter else "lower left")
     return figure

@@ -68,7 +68,7 @@ def regions(regions: Regions, ax: Axes | None = None, *, X: Any = None, labels: 
                     linewidths=0.6,
                     label=None if k is None else f"class {k}",
                 )
-        legend(axes)
+        legend(axes, loc="upper right")  # as samples may be many, and lie everywhere
     axes.set(
         xlabel="first input",
         ylabel="second input",

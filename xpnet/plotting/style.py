@@ -83,7 +83,7 @@ def _curves(ax: Any) -> int:
     return sum(1 for own in ax.lines if own.get_gid() == CURVE)
 
 
-def legend(ax: Any, title: str | None = None) -> None:
-    """A legend, if there is anything with a name."""
+def legend(ax: Any, title: str | None = None, loc: str = "best") -> None:
+    """A legend, if there is anything with a name; the search for the best place is slow with much data."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(title=title)
+        ax.legend(title=title, loc=loc)
