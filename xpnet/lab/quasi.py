@@ -53,11 +53,6 @@ SETS: dict[str, Any] = {
         (72.462237576, 2.6180768402, 0.067359200066),
     ),
 }
-MODELS: dict[str, Any] = {
-    "BoxBOD": lambda xp, b, x: b[0] * (1.0 - xp.exp(-b[1] * x)),
-    "DanWood": lambda xp, b, x: b[0] * xp.exp(b[1] * xp.log(x)),
-    "Rat42": lambda xp, b, x: b[0] / (1.0 + xp.exp(b[1] - b[2] * x)),
-}
 
 
 def run(lab: Lab, sizes: tuple[int, ...] = (5, 20, 50), starts: int = 12, problems: int = 25) -> Result:
@@ -138,7 +133,10 @@ def _solved(lab: Lab, problem: xpnet.Problem) -> bool:
 
 def _fit(lab: Lab, name: str, x: Any, y: Any) -> LeastSquares:
     def residuals(xp: Any, w: Any) -> Any:
-        return MODELS[name](xp, [w[..., k : k + 1] for k in range(w.shape[-1])], x) - y
+        a, b, c = w[..., :1], w[..., 1:2], w[..., -1:]
+        if name == "BoxBOD":
+            return a * (1.0 - xp.exp(-b * x)) - y
+        return (a * xp.exp(b * xp.log(x)) if name == "DanWood" else a / (1.0 + xp.exp(b - c * x))) - y
 
     return LeastSquares(residuals, backend=lab.backend)
 

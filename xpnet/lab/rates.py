@@ -8,13 +8,8 @@ slow that must be (Cauchy 1847; Boyd, Vandenberghe 2004, chapter 9; Nesterov 200
 **The prediction.** What is not quadratic has these factors in the end, with `a = E''` at the minimum.
 Where the error falls by `R` a step, `log(1/eps) / log(1/R)` steps are enough. Of a convex function with
 curvatures up to `1/eta`, `f_k - f* <= |w_0 - w*|^2 / (2 eta k)`, which says little: a logistic unit is far
-<<<<<<< HEAD
 below. A rate for each component, `1/a_ii`, ends a diagonal quadratic in one step. On a network's risk
 the full gradient converges where minibatches at a constant rate jitter; too large a rate does not make it
-=======
-below. A rate for each component, `1/a_ii`, ends a diagonal quadratic in one step. On a network's risk the
-full gradient converges where minibatches at a constant rate jitter; too large a rate does not make it
->>>>>>> lab5
 diverge, as its outputs are bounded, but puts all units out of work.
 
 **Exercises.**
