@@ -1,4 +1,4 @@
-"""Products by cuBLAS on a handle of our own: any view, any place, one call, on a stream that captures too."""
+"""Products by cuBLAS on a handle of our own: any view, any place, one call, captured streams too."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ def test_products_of_any_views(cupy_backend, lead, sides, dtype):
         want = a.get().astype("float64") @ b.get().astype("float64")
         bound = 4 * k * np.finfo(dtype).eps * (abs(a.get()) @ abs(b.get()))
         made = matmul(xp, a, b)
-        assert made.dtype == dtype and made.shape == want.shape and (abs(made.get() - want) <= bound).all()
+        assert made.dtype == dtype
+        assert made.shape == want.shape
+        assert (abs(made.get() - want) <= bound).all()
         for place in views(xp, want.shape, dtype, random):
             if 0 not in place.strides:
                 assert matmul(xp, a, b, place) is place
-                assert (place.get() == made.get()).all() or (abs(place.get() - want) <= bound).all()
+                assert (abs(place.get() - want) <= bound).all()
 
 
 @pytest.mark.parametrize("lead", [(), (3,)])
@@ -69,12 +71,14 @@ def test_products_with_a_vector(cupy_backend, lead):
 def test_what_cublas_does_not_do_is_left_to_cupy(cupy_backend):
     xp = cupy_backend.xp
     whole = xp.ones((2, 2), dtype="int64")
-    assert cublas.matmul(whole, whole) is None and (matmul(xp, whole, whole).get() == 2).all()
+    assert cublas.matmul(whole, whole) is None
+    assert (matmul(xp, whole, whole).get() == 2).all()
     many = xp.ones((2, 3, 4, 5))
-    assert cublas.matmul(many, many.mT) is None and (matmul(xp, many, many.mT).get() == 5).all()
+    assert cublas.matmul(many, many.mT) is None
+    assert (matmul(xp, many, many.mT).get() == 5).all()
     none = xp.ones((3, 0))
     assert (matmul(xp, none, none.mT).get() == np.zeros((3, 3))).all()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="dimension"):
         matmul(xp, xp.ones((2, 3)), xp.ones((2, 3)))
 
 
@@ -113,7 +117,8 @@ def test_a_stream_that_is_captured_takes_products(cupy_backend, counter):
         with counter.count() as counts:
             graph.launch()
         stream.synchronize()
-    assert counts.graph_launches == 1 and not counts.cublas
+    assert counts.graph_launches == 1
+    assert not counts.cublas
     assert (into.get() == want).all()
 
 

@@ -1,9 +1,9 @@
 """Products of CuPy's arrays by cuBLAS, on handles and workspaces of our own.
 
-CuPy refuses products on a stream that is being captured (`cupy_backends/cuda/libs/cublas.pyx`, `setStream`),
-and copies the views in a product of several matrices. cuBLAS itself does either: it is called here through
-ctypes, in the library that CuPy works with, which `cuda.pathfinder`, a requirement of CuPy's, finds. (The
-bindings of nvmath-python give the same bits, are documented as experimental, and would be one more package.)
+CuPy refuses products on a stream that is being captured (`setStream` in its `cublas.pyx`), and copies the
+views in a product of several matrices. cuBLAS needs neither: it is called here through ctypes, in the
+library that CuPy works with, which `cuda.pathfinder`, a requirement of CuPy's, finds. (The bindings of
+nvmath-python give the same bits, are documented as experimental, and would be one more package.)
 A handle is that of one thread and one stream, so that no two streams share a workspace; what is captured
 keeps the address of the workspace, so whoever captures keeps the `Handle`.
 """
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import logging
 import os
 import threading
+import weakref
 from typing import Any, NamedTuple
 
 logger = logging.getLogger("xpnet")
@@ -84,27 +86,18 @@ class Handle:
         made = ctypes.c_void_p()
         library.cublasCreate_v2(ctypes.addressof(made))
         self.handle = made.value
+        # not at the end of the interpreter, when the device may have gone before
+        weakref.finalize(self, library.cublasDestroy_v2, self.handle).atexit = False
         library.cublasSetStream_v2(self.handle, stream.ptr)
         library.cublasSetWorkspace_v2(self.handle, self._workspace.ptr, size)
 
-    def __del__(self) -> None:
-        handle, self.handle = getattr(self, "handle", None), None
-        if handle and not _ended():
-            self.library.cublasDestroy_v2(handle)
-
-
-def _ended() -> bool:
-    """Whether the interpreter ends, and the device may have gone before."""
-    import sys
-
-    return sys.is_finalizing()
-
 
 class _Handles(threading.local):
-    """Those of one thread, by device and stream."""
+    """Those of one thread, by device and stream; and by device the stream on which it records graphs."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[int, int], Handle] = {}
+        self.recording: dict[int, Any] = {}
 
 
 _handles = _Handles()
@@ -121,9 +114,8 @@ def _cupy() -> Any:
 def library() -> _Library | None:
     """cuBLAS; None where it cannot be called so, which the log says once."""
     try:
-        from cuda.pathfinder import load_nvidia_dynamic_lib  # pyright: ignore[reportMissingImports]
-
-        return _Library(str(load_nvidia_dynamic_lib("cublas").abs_path))
+        finder: Any = importlib.import_module("cuda.pathfinder")
+        return _Library(str(finder.load_nvidia_dynamic_lib("cublas").abs_path))
     except Exception as error:  # of whatever a machine lacks
         logger.warning("products are left to CuPy, and no graph is recorded: cuBLAS, %s", error)
         return None
@@ -144,6 +136,15 @@ def handle() -> Handle | None:
             own.pop(next(iter(own)))
         made = own[key] = Handle(found, cupy, stream)
         return made
+
+
+def recording_stream() -> Any:
+    """The stream on which this thread records graphs on the current device; all share its workspace."""
+    cupy, own = _cupy(), _handles.recording
+    device = cupy.cuda.runtime.getDevice()
+    if device not in own:
+        own[device] = cupy.cuda.Stream(non_blocking=True)
+    return own[device]
 
 
 def matmul(left: Any, right: Any, into: Any = None) -> Any:

@@ -26,7 +26,7 @@ from .chunks import Chunks, default_chunk
 from .data import Data
 from .passes import Passes, without_last_bias
 from .penalties import Penalties, Penalty
-from .recorded import Kind, Replays
+from .recorded import Kind, Replays, unsettled
 from .squares import Squares, lacking
 from .terms import Terms
 from .trial import check_parts
@@ -134,11 +134,11 @@ class EmpiricalRisk(Objective):
             )
             self.penalties = Penalties(self.backend, network.layout, penalties, self.dtype)
         stem = without_last_bias(self._network)
-        biased = stem is not self._network
-        terms = Terms(self._divergence, data.labels, data.weights is not None, biased)
+        weighted, biased = data.weights is not None, stem is not self._network
+        terms = Terms(self._divergence, data.labels, weighted, biased)
         self._no_squares = lacking(divergence, penalties)
-        self.lacks = SQUARES if self._no_squares else Offers.NOTHING
-        self.lacks |= Offers.NOTHING if self._random else Offers.REDRAW
+        self.lacks = Offers.NOTHING if self._random else Offers.REDRAW
+        self.lacks |= SQUARES if self._no_squares else Offers.NOTHING
         ones = self.backend.xp.empty(0, dtype=self.dtype, device=self.backend.device)
         self._plan(Passes(self.backend, self._network, stem, terms, data, ones, draw=0))
         self.backend.synchronize()  # so that it can be used on any stream
@@ -168,10 +168,10 @@ class EmpiricalRisk(Objective):
             backend, data.samples, network.activation_size * data.item, data.item, work, data.most
         )
         self._chunks = Chunks(backend, data.samples, chunk, work, threads)
-        length, ones = min(chunk, data.samples), passes.ones
-        if ones.shape[0] < length:
-            with backend.quiet():
-                ones = backend.xp.ones(length, dtype=self.dtype, device=backend.device)
+        length, ones, xp = min(chunk, data.samples), passes.ones, backend.xp
+        with backend.quiet():
+            if ones.shape[0] < length:
+                ones = xp.ones(length, dtype=self.dtype, device=backend.device)
         self._passes = replace(passes, ones=ones)
         self._replays = Replays()
 
@@ -210,10 +210,9 @@ class EmpiricalRisk(Objective):
         `v` of shape `(K, *w.shape)` gives K products for the price of fewer.
         """
         self._parameters(w)
-        dual, duals, shape = *self._moving(w, v), tuple(v.shape)
+        moving, kind = self._moving(w, v), ("hessian_product", tuple(v.shape))
         with self.backend.working():
-            kind = ("hessian_product", shape)
-            (product,) = self._chunks.sum(kind, self._passes.hessian_product, dual, duals, shape)
+            (product,) = self._chunks.sum(kind, self._passes.hessian_product, *moving, kind[1])
             self.penalties.add_product(product, v)
             return product
 
@@ -226,10 +225,8 @@ class EmpiricalRisk(Objective):
         parameters = self._parameters(w)
         dual, duals, shape = *self._moving(w, v), tuple(v.shape)
         with self.backend.working():
-            kind = ("gauss_newton_product", shape)
-            (product,) = self._chunks.sum(
-                kind, self._passes.gauss_newton_product, dual, parameters, duals, shape
-            )
+            kind, product_of = ("gauss_newton_product", shape), self._passes.gauss_newton_product
+            (product,) = self._chunks.sum(kind, product_of, dual, parameters, duals, shape)
             self.penalties.add_product(product, v)
             return product
 
@@ -276,14 +273,17 @@ class EmpiricalRisk(Objective):
         """The risk with other masks of dropout, those of the draw of this number."""
         if not self._random:
             raise NotImplementedError("a risk without dropout, or not in training, has nothing random")
-        other = copy.copy(self)
-        other._passes = replace(self._passes, draw=checks.count("draw", draw, 0))
-        other._replays = Replays()
+        other, draw = copy.copy(self), checks.count("draw", draw, 0)
+        other._passes, other._replays = replace(self._passes, draw=draw), Replays()
         return other
 
     def select_replicas(self, rows: list[int]) -> EmpiricalRisk:
         """The risk itself: all replicas see the same data."""
         return self
+
+    def recording(self, w: Vector) -> int | str:
+        """The chunk that a recording of gradients at such a `w` holds for; or why there can be none."""
+        return unsettled(self._passes, self.penalties) or self._chunks.fitting(("gradient", tuple(w.shape)))
 
     def _squares(self) -> Squares:
         if self._no_squares:
@@ -293,8 +293,8 @@ class EmpiricalRisk(Objective):
     def _moving(self, w: Vector, v: Vector) -> tuple[Namespace, Parameters]:
         """The namespace of dual numbers, and the parameters as such, which move along `v`."""
         check_direction(self.backend, w, v)
-        dual, w_along_v = Namespace(self.backend.xp), cast(Any, Dual(w, v))
-        return dual, self._network.parameters(w_along_v, dual)
+        dual = Namespace(self.backend.xp)
+        return dual, self._network.parameters(cast(Any, Dual(w, v)), dual)
 
     def _parameters(self, w: Vector) -> Parameters:
         check_point(self.backend, w, self.dtype)
