@@ -22,6 +22,8 @@ GROUPS = {  # the contestants that share a process
     "xpnet": {
         "xpnet": contestants.xpnet,
         "xpnet iterate": contestants.iterate,
+        "xpnet minimize": contestants.minimize,
+        "xpnet graphed": contestants.graphed,
         "its products": contestants.floor,
     },
     "CuPy": {"CuPy": contestants.naive},

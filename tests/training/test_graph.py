@@ -94,7 +94,9 @@ def assert_graph_is_eager(counter, objective, optimizer, **options):
 @pytest.mark.parametrize("name", FIRST_ORDER)
 def test_every_method_of_first_order(cupy_backend, counter, name, replicas):
     counts = assert_graph_is_eager(counter, risk(cupy_backend), name, replicas=replicas)
-    assert counts.graph_launches == 47 - 4 - 1  # without looks, of which the last is one, and one step before
+    assert (
+        counts.graph_launches == 47 - 4 - 1
+    )  # without looks, of which the last is one, and one step before
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -139,14 +141,14 @@ def test_a_step_is_one_launch_and_nothing_else(cupy_backend, counter):
             if k < 4 or k % 20 < 2:
                 loop.take(look=k % 20 == 0)
                 continue
-            forbidden = ("launch", "sync", "h2d", "d2h", "d2d", "malloc")
+            forbidden = ("launch", "sync", "h2d", "d2h", "d2d", "alloc")
             with counter.forbid(*forbidden), counter.count() as counts:
                 loop.take(look=False)
             assert counts.graph_launches == 1
             assert counts.launches == 0
             assert not counts.cublas
     # one node more than the eager step has launches: what takes the numbers of the launch
-    assert sum(counts.graph_kernels.values()) == 6 + 1
+    assert sum(counts.graph_kernels.values()) == 5 + 1
     assert sum(counts.graph_calls.values()) == 7
     assert loop.launches.recordings == 1
 
@@ -287,7 +289,7 @@ class Foreign(GradientDescent):
     """Does more than rules."""
 
     def update(self, xp, w, record, state):
-        w -= record.rate * record.gradient / xp.sqrt(xp.asarray(1.0 + record.step))
+        w -= xp.sqrt(xp.asarray(record.gradient)) * 0.0 + record.rate * record.gradient
 
 
 class Operators(GradientDescent):
@@ -318,11 +320,17 @@ def test_a_layer_that_waits_breaks_the_capture(cupy_backend, counter, caplog, mo
 def test_on_numpy_it_cannot_be(numpy_backend):
     w = np.zeros(2)
     with pytest.raises(ValueError, match="got True: a graph needs backend 'cupy', w is on 'numpy'"):
-        minimize(Quadratic(np.eye(2)), Nesterov(0.1), w, stop=after(3), graph=True)
-    minimize(Quadratic(np.eye(2)), Nesterov(0.1), w, stop=after(3), graph="auto")
+        minimize(Quadratic(np.eye(2), backend=numpy_backend), Nesterov(0.1), w, stop=after(3), graph=True)
+    minimize(Quadratic(np.eye(2), backend=numpy_backend), Nesterov(0.1), w, stop=after(3), graph="auto")
 
 
 @pytest.mark.parametrize("graph", ["yes", 1, None])
 def test_graph_is_checked(numpy_backend, graph):
     with pytest.raises((TypeError, ValueError), match="graph must be"):
-        minimize(Quadratic(np.eye(2)), Nesterov(0.1), np.zeros(2), stop=after(3), graph=graph)
+        minimize(
+            Quadratic(np.eye(2), backend=numpy_backend),
+            Nesterov(0.1),
+            np.zeros(2),
+            stop=after(3),
+            graph=graph,
+        )

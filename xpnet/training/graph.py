@@ -32,10 +32,11 @@ _WARM = 1  # ordinary steps, beside looks, before anything is recorded
 
 def checked_graph(graph: Any) -> Graph:
     """`graph`, which must be True, False, or "auto"."""
-    if isinstance(graph, str):
-        checks.choice("graph", graph, ("auto",))
+    if graph == "auto":
         return "auto"
-    return checks.flag("graph", graph)
+    if not isinstance(graph, bool):
+        raise TypeError(f"graph must be True, False or 'auto', got {checks.shown(graph)}")
+    return graph
 
 
 def obstacle(
@@ -147,7 +148,10 @@ class Steps:
         value: Any = Place(self.watch.rows, self.backend.accumulator)
         places = {name: _place(own) if self.backend.owns(own) else own for name, own in shadow.items()}
         namespace: Any = carrier
-        self.optimizer.update(namespace, like, Record(step, value, like, rate), places)
+        try:
+            self.optimizer.update(namespace, like, Record(step, value, like, rate), places)
+        except Exception as error:  # of what an array without numbers cannot do, in the words of anyone
+            raise error if isinstance(error, NotRecordable) else NotRecordable(str(error)) from error
         numbers = {name: own for name, own in places.items() if type(own) is float}
         shadow.update(numbers)
         return _Row(carrier.numbers, carrier.kernels, rate, numbers)
