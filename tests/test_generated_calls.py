@@ -65,6 +65,7 @@ RAISED = {"BackendError", "NonFiniteError", "StorageError", "TraceError"}
 CONSTANTS = {"KINDS", "NAMES", "PROBLEMS"}
 # what the library calls with what it has made, and checked, itself
 INNER = {
+    "EmpiricalRisk.recording",
     *("Backend.quiet", "Backend.working", "Backend.stream", "Backend.require_room"),
     *("Network.forward", "Network.backward", "Network.with_draws"),
     *("Elementwise.source", "checked_schedule", "dot", "norm"),

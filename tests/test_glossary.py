@@ -227,6 +227,7 @@ def test_a_divergence_is_taken_by_its_name():
         "cross_entropy": "CrossEntropy",
         "binary_cross_entropy": "BinaryCrossEntropy",
         "kullback_leibler": "KullbackLeibler",
+        "threshold_squared_error": "ThresholdSquaredError",
     }
 
 

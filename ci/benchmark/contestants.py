@@ -73,7 +73,7 @@ def iterate(workload):
     return steps, details_of(risk, backend)
 
 
-def minimize(workload):
+def minimize(workload, **options):
     """xpnet as most people call it; that a run begins, and ends with a value, counts too."""
     import xpnet
 
@@ -82,12 +82,17 @@ def minimize(workload):
 
     def steps(n):
         nonlocal w, state
-        run = xpnet.minimize(risk, optimizer, w, stop=xpnet.after(n), state=state, in_place=True)
+        run = xpnet.minimize(risk, optimizer, w, stop=xpnet.after(n), state=state, in_place=True, **options)
         w, state = run.w, run.state
         backend.synchronize()
         return float(run.history.value[-1])
 
     return steps, details_of(risk, backend) | {"least": 8}
+
+
+def graphed(workload):
+    """The same with the steps between looks as launches of one CUDA graph, recorded in each run."""
+    return minimize(workload, graph=True)
 
 
 def floor(workload):

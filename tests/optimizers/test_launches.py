@@ -122,12 +122,7 @@ def test_more_replicas_take_no_more_launches(counter, cupy_backend):
     for replicas in (None, 2, 8):
         w = objective.network.initialize(0, cupy_backend, replicas=replicas)
         seen[replicas] = counts(counter, lambda w=w: objective.value_and_gradient(w))
-    assert seen[2] == seen[8]
-    # CuPy's product of several matrices copies what is not contiguous, and finds where each begins
-    own = {"cupy_copy__float32_float32", "cupy_mat_ptrs"}
-    kernels, products = seen[8]
-    assert {name: n for name, n in kernels.items() if name not in own} == seen[None][0]
-    assert products == seen[None][1]
+    assert seen[None] == seen[2] == seen[8]
 
 
 def test_samples_of_their_own_take_no_more_launches(counter, cupy_backend):

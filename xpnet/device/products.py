@@ -1,6 +1,7 @@
 """Products of arrays, written where they belong without an array between where the library can.
 
-The array API standard knows no place to write to; NumPy and CuPy take one.
+The array API standard knows no place to write to; NumPy and CuPy take one. Products of CuPy's arrays are
+made by cuBLAS past CuPy, so that a stream that is being captured takes them too, with the same bits.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 
+from . import cublas
 from .arrays import Array, Namespace, compat
 
 
@@ -25,6 +27,10 @@ class Places(ABC):
 
 def matmul(xp: Namespace, left: Array, right: Array, into: Array | None = None) -> Array:
     """`left @ right`; written into `into`, which is returned, if that is given."""
+    if _is_cupy(xp):
+        found = cublas.matmul(left, right, into)
+        if found is not None:
+            return found
     if into is None:
         return xp.matmul(left, right)
     if _writes(xp):
@@ -50,3 +56,8 @@ def _writes(xp: Namespace) -> bool:
 @functools.lru_cache(maxsize=16)
 def _library_writes(xp: Namespace) -> bool:
     return bool(compat.is_numpy_namespace(xp) or compat.is_cupy_namespace(xp))
+
+
+@functools.lru_cache(maxsize=16)
+def _is_cupy(xp: Namespace) -> bool:
+    return bool(compat.is_cupy_namespace(xp))

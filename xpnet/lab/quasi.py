@@ -79,7 +79,7 @@ def run(lab: Lab, sizes: tuple[int, ...] = (5, 20, 50), starts: int = 12, proble
     w = risk.initialize(lab.seed, starts)
     whole: Any = lab.numpy(risk.hessian(w[0]))
     rough = lab.numpy(xpnet.difference_hessian(risk, w[0]))
-    v: Any = lab.random(2).standard_normal(whole.shape[0])
+    v: Any = lab.random(2).standard_normal(risk.network.size)
     off = np.abs(lab.numpy(risk.hessian_product(w[0], lab.array(v))) - whole @ v).max()
     scale = np.abs(whole).max()
     found += [

@@ -18,6 +18,7 @@ import numpy as np
 from .graph import Graph
 from .numpy import uniform_values
 from .operations import OPERATIONS, REDUCTIONS
+from .rule import Launch
 
 _KINDS = {"r": "raw T", "u": "int64", "w": "int64"}
 
@@ -210,7 +211,7 @@ def _sum_kernel(made: Source) -> Any:
     )
 
 
-def _numbers(graph: Graph, made: Source, scalars: Mapping[str, Any], dtype: Any) -> list[Any]:
+def host_numbers(graph: Graph, made: Source, scalars: Mapping[str, Any], dtype: Any) -> list[Any]:
     """What the kernel takes as its last inputs."""
     values = uniform_values(graph, made.host_values, scalars, np.dtype(dtype))
     return [dtype.type(value) for value in values]
@@ -222,10 +223,12 @@ def run(
     arrays: Sequence[Any],
     outputs: Sequence[Any],
     scalars: Mapping[str, Any],
+    launch: Launch,
 ) -> None:
-    """Launches the kernel once, on `arrays`, into `outputs`."""
+    """Launches the kernel once, on `arrays`, into `outputs`; in it numbers of the host are NumPy's."""
     on_device = [scalars[name] for name in graph.scalars if not isinstance(scalars[name], float)]
-    _kernel(made)(*arrays, *on_device, *_numbers(graph, made, scalars, outputs[0].dtype), *outputs)
+    numbers = host_numbers(graph, made, scalars, outputs[0].dtype)
+    launch((_kernel(made), (*arrays, *on_device, *numbers, *outputs)))
 
 
 def run_samplewise(
@@ -247,7 +250,7 @@ def run_samplewise(
         cupy.empty(samples if graph.nodes[number].per_sample else shape, dtype) for number in graph.outputs
     ]
     arrays = [array if array.shape == shape else cupy.broadcast_to(array, shape) for array in arrays]
-    numbers = _numbers(graph, made, scalars, dtype)
+    numbers = host_numbers(graph, made, scalars, dtype)
     _kernel(made)(*arrays, units, width, *numbers, *outputs, size=math.prod(samples))
     return outputs
 
@@ -256,5 +259,5 @@ def run_sum(
     graph: Graph, made: Source, arrays: Sequence[Any], scalars: Mapping[str, float], factor: float
 ) -> Any:
     """`factor` times the sum of the rule's result over the last axis, by one launch, in float64."""
-    numbers = _numbers(graph, made, scalars, arrays[0].dtype)
+    numbers = host_numbers(graph, made, scalars, arrays[0].dtype)
     return _sum_kernel(made)(*arrays, *numbers, factor, axis=-1)

@@ -272,7 +272,7 @@ class Elementwise(Rule):
             launch(host.call(self._program(aliases, uniforms), arrays, outputs, uniforms))
             return
         on_device = frozenset(n for n, value in scalars.items() if not isinstance(value, float))
-        cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars)
+        cuda.run(self.graph, self.source(on_device), arrays, outputs, scalars, launch)
 
     def _program(self, aliases: Aliases, uniforms: dict[int, Any]) -> Program:
         """The NumPy program for outputs that lie so on inputs, without what `uniforms` make idle."""

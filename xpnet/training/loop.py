@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from .. import checks
@@ -11,11 +13,14 @@ from ..device.arrays import Vector
 from ..device.backend import Backend
 from ..objectives import Objective
 from ..objectives.matrices import point_backend
-from ..optimizers import NAMES, Minibatch, Optimizer, OptimizerName, Record
+from ..optimizers import NAMES, FirstOrder, Minibatch, Optimizer, OptimizerName, Record
 from ..optimizers.base import Constrained, State
 from ..run import Run
+from .graph import Graph, Steps, obstacle
 from .replicas import copy_rows, selected
 from .watch import Watch
+
+logger = logging.getLogger("xpnet")
 
 CHECK_EVERY = {"cupy": 20}  # steps between looks at a device that the optimizer does not wait for
 
@@ -34,6 +39,7 @@ class Loop:
         communicator: the processes that evaluate the objective together.
         w, state: what moves; `w` begins as that of the first process.
         steps: taken so far.
+        take: what takes a step: `step`, or what launches a graph, whose steps are `launches`.
         begin: the point where the step that is looked at begins; `last` the one looked at before it, or
             the same once that step has been accepted; `last_value` the value there, NaN if not known.
 
@@ -89,6 +95,27 @@ class Loop:
                 self._resume()
         self._before = dict(self.state)
         self._going: tuple[Any, Any, Objective] | None = None
+        self.launches: Steps | None = None
+        self.take: Callable[..., Record] = self.step
+
+    def use_graph(self, graph: Graph) -> None:
+        """Makes steps between looks launches of a graph, where they can be.
+
+        Raises:
+            ValueError: they cannot, and `graph` is True.
+        """
+        if graph is False:
+            return
+        reason = obstacle(self.backend, self.objective, self.optimizer, self.w, self.check_every)
+        if reason is None and isinstance(self.optimizer, FirstOrder):
+            self.launches = Steps(
+                self.backend, self.watch, self.optimizer, self.w, self.state, self.check_every
+            )
+            self.take = self._launch
+        elif graph is True:
+            raise ValueError(f"graph must be False or 'auto' here, got True: {reason}")
+        else:
+            logger.info("steps are not launches of a graph: %s", reason)
 
     def _resume(self) -> None:
         if "active" in self.state:  # replicas that a run before has stopped
@@ -148,6 +175,20 @@ class Loop:
         record = self.optimizer.advance(self.backend, watch, self.w, state)
         if watch.point is not None:  # evaluated in a way of its own
             watch.look(self.begin, record.value, record.gradient, whole=False)
+        self.steps += 1
+        watch.fresh = True
+        return record
+
+    def _launch(self, *, look: bool) -> Record:
+        """As `step`, by a launch of a graph if there can be one."""
+        launches, watch = self.launches, self.watch
+        if look or launches is None or launches.gone:
+            return self.step(look=look)
+        watch.looking, watch.point = False, None
+        self._before = dict(self.state)
+        record = launches.take()
+        if record is None:
+            return self.step(look=False)
         self.steps += 1
         watch.fresh = True
         return record

@@ -105,7 +105,7 @@ class Session:
     def steps(self) -> None:
         """Takes steps while any replica goes on."""
         loop, ends, held_out, asking = self.loop, self.ends, self.held_out, self.asking
-        first = self.journal.first
+        first, take = self.journal.first, loop.take
         self.ask_limits()
         try:
             while ends.going:
@@ -114,7 +114,7 @@ class Session:
                 if held_out is not None and (k == 0 or (k + first) % self.held_out_every == 0):
                     look = True
                     self.evaluate_held_out(held_out)
-                record = loop.step(look=look)
+                record = take(look=look)
                 if look:
                     self.journal.note(record.step, record.rate)
                 if record.endings:

@@ -143,6 +143,10 @@ class Chunks:
             self._halved[kind] = last, PATIENCE
         return result
 
+    def fitting(self, kind: Hashable) -> int:
+        """The samples in a chunk that there is memory for, as far as those of this kind have shown."""
+        return self._halved.get(kind, (self._whole, 0))[0]
+
     def groups(self, chunk: int) -> list[list[slice]]:
         """The chunks of so many samples, in groups."""
         return self._groups if chunk == self._whole else self._grouped(chunk)

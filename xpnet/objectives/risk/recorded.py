@@ -80,13 +80,10 @@ class Replays:
             return None
         if passes.data.streamed or not chunks.samples:
             return None
-        layers = passes.network.layers
-        activations = [layer.activation for layer in layers if layer.activation is not None]
-        for part in (*layers, *activations, passes.terms.divergence, *penalties.items):
-            if not _is_settled(part):
-                kind = type(part).__name__
-                self._refuse(key, f"the settings of {kind} may change, as it is no frozen dataclass")
-                return None
+        reason = unsettled(passes, penalties)
+        if reason is not None:
+            self._refuse(key, reason)
+            return None
         while len(self.found) >= _MOST:
             self.found.pop(next(iter(self.found)), None)
         made = self.found[key] = Replay(_function(key, passes, penalties, chunks), w.shape, w.dtype)
@@ -139,6 +136,18 @@ def _whole(penalties: Penalties, xp: Any, w: Any, parts: list[list[Any]]) -> tup
     if gradient:
         penalties.add_gradient(xp, gradient[0], w)
     return penalties.with_value(xp, value, w), *gradient
+
+
+def unsettled(passes: Passes, penalties: Penalties) -> str | None:
+    """Why evaluations cannot be recorded, on whichever device; None if they can."""
+    if passes.data.streamed:
+        return "its samples are read from the host"
+    layers = passes.network.layers
+    activations = [layer.activation for layer in layers if layer.activation is not None]
+    for part in (*layers, *activations, passes.terms.divergence, *penalties.items):
+        if not _is_settled(part):
+            return f"the settings of {type(part).__name__} may change, as it is no frozen dataclass"
+    return None
 
 
 def _is_settled(part: Any) -> bool:

@@ -188,8 +188,7 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         """The risk at `w`, `(..., P)`: `(...)`. Where replicas have samples of their own it is `(R, P)`."""
         if self.replicas is not None:
             return self._evaluate("value", w)[0]
-        chunk = self.chunk if self.communicator.size == 1 else self.samples  # which is the same in all
-        work = self.network.activation_size * min(chunk, self.samples)
+        work = self.network.activation_size * (self.chunk if self.communicator.size == 1 else self.samples)
         return on_grid(self.backend, lambda own: self._evaluate("value", own)[0], w, self.dtype, work)
 
     def value_and_gradient(self, w: Vector) -> tuple[Scalar, Vector]:
@@ -207,15 +206,13 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         """
         self.data.check_w(w, self.network.layout)
         walk = chain.from_iterable(self._chunks.groups(self.chunk))
-        model = self.network, self.divergence, self._logits
-        own = wrong(*model, self.data, [*walk], self.communicator)
+        own = wrong(self.network, self.divergence, self._logits, self.data, [*walk], self.communicator)
         return self._sums.mean(own, self._network, w)
 
     def mean(self, function: Callable[..., Array], w: Vector) -> Scalar:
         """The mean of `function(xp, outputs, targets)` over the samples, by their weights: 0-d or `(R,)`.
 
-        Both are `(..., outputs, samples)`, labels as one-hot targets, chunk by chunk; what it gives is
-        `(..., samples)`, as that of `CrossEntropy().value` is.
+        Both are `(..., outputs, samples)`, labels one-hot, chunk by chunk; it gives `(..., samples)`.
         """
         checks.function("function", function, "xp, outputs and targets")
         self.data.check_w(w, self.network.layout)
@@ -302,6 +299,10 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
         other = copy.copy(self)
         other._take(passes)
         return other
+
+    def recording(self, w: Vector) -> int | str:
+        """The chunk that a recording of gradients at `w` holds for; or why there can be none."""
+        return self._sums.recording(w)
 
     def __repr__(self) -> str:
         own = "" if self.replicas is None else f", replicas={self.replicas}"

@@ -15,7 +15,7 @@ from ...network import Network, Parameters
 from .chunks import Chunks
 from .passes import Passes
 from .penalties import Penalties
-from .recorded import Kind, Replays
+from .recorded import Kind, Replays, unsettled
 from .squares import Squares
 
 Result = TypeVar("Result")
@@ -61,6 +61,12 @@ class Sums:
         places = (value,) if kind == "value" else (value, (shape, passes.data.dtype))
         with backend.working():
             return outside.added(backend.xp, self.communicator.sum(backend, own, places), w)
+
+    def recording(self, w: Vector) -> int | str:
+        """The chunk that a recording of gradients at such a `w` holds for; or why there can be none."""
+        if self.communicator.size > 1:
+            return "its sums are exchanged between processes"
+        return unsettled(self.passes, self.penalties) or self.chunks.fitting(("gradient", tuple(w.shape)))
 
     def mean(self, function: Callable[..., Array], network: Network, w: Vector) -> Scalar:
         """The mean of `function(xp, outputs, targets)` of the outputs of `network`."""
