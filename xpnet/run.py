@@ -54,7 +54,7 @@ class History(HintedAttributes):
         seconds: since the start, when the step was over.
         evaluations: of the objective so far, gradients and values alike.
         path: the points themselves, `(looks, P)` or `(looks, R, P)`, where `keep_path` has asked for them.
-        metrics: by name what `metrics` has asked for, at the same point, and after "held_out_" the same for
+        metrics: by name what `metrics` has asked for, at the same point, and after `held_out_` the same for
             the held-out risk: `metrics["error_rate"]` and `metrics["held_out_error_rate"]`, shaped like
             `value` and `held_out`.
     """
