@@ -85,7 +85,7 @@ class Rows(_Update):
     def write(
         self, rule: Any, into: tuple[Any, ...], arrays: tuple[Any, ...], scalars: dict[str, Any]
     ) -> None:
-        known = {name: value if hasattr(value, "shape") else float(value) for name, value in scalars.items()}
+        known = {name: own if hasattr(own, "shape") else float(own) for name, own in scalars.items()}
         source = rule.source(frozenset(name for name, value in known.items() if type(value) is not float))
         self.numbers += cuda.host_numbers(rule.graph, source, known, arrays[0].dtype)
         self.kernels.append(source)
