@@ -159,8 +159,10 @@ def linear_network(X: Samples, Y: Samples, p: int) -> LinearNetwork:
     count = math.comb(outputs, min(p, outputs))
     host.require_room("p", p, count * (min(p, outputs) + 1))
     with host.working():
-        if int(xp.linalg.matrix_rank(inputs)) < features:
-            raise ValueError(f"X must have linearly independent features, {features}, got fewer")
+        rank = int(xp.linalg.matrix_rank(inputs))
+        if rank < features:
+            got = f"rank {rank} of shape {tuple(inputs.shape)}"
+            raise ValueError(f"X must have linearly independent features, got {got}")
         across = inputs.T @ targets / samples
         least_squares = xp.linalg.solve(inputs.T @ inputs / samples, across).T
         matrix = least_squares @ across

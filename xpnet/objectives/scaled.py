@@ -108,10 +108,12 @@ class Scaled(Objective):
 
     def _moved(self, name: str, point: Vector, by: Array) -> Vector:
         """The product of `by`, a diagonal or a matrix, with each point."""
-        dtype = getattr(point, "dtype", None)
+        xp, dtype = self.backend.xp, getattr(point, "dtype", None)
         check_points(self.backend, point, dtype, self.S.shape[-1], name)
+        if dtype not in (xp.float32, xp.float64):
+            check_points(self.backend, point, xp.float64, name=name)
         with self.backend.working():
-            own = self.backend.xp.astype(by, dtype, copy=False)
+            own = xp.astype(by, dtype, copy=False)
             return own * point if own.ndim == 1 else times(own, point)
 
     def _turned(self, gradient: Vector) -> Vector:

@@ -48,15 +48,21 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
         TypeError: `schedule`, or one in it, is an array, a callable, or of a user's own kind.
     """
     if not isinstance(schedule, KINDS) or type(schedule) not in KINDS:
-        got = checks.shown(schedule)
-        raise TypeError(f"schedule must be one of xpnet.schedules to be serialized, got {got}")
+        raise _unknown(schedule)
     settings = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
     inner = settings.get("schedule")
     if isinstance(inner, Given) and isinstance(inner.given, float):
         settings["schedule"] = inner.given
     elif inner is not None:
+        if type(inner) not in KINDS:
+            raise _unknown(schedule)
         settings["schedule"] = to_dict(inner)
     return {"kind": type(schedule).__name__} | settings
+
+
+def _unknown(schedule: Any) -> TypeError:
+    got = checks.shown(schedule)
+    return TypeError(f"schedule must be of xpnet.schedules, with numbers, to be serialized, got {got}")
 
 
 def from_dict(settings: Mapping[str, Any]) -> Schedule:
