@@ -154,7 +154,7 @@ def linear_network(X: Samples, Y: Samples, p: int) -> LinearNetwork:
     inputs, targets = _samples(host, "X", X), _samples(host, "Y", Y)
     samples, features = inputs.shape
     if targets.shape[0] != samples:
-        raise ValueError(f"Y must have as many samples as X, {samples}, got {targets.shape[0]}")
+        raise ValueError(f"Y must have as many samples as X, {samples}, got shape {tuple(targets.shape)}")
     outputs = targets.shape[1]
     count = math.comb(outputs, min(p, outputs))
     host.require_room("p", p, count * (min(p, outputs) + 1))
