@@ -11,6 +11,15 @@ from typing import Any
 
 EVERY = 1.0  # seconds between looks at an exchange that lasts
 NAP = 0.01  # seconds between looks for the others, once this process has nothing left to do
+READING = 0.3  # seconds that `mpiexec` is given to read what has been written
+
+
+def end_all(comm: Any) -> None:
+    """Ends all processes, once what has been written may have been read: `mpiexec` drops the rest."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(READING)
+    comm.Abort(1)
 
 
 class Leaving:
@@ -68,5 +77,5 @@ class Leaving:
                     rank, size = min(self._left), self.comm.Get_size()
                     sentence = f"xpnet: rank {rank} of {size} has ended, and others wait for it; all end"
                     print(sentence, file=sys.stderr, flush=True)
-                    self.comm.Abort(1)
+                    end_all(self.comm)
             self._gone.release()

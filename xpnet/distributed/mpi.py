@@ -15,7 +15,7 @@ from typing import Any
 from .. import checks
 from ..device.machine import available
 from .base import ALONE, Communicator, Engine
-from .leaving import Leaving
+from .leaving import Leaving, end_all
 from .ranks import Ranks
 
 logger = logging.getLogger("xpnet")
@@ -46,8 +46,7 @@ class MPIEngine(Engine):
         return self._within(self.comm.allgather, value)
 
     def abort(self) -> None:
-        sys.stdout.flush()
-        self.comm.Abort(1)
+        end_all(self.comm)
 
 
 class World(Ranks):
@@ -114,7 +113,7 @@ def _joined() -> Leaving:
         shown(kind, error, trace)
         sentence = f"xpnet: rank {rank} of {size}: {kind.__name__}: {error}; all {size} end"
         print(sentence, file=sys.stderr, flush=True)
-        comm.Abort(1)
+        end_all(comm)
 
     sys.excepthook = ends_all
     if rank:

@@ -126,7 +126,20 @@ class Metrics:
             wanted = f"{rows}, one for each replica" if rows else "a number"
             raise ValueError(f"metric {name!r} must be {wanted} for this w, got shape {tuple(value.shape)}")
         value = host.where(sound, host.astype(value, host.float64), math.nan)
+        if function not in NAMES.values():
+            self._require_same(name, value)
         if name not in self._warned and bool(host.any(sound & ~host.isfinite(value))):
             self._warned.add(name)
             logger.warning("metric %r is not finite at step %d", name, loop.steps)
         return value if rows else float(value)
+
+    def _require_same(self, name: str, value: Any) -> None:
+        """Raises, in all, unless each process has the same: one sees no samples but its own in X."""
+        communicator = self.loop.communicator
+        found = communicator.each(value.tolist)
+        if any(repr(own) != repr(found[0]) for own in found):
+            with communicator.together():
+                raise ValueError(
+                    f"metric {name!r} must be the same in all processes, got {found}; objective.mean is "
+                    "over all samples, but objective.X has those of one process"
+                )

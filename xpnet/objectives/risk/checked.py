@@ -144,6 +144,8 @@ def common_replicas(counts: dict[str, int]) -> int | None:
 
 def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> None:
     """Raises ValueError unless `targets`, `(..., outputs, samples)`, are what `divergence` takes."""
+    if not targets.size:  # a process may hold none
+        return
     xp = backend.xp
     checks.finite(xp, "targets", targets)
     if divergence.targets == "distribution" and targets.shape[-2] == 1:
@@ -168,6 +170,8 @@ def check_targets(backend: Backend, divergence: Divergence, targets: Array) -> N
 
 def check_labels(backend: Backend, labels: Array, outputs: int) -> None:
     """Raises ValueError unless `labels`, `(..., samples)`, are integers from 0 to `outputs` - 1."""
+    if not labels.size:  # a process may hold none
+        return
     xp, real = backend.xp, f"pass real targets as {(*labels.shape, outputs)}"
     hint = ""
     if xp.isdtype(labels.dtype, "bool"):

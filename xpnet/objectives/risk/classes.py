@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...device.arrays import Array, Namespace, Units
 from ...distributed import Communicator
@@ -42,6 +43,8 @@ def wrong(
 ) -> Wrong:
     """The classes of `data`, which have that `divergence`; with `logits` outputs are those.
 
+    `communicator` are the processes that have them together.
+
     Raises:
         ValueError: one output, and nothing says where its classes part.
     """
@@ -50,29 +53,28 @@ def wrong(
     if divergence.targets != "real":
         return Wrong(False, 0.0 if logits else 0.5, 0.5)
     bounds = network.activation.range if network.activation is not None else None
-    low, high = (
-        bounds
-        if bounds is not None and math.isfinite(sum(bounds))
-        else _two_values(data, walk, communicator)
-    )
+    if bounds is None or not math.isfinite(sum(bounds)):
+        bounds = _two_values(data, walk, communicator)
+    low, high = bounds
     return Wrong(False, 0.5 * (low + high), 0.5 * (low + high))
 
 
 def _two_values(data: Data, walk: Sequence[slice], communicator: Communicator) -> tuple[float, float]:
     xp = data.backend.xp
 
-    def ends() -> list[tuple[float, float]]:
-        return [(float(xp.min(own.targets)), float(xp.max(own.targets))) for own in data.walk(walk)]
-
-    of_all = [pair for own in communicator.each(ends) for pair in own]
-    low, high = min(low for low, _ in of_all), max(high for _, high in of_all)
+    def ends() -> list[float]:
+        return [float(end(own.targets)) for own in data.walk(walk) for end in (xp.min, xp.max)]
 
     def between() -> bool:
-        return any(bool(xp.any((own.targets > low) & (own.targets < high))) for own in data.walk(walk))
+        inside: Any = [xp.any((own.targets > low) & (own.targets < high)) for own in data.walk(walk)]
+        return any(map(bool, inside))
 
+    found = [end for own in communicator.each(ends) for end in own]
+    low, high = min(found), max(found)
     if low == high or any(communicator.each(between)):
-        raise ValueError(
-            "targets must be labels of classes, or of two values, for an error rate of a network whose "
-            f"output has no bounds, got numbers from {low:g} to {high:g}"
-        )
+        with communicator.together():  # which says that it comes in all
+            raise ValueError(
+                "targets must be labels of classes, or of two values, for an error rate of a network whose "
+                f"output has no bounds, got numbers from {low:g} to {high:g}"
+            )
     return low, high

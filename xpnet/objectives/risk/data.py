@@ -220,7 +220,7 @@ class Data:
     def most(self) -> int:
         """The most samples that should be on their way from the host at once; all of them if resident."""
         widths = [math.prod(source.shape[1:]) for source in self.streamed.values()]
-        return max(1, STREAM_BYTES // (max(widths) * self.item)) if widths else self.samples
+        return max(1, STREAM_BYTES // (max(widths) * self.item)) if widths else self.total
 
     def _choose(self, arrays: dict[str, Any], resident: bool | Literal["auto"]) -> dict[str, Any]:
         """Those of `arrays` that stream."""

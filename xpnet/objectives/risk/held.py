@@ -8,6 +8,8 @@ from ...device.arrays import Array
 from ...device.backend import Backend
 from ...device.host_data import rows_of
 from ...distributed import Communicator
+from ...network import Network
+from .checked import whole
 from .chunks import Share, shares
 
 
@@ -24,17 +26,43 @@ class Holding:
         self.communicator, self.wanted = communicator, wanted
         self.counts: list[int] | None = None
 
-    def count(self, backend: Backend, X: Any, weights: Any) -> Any:
+    def count(self, backend: Backend, network: Network, X: Any, weights: Any) -> Any:
         """Takes note of how many samples each is handed; the weights of all."""
 
         def own() -> tuple[int, Any]:
             inputs = backend.admit(X, name="X")
-            given = None if weights is None else backend.to_numpy(backend.asarray(weights))
-            return int(inputs.shape[-2]), given
+            network.check_shape(inputs, replicas=True)
+            count = int(inputs.shape[-2])
+            if weights is None:
+                return count, None
+            given = backend.to_numpy(backend.asarray(whole(weights), name="sample_weight"))
+            if given.ndim not in (1, 2) or given.shape[-1] != count:
+                raise ValueError(
+                    f"sample_weight must be ({count},) or (R, {count}), as X has {count} samples here, "
+                    f"got shape {given.shape}"
+                )
+            return count, given
 
         found = self.communicator.each(own)
         self.counts = [count for count, _ in found]
-        return None if weights is None else backend.host.concat([given for _, given in found], axis=-1)
+        given = [own for _, own in found if own is not None]
+        shapes = [own.shape[:-1] for own in given]
+        if given and (len(given) < len(found) or len(set(shapes)) > 1):
+            got = [None if own is None else own.shape for _, own in found]
+            with self.communicator.together():  # which says that it comes in all
+                raise ValueError(
+                    f"sample_weight must be of as many replicas in all, or None in all, got shapes {got}"
+                )
+        return backend.host.concat(given, axis=-1) if given else None
+
+    def require_same(self, replicas: int | None) -> None:
+        """Raises ValueError, in all, unless the data of each process are of as many replicas."""
+        if self.counts is None:
+            return
+        found = self.communicator.each(lambda: replicas)
+        if len(set(found)) > 1:
+            with self.communicator.together():
+                raise ValueError(f"X, targets and weights must be of as many replicas in all, got {found}")
 
     def total(self, given: int) -> int:
         """How many samples all have together, where this process was handed so many."""

@@ -136,12 +136,12 @@ class EmpiricalRisk(Objective, Classifying, HintedAttributes):
             self._network = network.on_logits() if on_logits else network
             check_parts(backend, self._network, self._divergence, self.dtype)
         holding = Holding(self.communicator, self._wanted[0])
-        if local:
-            sample_weight = holding.count(backend, X, sample_weight)
+        sample_weight = holding.count(backend, network, X, sample_weight) if local else sample_weight
         with self.communicator.together(), backend.quiet():
             given = X, targets, sample_weight, self.dtype, resident
             data = Data(backend, network, divergence, *given, holding=holding, numbered=self._random)
             self.penalties = Penalties(backend, network.layout, penalties, self.dtype)
+        holding.require_same(data.replicas)
         self._logits = on_logits or bool(divergence.from_logits)
         self._no_squares = lacking(divergence, penalties)
         self.lacks = SQUARES if self._no_squares else Offers.NOTHING
