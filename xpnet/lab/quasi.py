@@ -9,8 +9,10 @@ right, short ones along the gradient where it is not.
 **The prediction.** BFGS ends an n-dimensional quadratic within n + 1 steps with its inverse Hessian in
 hand; L-BFGS that forgets nothing makes the same steps. Forgetting costs steps, ever fewer with the memory.
 Differences of gradients give a Hessian to 1e-6, the R-operator (Pearlmutter 1994) to rounding.
-Levenberg-Marquardt fits NIST's certified problems to six digits and more from both starts: the damping
-rises where the model fails and then falls, and with it the steps become Newton's.
+Levenberg-Marquardt fits NIST's 27 certified problems to six digits and more from both starts, but for one
+of the far ones, MGH10's: the damping rises where the model fails and then falls, and with it the steps
+become those of Gauss and Newton. On a network it needs fewer evaluations than BFGS, each step of which
+costs less: it makes no matrix of all outputs' derivatives, and solves no system of P equations.
 
 **Exercises.**
 
@@ -26,46 +28,28 @@ from typing import Any
 import numpy as np
 
 import xpnet
-from xpnet import BFGS, LBFGS, Exact, LeastSquares, LevenbergMarquardt, Quadratic
-from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, panels, share
+from xpnet import BFGS, LBFGS, Exact, LevenbergMarquardt, Quadratic
+from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, nist, panels, share
 
 ROWS = ("22", "23", "24", "25")
-QUICK: dict[str, Any] = {"sizes": (5, 20), "starts": 4, "problems": 8}
+QUICK: dict[str, Any] = {"sizes": (5, 20), "starts": 4, "problems": 8, "sets": 8}
 MEMORIES = (1, 2, 5, 10, 20, 50)
-# NIST's Statistical Reference Datasets, nonlinear regression: data, two starts, certified parameters
-SETS: dict[str, Any] = {
-    "BoxBOD": (
-        ((1, 2, 3, 5, 7, 10), (109, 149, 149, 191, 213, 224)),
-        ((1, 1), (100, 0.75)),
-        (213.80940889, 0.54723748542),
-    ),
-    "DanWood": (
-        ((1.309, 1.471, 1.49, 1.565, 1.611, 1.68), (2.138, 3.421, 3.597, 4.34, 4.882, 5.66)),
-        ((1, 5), (0.7, 4)),
-        (0.76886226176, 3.8604055871),
-    ),
-    "Rat42": (
-        (
-            (9, 14, 21, 28, 42, 57, 63, 70, 79),
-            (8.93, 10.8, 18.59, 22.33, 39.35, 56.11, 61.73, 64.62, 67.08),
-        ),
-        ((100, 1, 0.1), (75, 2.5, 0.07)),
-        (72.462237576, 2.6180768402, 0.067359200066),
-    ),
-}
+SHOWN = (("Chwirut1", 0), ("BoxBOD", 0), ("BoxBOD", 1))  # whose damping is drawn
 
 
-def run(lab: Lab, sizes: tuple[int, ...] = (5, 20, 50), starts: int = 12, problems: int = 25) -> Result:
+def run(
+    lab: Lab, sizes: tuple[int, ...] = (5, 20, 50), starts: int = 12, problems: int = 25, sets: int = 27
+) -> Result:
     found: list[Any] = []
     ended: dict[int, Any] = {}
     for n in lab.each(sizes, "size"):
         A = _matrix(lab, n)
         bowl, w = Quadratic(A, backend=lab.backend), lab.random(n, 1).standard_normal(n)
-        stop = xpnet.after(2 * n)
+        stop = xpnet.after(n + 1)  # the last of which learns the n-th pair
         learned = xpnet.minimize(bowl, BFGS(Exact(), scaled=False), lab.array(w), stop=stop, check_every=1)
         norms = learned.history.gradient_norm
         ended[n] = norms / norms[0]
-        few = int(np.argmax(ended[n] < 1e-9)) or 2 * n
+        few = np.sum(ended[n] > 1e-9)
         wrong = lab.numpy(learned.state["inverse"]) @ A - np.eye(n)
         both = BFGS(Exact()), LBFGS(n, Exact(), scaling="first")
         pair = [lab.path(bowl, method, w, min(n, 10))[0] for method in both]
@@ -94,23 +78,30 @@ def run(lab: Lab, sizes: tuple[int, ...] = (5, 20, 50), starts: int = 12, proble
     counts: dict[str, Any] = {}
     stop = xpnet.gradient_below(1e-4) | xpnet.evaluations(1500)
     methods: dict[str, Any] = {str(m): LBFGS(m) for m in MEMORIES} | {"BFGS": BFGS()}
+    methods["LM"] = LevenbergMarquardt()
     for name, method in lab.each([*methods.items()], "memory"):
         runs = [xpnet.minimize(risk, method, w[k], stop=stop) for k in range(starts)]
         counts[name] = np.array([sum(one.evaluations.values()) for one in runs])
     medians = {name: float(np.median(count)) for name, count in counts.items()}
     found.append(at_least("24", "network: evaluations, memory 1 / 20", medians["1"] / medians["20"], 1.1))
+    gain = medians["BFGS"] / medians["LM"]
+    found.append(at_least("25", "network: evaluations, BFGS / Levenberg-Marquardt", gain, 1.2))
     solved = [_solved(lab, problem) for problem in lab.each(xpnet.PROBLEMS[:problems], "problem")]
     found.append(share("24", "classic problems that L-BFGS solves", sum(solved), len(solved), 1.0))
 
-    damping: dict[str, Any] = {}
-    for name in lab.each([*SETS], "data set"):
-        (x, y), beginnings, certified = SETS[name]
-        fit = _fit(lab, name, lab.array(x), lab.array(y))
-        for number, start in enumerate(beginnings, 1):
-            damping[f"{name}, start {number}"], w = _damped(lab, fit, start)
-            digits = -np.log10(np.max(np.abs(w / certified - 1)) + 1e-16)
-            found.append(at_least("25", f"{name}, start {number}: correct digits", digits, 6))
-    return Result({"ended": ended, "counts": counts, "damping": damping}, tuple(found))
+    names, right, damping = [*nist.SETS][:sets], dict[str, Any](), dict[str, Any]()
+    for name in lab.each(names, "data set"):
+        right[name] = tuple(_digits(lab, name, number) for number in range(2))
+    missed = sum(digits < 6 for both in right.values() for digits in both)
+    found.append(at_most("25", f"NIST: without 6 right digits, of {2 * len(names)} runs", missed, 1))
+    for name, number in SHOWN:
+        values = damping[f"{name}, start {number + 1}"] = _damping(lab, name, number)
+        if number == 0:
+            found.append(
+                at_least("25", f"{name}, far start: damping, largest / first", values.max() / values[0], 10)
+            )
+        found.append(at_most("25", f"{name}, start {number + 1}: least damping", values.min(), 1e-6))
+    return Result({"ended": ended, "counts": counts, "damping": damping, "right": right}, tuple(found))
 
 
 def _matrix(lab: Lab, n: int) -> Any:
@@ -131,37 +122,43 @@ def _solved(lab: Lab, problem: xpnet.Problem) -> bool:
     return problem.solved(float(ended.value))
 
 
-def _fit(lab: Lab, name: str, x: Any, y: Any) -> LeastSquares:
-    def residuals(xp: Any, w: Any) -> Any:
-        a, b, c = w[..., :1], w[..., 1:2], w[..., -1:]
-        if name == "BoxBOD":
-            return a * (1.0 - xp.exp(-b * x)) - y
-        return (a * xp.exp(b * xp.log(x)) if name == "DanWood" else a / (1.0 + xp.exp(b - c * x))) - y
-
-    return LeastSquares(residuals, backend=lab.backend)
+def _digits(lab: Lab, name: str, number: int) -> float:
+    """How many digits Levenberg-Marquardt gets right from one of the two starts."""
+    stop, start = xpnet.evaluations(5000) | xpnet.after(5000), lab.array(nist.SETS[name]["starts"][number])
+    run = xpnet.minimize(nist.objective(name, lab.backend), LevenbergMarquardt(), start, stop=stop)
+    return nist.digits(name, lab.numpy(run.w))
 
 
-def _damped(lab: Lab, fit: LeastSquares, start: Any) -> tuple[Any, Any]:
-    """The damping at each step, and where they end."""
-    method, w, seen = LevenbergMarquardt(), lab.array(start), list[float]()
-    ended = xpnet.minimize(fit, method, w, stop=xpnet.after(200))
+def _damping(lab: Lab, name: str, number: int) -> Any:
+    """The damping before each step."""
+    fit, w = nist.objective(name, lab.backend), lab.array(nist.SETS[name]["starts"][number])
+    method, seen = LevenbergMarquardt(), list[float]()
+    many = xpnet.minimize(fit, method, w, stop=xpnet.after(200)).steps
     state = method.initialize(fit, w)
-    for _ in range(ended.steps):
+    for _ in range(many):
         seen.append(float(state["control"][0]))
         method.step(fit, w, state)
-    return np.array(seen), lab.numpy(ended.w)
+    return np.array(seen)
 
 
 def draw(result: Result) -> Any:
-    figure, ((steps, memory, damping),) = panels(1, 3)
+    figure, ((steps, memory), (damping, fits)) = panels(2, 2)
     for k, (n, norms) in enumerate(result["ended"].items()):
         steps.semilogy(np.maximum(norms, 1e-14), linestyle=LINES[k], marker=MARKS[k], label=f"n = {n}")
     steps.set(title="BFGS on quadratics, exact search", xlabel="step", ylabel="gradient norm / first")
     memory.boxplot([*result["counts"].values()], tick_labels=[*result["counts"]])
-    memory.set(title="network: to a gradient of 1e-4", xlabel="memory of L-BFGS", ylabel="evaluations")
+    memory.set(
+        title="network: to a gradient of 1e-4", xlabel="memory of L-BFGS, or method", ylabel="evaluations"
+    )
     for k, (name, values) in enumerate(result["damping"].items()):
-        damping.semilogy(values, color=COLOURS[k // 2], linestyle=LINES[k % 2], label=name)
+        damping.semilogy(values, linestyle=LINES[k], marker=MARKS[k], markersize=4, label=name)
     damping.set(title="NIST: damping of Levenberg-Marquardt", xlabel="step", ylabel="lambda")
-    steps.legend()
-    damping.legend(loc="upper right", ncols=1, fontsize=8)
+    digits = np.array([*result["right"].values()])
+    for number, mark in enumerate(MARKS[:2]):
+        fits.plot(digits[:, number], mark, color=COLOURS[number], label=("far start", "near start")[number])
+    fits.axhline(6, color="black", linewidth=1)
+    fits.set(title="NIST: right digits of the worst parameter", xlabel="problem", ylabel="digits")
+    fits.set_xticks(range(len(digits)), [*result["right"]], rotation=90)
+    for panel in (steps, damping, fits):
+        panel.legend()
     return figure

@@ -9,8 +9,9 @@ slow that must be (Cauchy 1847; Boyd, Vandenberghe 2004, chapter 9; Nesterov 200
 Where the error falls by `R` a step, `log(1/eps) / log(1/R)` steps are enough. Of a convex function with
 curvatures up to `1/eta`, `f_k - f* <= |w_0 - w*|^2 / (2 eta k)`, which says little: a logistic unit is far
 below. A rate for each component, `1/a_ii`, ends a diagonal quadratic in one step. On a network's risk
-the full gradient converges where minibatches at a constant rate jitter; too large a rate does not make it
-diverge, as its outputs are bounded, but puts all units out of work.
+the full gradient converges where minibatches at a constant rate jitter; too large a rate cannot make it
+diverge, as its outputs are bounded: from some starts it jitters, from others it puts the units out of work,
+where all gradients vanish, and from none does it get where a small rate does.
 
 **Exercises.**
 
@@ -27,7 +28,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Formula, GradientDescent, Minibatch, Quadratic, analysis, plotting
-from xpnet.lab import LINES, Lab, Result, at_most, equal, holds, panels
+from xpnet.lab import LINES, MARKS, Lab, Result, at_most, equal, holds, panels, reported, share
 
 ROWS = ("16", "17", "18", "19", "37", "40", "41", "42", "43")
 QUICK: dict[str, Any] = {"kappas": (10, 100), "steps": 300}
@@ -84,10 +85,13 @@ def run(lab: Lab, kappas: tuple[int, ...] = (10, 30, 100, 300, 1000), steps: int
     ]
     counted: dict[int, tuple[int, float]] = {}
     for k in lab.each(kappas, "condition number"):
-        norms = descend(Quadratic(np.diag([1.0, k]), **where), 2 / (1 + k), np.ones(2), 7 * k + 10)
+        slope = Quadratic(np.diag([1.0, k]), **where)
+        norms, heights, _ = lab.path(slope, GradientDescent(2 / (1 + k)), np.ones(2), 7 * k + 10)
         norm, most = np.linalg.norm(norms, axis=1), np.log(1e6) / np.log((k + 1) / (k - 1))
         counted[k] = int(np.argmax(norm <= 1e-6 * norm[0])), most
         found.append(at_most("40", f"k = {k}: steps / bound", counted[k][0] / np.ceil(most), 1.0))
+        off = np.abs(analysis.convergence_rates(heights) - ((k - 1) / (k + 1)) ** 2).max()
+        found.append(at_most("16", f"k = {k}: R of the values, off ((k - 1) / (k + 1))^2", off, 1e-9))
     found.append(equal("16", "k = 100: steps to 1e-6 of the distance", counted[100][0], 691))
 
     X = lab.random(1).standard_normal((300, 2)) * (1.0, 0.3)
@@ -110,6 +114,17 @@ def run(lab: Lab, kappas: tuple[int, ...] = (10, 30, 100, 300, 1000), steps: int
     words = [analysis.outcome(curve) for curve in curves.values()]
     found.append(holds("37", "network: the full gradient converges", words[0] == "converging"))
     found.append(holds("37", "network: minibatches jitter", words[1] == "jittering"))
+    many, stop = risk.initialize(lab.seed, 20), xpnet.after(steps)
+    small, wild = (
+        xpnet.minimize(risk, GradientDescent(rate), many, stop=stop, check_every=1).history
+        for rate in (2.0, 300.0)
+    )
+    worse, idle = wild.value[-1] > small.value[-1], int(np.sum(wild.gradient_norm[-1] < 1e-4))
+    found += [
+        holds("37", "rate of 300: no start diverges", "diverging" not in analysis.outcome(wild.value)),
+        share("37", "rate of 300: a larger risk in the end than at 2", int(np.sum(worse)), 20, 0.9),
+        reported("37", "rate of 300: out of work, of 20 starts", idle),
+    ]
     valley = Quadratic(np.diag([1.0, 20.0]), backend=lab.backend)
     paths = {f"eta = {ratio} / L": descend(valley, ratio / 20, [1.0, 0.5], 40) for ratio in (0.5, 1.9)}
     plane = analysis.plane(valley, analysis.coordinate_frame([0, 0], 0, 1), around=list(paths.values()))
@@ -124,11 +139,11 @@ def _cup(xp: Any, w: Any) -> Any:
 def draw(result: Result) -> Any:
     figure, ((five, surface, bounds), (axes, counts, network)) = panels(2, 3)
     for k, (ratio, error) in enumerate(result["regimes"].items()):
-        five.semilogy(np.maximum(np.abs(error), 1e-12), linestyle=LINES[k], label=f"eta = {ratio} / a")
-    five.set(title="five regimes of one parabola", xlabel="step", ylabel="error")
+        five.plot(error[:13], linestyle=LINES[k], marker=MARKS[k], label=f"eta = {ratio} / a")
+    five.set(title="five regimes of one parabola", xlabel="step", ylabel="error", ylim=(-12, 7.5))
     plotting.contours(result["plane"], surface, paths=result["paths"], bar=False)
     surface.set_title("k = 20, 40 steps")
-    bounds.loglog(result["values"], label="logistic unit")
+    bounds.loglog(np.maximum(result["values"], 1e-16), label="logistic unit")
     bounds.loglog(range(1, len(result["values"])), result["bound"], "--", label="bound of convex ones")
     bounds.set(title="error beside its bound", xlabel="step", ylabel="error of the value")
     for k, curvature in enumerate(CURVATURES):
