@@ -324,7 +324,9 @@ def test_on_concave_ground_the_secant_climbs_and_fahlman_s_guards_do_not(device)
     """Row 50: the secant goes to where the slope is zero, which is the top between two wells."""
     wells, start = Formula(lambda xp, w: (w[..., 0] ** 2 - 1.0) ** 2, backend=device), device.asarray([0.1])
     plain, guarded = (
-        minimize(wells, QuickProp(0.05, weight_decay=0.0, guards=guards), start, stop=after(60))
+        minimize(
+            wells, QuickProp(0.05, weight_decay=0.0, guards=guards), start, stop=after(60), check_every=1
+        )
         for guards in (False, True)
     )
     values = plain.history.value
