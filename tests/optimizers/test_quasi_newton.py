@@ -147,7 +147,7 @@ def test_the_first_pair_scales_again_after_forgetting(device):
                 state["moved"], state["before"] = 0.0 * point, 0.0 * point  # no pair across it
             method.step(objective, point, state)
         assert_allclose(w, other, rtol=1e-8, atol=1e-10)
-    assert float(states[0]["scale"][0]) != 1.0
+    assert float(states[0]["unit"][0]) != 1.0
 
 
 @pytest.mark.parametrize("method", [BFGS(), LBFGS(4)], ids=str)

@@ -125,7 +125,7 @@ class LBFGS(Descent):
         return {
             "s": pairs,
             "y": xp.asarray(pairs, copy=True),
-            "scale": _ones(backend, w),
+            "unit": _ones(backend, w),
             "fresh": _ones(backend, w),
             "learned": 0,
         }
@@ -140,7 +140,7 @@ class LBFGS(Descent):
         state["y"][place, ...] = pair.y * column(backend, root / pair.ratio, w, w.dtype)
         if self.scaling != "none":
             first = pair.good if self.scaling == "each" else pair.good & (state["fresh"] > 0.0)
-            state["scale"] = host.where(first, pair.scale, state["scale"])
+            state["unit"] = host.where(first, pair.scale, state["unit"])
         state["fresh"] = host.where(pair.good, 0.0, state["fresh"])
         state["learned"] = learned + 1
 
@@ -157,7 +157,7 @@ class LBFGS(Descent):
         for s, y in reversed(pairs):
             alphas.append(vecdot(s, q)[each])
             q -= alphas[-1] * y
-        q *= column(backend, state["scale"], w, w.dtype)
+        q *= column(backend, state["unit"], w, w.dtype)
         for s, y in pairs:
             q += (alphas.pop() - vecdot(y, q)[each]) * s
         return q, ()
@@ -165,7 +165,7 @@ class LBFGS(Descent):
     def forget(self, backend: Backend, state: State, rows: Any) -> None:
         for name in ("s", "y"):
             state[name] = backend.xp.where(rows, 0.0, state[name])
-        for name in ("scale", "fresh"):
+        for name in ("unit", "fresh"):
             state[name] = _forgotten(backend, rows, state[name])
 
     def first_lengths(

@@ -26,8 +26,8 @@ from .kinds import CLASSES, MAKERS, NAMED, Parts, fields, made, named
 
 # what states keep on the host, as they do with truth values, where the rest of them is on the device
 ON_HOST = (
-    *("control", "earlier", "high", "idle", "largest", "least"),
-    *("length", "level", "low", "most", "next", "order", "steepest"),
+    *("control", "earlier", "fresh", "high", "idle", "largest", "least"),
+    *("length", "level", "low", "most", "next", "order", "steepest", "unit"),
 )
 RECORDS = {"History": History, "Run": Run}
 MOVING = ("w", "best_w", "state")  # of a run, what is not on the host
