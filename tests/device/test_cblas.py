@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_apple_s_library_is_not_mistaken_for_another(monkeypatch):
     """NumPy calls Accelerate, and SciPy has brought an OpenBLAS along."""
     if cblas() is None:
         pytest.skip("NumPy's BLAS is not OpenBLAS")
-    said = np.show_config(mode="dicts")
+    said = copy.deepcopy(np.show_config(mode="dicts"))  # which is NumPy's own
     said["Build Dependencies"]["blas"]["name"] = "accelerate"
     monkeypatch.setattr(np, "show_config", lambda mode: said)
     own.cblas.cache_clear()
