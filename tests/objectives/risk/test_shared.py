@@ -97,72 +97,209 @@ def test_bits_are_those_of_one_process(kind, size, dtype, lead):
         assert same_bits(found, expected)
 
 
-OWN = {
-    "X": (np.stack([X, X[::-1], 0.5 * X]), np.stack([TARGETS] * 3), None),
-    "targets": (X, np.stack([TARGETS, -TARGETS, 2 * TARGETS]), WEIGHTS),
-    "weights": (X, TARGETS, np.stack([WEIGHTS, WEIGHTS[::-1], 1 + WEIGHTS])),
+REPLICAS = 3
+OWN_X = RANDOM.standard_normal((REPLICAS, SAMPLES, 4))
+OWN_LABELS = RANDOM.integers(0, 3, (REPLICAS, SAMPLES))
+OWN_TARGETS = np.where(RANDOM.random((REPLICAS, SAMPLES)) < 0.5, -1.0, 1.0)
+OWN_WEIGHTS = RANDOM.uniform(0.0, 2.0, (REPLICAS, SAMPLES))
+LINE = Network(4, Dense(5, "tanh"), Dense(1))
+OWN = {  # what replicas have of their own, and what there is beside it
+    "all": (CLASSES, CrossEntropy(), OWN_X, OWN_LABELS, {"sample_weight": OWN_WEIGHTS}),
+    "samples": (CLASSES, CrossEntropy(), OWN_X, OWN_LABELS, {"sample_weight": WEIGHTS, "penalty": L2(0.1)}),
+    "targets": (LINE, SquaredError(), X, OWN_TARGETS[..., None], {}),
+    "weights": (CLASSES, CrossEntropy(), X, LABELS, {"sample_weight": OWN_WEIGHTS}),
+    "squares": (LINE, SquaredError(), OWN_X, OWN_TARGETS, {"penalty": L2(0.1)}),
 }
 
 
-@pytest.mark.parametrize("kind", OWN)
-@pytest.mark.parametrize("local", [False, True])
-def test_replicas_may_have_samples_of_their_own(kind, local):
-    inputs, targets, weights = OWN[kind]
-    network = Network(4, Dense(5, "tanh"), Dense(2))
+def owned(kind, communicator=ALONE, **more):
+    network, divergence, inputs, targets, options = OWN[kind]
+    given = {"backend": "numpy", "dtype": "float64", "chunk": 60} | options | more
+    return EmpiricalRisk(network, divergence, inputs, targets, communicator=communicator, **given)
 
+
+def distance(xp, outputs, targets):
+    return xp.sum(xp.abs(outputs - targets), axis=-2)
+
+
+def means(risk, *lead):
+    w = point(risk, *lead)
+    return [np.asarray(array) for array in (risk.error_rate(w), risk.mean(distance, w))]
+
+
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("size", [2, 4])
+def test_own_samples_of_replicas_are_cut_too(kind, size):
     def work(shared):
-        part, given = slice(250 * shared.rank, 250 * (shared.rank + 1)), [inputs, targets, weights]
-        if local and shared.size > 1:
-            given[0] = inputs[..., part, :]
-            given[1] = targets[..., part, :]
-            given[2] = None if weights is None else weights[..., part]
-        options = {"backend": "numpy", "dtype": "float64", "chunk": 60, "penalty": L2(0.1)}
-        risk = EmpiricalRisk(
-            network,
-            SquaredError(),
-            given[0],
-            given[1],
-            sample_weight=given[2],
-            communicator=shared,
-            local=local,
-            **options,
-        )
-        assert risk.replicas == 3
-        w = point(risk, 3)
-        chosen = np.arange(0, SAMPLES, 7)
-        found = [*everything(risk, 3), risk.error_rate(w), risk.subset(chosen).value(w)]
-        found += [risk.select_replicas([0, 2]).value_and_gradient(w[[0, 2]])[1]]
-        run = minimize(risk, "rprop", w, stop=after(4), metrics="error_rate")
-        return [np.asarray(array) for array in (*found, run.w, run.history.metrics["error_rate"])]
+        risk = owned(kind, shared)
+        some = risk.select_replicas([2, 0])
+        return everything(risk, REPLICAS) + everything(some, 2) + means(risk, REPLICAS) + means(some, 2)
 
     expected = work(ALONE)
-    for found in succeeded(4, work):
-        for left, right in zip(found, expected, strict=True):
-            np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-11)
-        if not local:
-            assert same_bits(found[:6], expected[:6])
+    for found in succeeded(size, work):
+        assert same_bits(found, expected)
 
 
-def test_error_rates_and_means_are_those_of_one_process():
+def test_own_samples_that_are_read_in_parts_are_cut_too():
+    network, divergence, inputs, labels, options = OWN["samples"]
+
     def work(shared):
-        found = []
-        for kind in ("classes", "weighted", "one output", "streamed"):
-            risk = made(kind, shared)
-            w = point(risk)
-            found += [risk.error_rate(w), risk.mean(lambda xp, y, t: xp.sum((y - t) ** 2, axis=-2), w)]
-        two = EmpiricalRisk(
-            Network(4, Dense(5, "tanh"), Dense(1)),
-            SquaredError(),
-            X,
-            np.where(np.arange(SAMPLES) < 999, -1.0, 3.0),  # only one process has the second
-            backend="numpy",
-            dtype="float64",
-            communicator=shared,
-        )
-        return [*found, two.error_rate(point(two))]
+        given = {"backend": "numpy", "dtype": "float64", "chunk": 60, "communicator": shared} | options
+        risk = EmpiricalRisk(network, divergence, Source(inputs), Source(labels), **given)
+        return everything(risk, REPLICAS)
 
+    expected = everything(owned("samples"), REPLICAS)
+    for found in succeeded(2, work):
+        assert same_bits(found, expected)
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_batch_of_own_samples_is_that_of_one_process(kind):
+    def work(shared):
+        part = owned(kind, shared).subset(np.array([1, 3, 400, 500, 999]))
+        return everything(part, REPLICAS) + means(part, REPLICAS)
+
+    expected = work(ALONE)
     for found in succeeded(3, work):
-        np.testing.assert_allclose(found, work(ALONE), rtol=1e-12)
+        for left, right in zip(found, expected, strict=True):
+            np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-12)
+
+
+def test_own_samples_of_replicas_may_be_handed_over():
+    network, divergence, inputs, labels, options = OWN["all"]
+    ends = [0, 300, 301, SAMPLES]
+
+    def work(shared):
+        own = slice(ends[shared.rank], ends[shared.rank + 1])
+        given = {"backend": "numpy", "dtype": "float64", "chunk": 60, "communicator": shared, "local": True}
+        given["sample_weight"] = options["sample_weight"][:, own]
+        risk = EmpiricalRisk(network, divergence, inputs[:, own], labels[:, own], **given)
+        return everything(risk, REPLICAS) + means(risk, REPLICAS)
+
+    risk = owned("all")
+    expected = everything(risk, REPLICAS) + means(risk, REPLICAS)
+    for found in succeeded(3, work):
+        for left, right in zip(found, expected, strict=True):
+            np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("what", ["replicas", "weights", "number"])
+def test_what_is_handed_over_must_fit_together(what):
+    def work(shared):
+        odd = shared.rank == 1
+        inputs = OWN_X[:2] if odd and what == "replicas" else OWN_X
+        weights = None if what == "replicas" or (odd and what == "weights") else OWN_WEIGHTS
+        weights = weights[:, 1:] if odd and what == "number" else weights
+        labels = OWN_LABELS[: len(inputs)]
+        given = {"backend": "numpy", "sample_weight": weights, "communicator": shared, "local": True}
+        return EmpiricalRisk(CLASSES, CrossEntropy(), inputs, labels, **given)
+
+    wanted = {
+        "replicas": r"of as many replicas in all, got \[3, 2\]",
+        "weights": r"or None in all, got shapes \[\(3, 1000\), None\]",
+        "number": r"sample_weight must be \(1000,\) or \(R, 1000\)",
+    }
+    for error in together(2, work):
+        with pytest.raises((ValueError, RankError), match=wanted[what]):
+            raise error
+
+
+@pytest.mark.parametrize("lead", [(), (3,)], ids=["one", "replicas"])
+@pytest.mark.parametrize("kind", [kind for kind in NETWORKS if kind != "squares"])
+@pytest.mark.parametrize("size", [2, 4])
+def test_means_are_over_the_samples_of_all(kind, size, lead):
+    expected = means(made(kind), *lead)
+    for found in succeeded(size, lambda shared: means(made(kind, shared), *lead)):
+        assert same_bits(found, expected)
+
+
+def test_two_values_are_sought_in_all_processes():
+    """The first half of the targets has one, the second the other; then there is a third in one process."""
+    halves = np.where(np.arange(SAMPLES) < SAMPLES // 2, -1.0, 3.0)
+
+    def work(shared, targets):
+        given = {"backend": "numpy", "dtype": "float64", "communicator": shared}
+        risk = EmpiricalRisk(LINE, SquaredError(), X, targets, **given)
+        return float(risk.error_rate(point(risk)))
+
+    expected = work(ALONE, halves)
+    assert 0.0 < expected < 1.0
+    np.testing.assert_allclose(succeeded(2, lambda shared: work(shared, halves)), expected, rtol=1e-12)
+    halves[-1] = 0.5
+    for error in together(2, lambda shared: work(shared, halves)):
+        assert isinstance(error, ValueError)
+        assert "numbers from -1 to 3" in str(error)
+        assert error.in_all_processes
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_process_may_hold_no_sample(resident):
+    def work(shared):
+        given = {"backend": "numpy", "dtype": "float64", "communicator": shared, "resident": resident}
+        risk = EmpiricalRisk(CLASSES, CrossEntropy(), X[:1], LABELS[:1], **given)
+        return everything(risk) + means(risk)
+
+    expected = work(ALONE)
+    for found in succeeded(3, work):
+        assert same_bits(found, expected)
+
+
+def test_a_grid_has_the_values_of_one_process():
+    w = point(made("classes"), 7, 5)
+    expected = made("classes").value(w)
+    for found in succeeded(2, lambda shared: made("classes", shared).value(w)):
+        assert same_bits([found], [expected])
+
+
+@pytest.mark.parametrize("kind", ["classes", "samples"])
+def test_metrics_are_those_of_one_process(kind):
+    """With replicas that end at different steps, and a run that goes on."""
+
+    def work(shared):
+        many = kind in OWN
+        risk = owned(kind, shared) if many else made(kind, shared)
+        metrics = {"error_rate": "error_rate", "distance": lambda risk, w: risk.mean(distance, w)}
+        options = {"metrics": metrics, "held_out": risk, "held_out_every": 2}
+        ends = np.array([3, 2, 50])
+
+        def callback(step):
+            return (step.step >= ends) & True if many else None
+
+        first = minimize(
+            risk, "lbfgs", risk.initialize(seed=0), stop=after(4), callback=callback, **options
+        )
+        run = minimize(risk, "lbfgs", resume=first, stop=after(8), **options)
+        return [run.w, run.history.value, *map(np.asarray, run.history.metrics.values())]
+
+    expected = work(ALONE)
+    assert len(expected) == 6
+    for found in succeeded(2, work):
+        assert same_bits(found, expected)
+
+
+def test_a_metric_of_the_samples_of_one_process_is_refused():
+    def work(shared):
+        risk = made("classes", shared)
+        return minimize(
+            risk, "rprop", point(risk), stop=after(3), metrics={"x": lambda own, w: own.X[0, 0]}
+        )
+
+    for error in together(2, work):
+        assert isinstance(error, ValueError)
+        assert "metric 'x' must be the same in all processes" in str(error)
+        assert error.run is not None
+
+
+def test_a_change_of_variables_keeps_the_processes():
+    def work(shared):
+        risk = made("classes", shared)
+        scaled = xpnet.Scaled(risk, np.linspace(1.0, 2.0, risk.network.size))
+        assert scaled.communicator is (-scaled).communicator is shared
+        stop = [lambda step: shared.rank == 1 and step.step == 3]
+        return minimize(scaled, "rprop", point(risk) + shared.rank, stop=after(9), callback=stop).w
+
+    first, second = succeeded(2, work)
+    assert same_bits([first], [second])
 
 
 @pytest.mark.parametrize("size", [8, 16])
@@ -479,16 +616,6 @@ def test_a_callback_may_interrupt_all():
     assert len({(run.steps, run.value) for run in runs}) == 1
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda risk: -risk, lambda risk: xpnet.Scaled(risk, np.full(risk.network.size, 2.0))]
-)
-def test_what_is_made_of_a_shared_risk_is_shared(wrap):
-    def work(shared):
-        assert wrap(made("classes", shared)).communicator is shared
-
-    succeeded(2, work)
-
-
 def test_time_is_that_of_the_first_process():
     def work(shared):
         risk = made("classes", shared)
@@ -529,3 +656,81 @@ def test_one_process_writes_and_another_number_goes_on(tmp_path):
     expected = minimize(risk, "lbfgs", point(risk), stop=after(20)).w
     for found in [*succeeded(2, resumed), resumed(ALONE)]:
         np.testing.assert_array_equal(found, expected)
+
+
+HANDED = {  # X, targets and weights, of which one is of each replica
+    "X": (np.stack([X, X[::-1], 0.5 * X]), np.stack([TARGETS] * 3), None),
+    "targets": (X, np.stack([TARGETS, -TARGETS, 2 * TARGETS]), WEIGHTS),
+    "weights": (X, TARGETS, np.stack([WEIGHTS, WEIGHTS[::-1], 1 + WEIGHTS])),
+}
+
+
+@pytest.mark.parametrize("kind", HANDED)
+@pytest.mark.parametrize("local", [False, True])
+def test_replicas_may_have_samples_of_their_own(kind, local):
+    inputs, targets, weights = HANDED[kind]
+    network = Network(4, Dense(5, "tanh"), Dense(2))
+
+    def work(shared):
+        part, given = slice(250 * shared.rank, 250 * (shared.rank + 1)), [inputs, targets, weights]
+        if local and shared.size > 1:
+            given[0] = inputs[..., part, :]
+            given[1] = targets[..., part, :]
+            given[2] = None if weights is None else weights[..., part]
+        options = {"backend": "numpy", "dtype": "float64", "chunk": 60, "penalty": L2(0.1)}
+        risk = EmpiricalRisk(
+            network,
+            SquaredError(),
+            given[0],
+            given[1],
+            sample_weight=given[2],
+            communicator=shared,
+            local=local,
+            **options,
+        )
+        assert risk.replicas == 3
+        w = point(risk, 3)
+        chosen = np.arange(0, SAMPLES, 7)
+        found = [*everything(risk, 3), risk.error_rate(w), risk.subset(chosen).value(w)]
+        found += [risk.select_replicas([0, 2]).value_and_gradient(w[[0, 2]])[1]]
+        run = minimize(risk, "rprop", w, stop=after(4), metrics="error_rate")
+        return [np.asarray(array) for array in (*found, run.w, run.history.metrics["error_rate"])]
+
+    expected = work(ALONE)
+    for found in succeeded(4, work):
+        for left, right in zip(found, expected, strict=True):
+            np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-11)
+        if not local:
+            assert same_bits(found[:6], expected[:6])
+
+
+def test_error_rates_and_means_are_those_of_one_process():
+    def work(shared):
+        found = []
+        for kind in ("classes", "weighted", "one output", "streamed"):
+            risk = made(kind, shared)
+            w = point(risk)
+            found += [risk.error_rate(w), risk.mean(lambda xp, y, t: xp.sum((y - t) ** 2, axis=-2), w)]
+        two = EmpiricalRisk(
+            Network(4, Dense(5, "tanh"), Dense(1)),
+            SquaredError(),
+            X,
+            np.where(np.arange(SAMPLES) < 999, -1.0, 3.0),  # only one process has the second
+            backend="numpy",
+            dtype="float64",
+            communicator=shared,
+        )
+        return [*found, two.error_rate(point(two))]
+
+    for found in succeeded(3, work):
+        np.testing.assert_allclose(found, work(ALONE), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda risk: -risk, lambda risk: xpnet.Scaled(risk, np.full(risk.network.size, 2.0))]
+)
+def test_what_is_made_of_a_shared_risk_is_shared(wrap):
+    def work(shared):
+        assert wrap(made("classes", shared)).communicator is shared
+
+    succeeded(2, work)
