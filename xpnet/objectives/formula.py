@@ -10,6 +10,7 @@ from ..device.arrays import Array, DTypeLike, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import chosen as choose_backend
 from ..dual import Dual, Namespace, tangent_of, value_of
+from .along_axes import along_axes
 from .base import Objective
 from .matrices import BLOCK, check_direction, check_point, check_points, require_memory
 
@@ -97,18 +98,9 @@ class Formula(Objective):
 
     def _with_slopes(self, xp: Any, w: Any) -> tuple[Any, Any]:
         """The values, `(...)`, and their derivatives, `(P, ...)`."""
-        size, plain = w.shape[-1], self.backend.xp
-        eye = plain.eye(size, dtype=self.dtype, device=self.backend.device)
-        eye = plain.reshape(eye, (size, *[1] * (w.ndim - 1), size))
-        ones: Any = eye + plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
-        if isinstance(w, Dual):  # some arrays refuse a dual number on their right
-            lead = tuple(w.tangent.shape[: w.lead])
-            ones = Dual(
-                ones, plain.zeros((*lead, *ones.shape), dtype=self.dtype, device=self.backend.device)
-            )
-        dual = Dual(w, ones)
+        dual = along_axes(self.backend, w, self.dtype)
         found = self._call(Namespace(xp), dual)
-        return value_of(found), tangent_of(plain, found, dual)
+        return value_of(found), tangent_of(self.backend.xp, found, dual)
 
     def _call(self, xp: Any, w: Any) -> Any:
         """The values, `(...)`, of arrays or dual numbers."""

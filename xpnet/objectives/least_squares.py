@@ -10,6 +10,7 @@ from ..device.arrays import Array, DTypeLike, Matrix, Scalar, Vector
 from ..device.backend import Backend
 from ..device.select import chosen as choose_backend
 from ..dual import Dual, Namespace, tangent_of, value_of
+from .along_axes import along_axes
 from .base import Objective
 from .matrices import check_direction, check_point, check_points, require_memory
 
@@ -117,16 +118,9 @@ class LeastSquares(Objective):
 
     def _with_derivatives(self, xp: Any, w: Any) -> tuple[Any, Any]:
         """The residuals, `(..., N)`, and their derivatives, `(P, ..., N)`."""
-        size = w.shape[-1]
-        plain = self.backend.xp
-        eye = plain.eye(size, dtype=self.dtype, device=self.backend.device)
-        eye = plain.reshape(eye, (size, *[1] * (w.ndim - 1), size))
-        zero = plain.zeros((size, *w.shape), dtype=self.dtype, device=self.backend.device)
-        # some arrays refuse a dual number on their right, so among duals these are duals too
-        ones = Dual(eye + zero, zero) if isinstance(w, Dual) else eye + zero
-        dual = Dual(w, ones)
+        dual = along_axes(self.backend, w, self.dtype)
         r = self._call(Namespace(xp), dual)
-        return value_of(r), tangent_of(plain, r, dual)
+        return value_of(r), tangent_of(self.backend.xp, r, dual)
 
     def _call(self, xp: Any, w: Any) -> Any:
         """The residuals, `(..., N)`, of arrays or dual numbers."""
