@@ -7,7 +7,7 @@ It needs matplotlib, and some experiments the data of scikit-learn: the extra `l
 
 from ..plotting.style import COLOURS, LINES, MARKS
 from .bench import Lab, Result
-from .data import components, digits
+from .data import circle, components, digits
 from .expectations import (
     Expectation,
     Verdict,
@@ -44,6 +44,7 @@ __all__ = [
     "at_least",
     "at_most",
     "between",
+    "circle",
     "COLOURS",
     "components",
     "digits",

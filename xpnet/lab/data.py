@@ -33,3 +33,9 @@ def digits(lab: Lab, classes: Sequence[int] = range(10)) -> tuple[Any, Any]:
 def components(X: Any, count: int) -> Any:
     """The first principal components of samples, each of mean 0 and variance 1, `(samples, count)`."""
     return np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0][:, :count] * len(X) ** 0.5
+
+
+def circle(lab: Lab, key: int = 0) -> tuple[Any, Any]:
+    """200 normal points in the plane, `(200, 2)`, and whether each is within a circle, 1 or 0."""
+    X = lab.random(key).standard_normal((200, 2))
+    return X, (np.hypot(X[:, 0], X[:, 1]) < 1.1).astype(float)

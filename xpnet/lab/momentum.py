@@ -28,7 +28,7 @@ import numpy as np
 
 import xpnet
 from xpnet import GradientDescent, Momentum, Nesterov, Quadratic, analysis, plotting
-from xpnet.lab import COLOURS, MARKS, Lab, Result, at_least, at_most, equal, panels
+from xpnet.lab import COLOURS, MARKS, Lab, Result, at_least, at_most, circle, equal, panels
 
 ROWS = ("31", "32", "33", "49")
 QUICK: dict[str, Any] = {"kappas": (3, 10, 100, 1000), "starts": 6}
@@ -131,8 +131,7 @@ def _running(gradients: Any) -> Any:
 
 def _network(lab: Lab, starts: int) -> tuple[xpnet.Objective, Any]:
     """The risk of a network that tells the inside of a circle from the outside, and where to start."""
-    X = lab.random(0).standard_normal((200, 2))
-    inside = (np.hypot(X[:, 0], X[:, 1]) < 1.1).astype(float)
+    X, inside = circle(lab)
     net = xpnet.Network(2, xpnet.Dense(8, "tanh"), xpnet.Dense(1, "sigmoid"))
     loss = xpnet.BinaryCrossEntropy()
     risk = xpnet.EmpiricalRisk(net, loss, X, inside, backend=lab.backend, dtype="float64")

@@ -30,7 +30,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Fixed, Formula, GradientDescent, Newton, Quadratic, Scaled, analysis, plotting
-from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, equal, holds, panels
+from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, circle, equal, holds, panels
 
 ROWS = ("20", "21", "44", "45", "46")
 QUICK: dict[str, Any] = {"starts": 5, "steps": 60}
@@ -140,8 +140,7 @@ def _refused(lab: Lab) -> bool:
 
 def _risk(lab: Lab) -> xpnet.EmpiricalRisk:
     """Of a network that tells the inside of a circle from the outside, with a small penalty."""
-    X = lab.random(0).standard_normal((200, 2))
-    inside = (np.hypot(X[:, 0], X[:, 1]) < 1.1).astype(float)
+    X, inside = circle(lab)
     net, penalty = xpnet.Network(2, xpnet.Dense(5, "tanh"), xpnet.Dense(1, "sigmoid")), xpnet.L2(1e-3, True)
     where: Any = {"backend": lab.backend, "dtype": "float64", "penalty": penalty}
     return xpnet.EmpiricalRisk(net, "binary_cross_entropy", X, inside, **where)

@@ -30,7 +30,7 @@ import numpy as np
 
 import xpnet
 from xpnet import Formula, Quadratic, QuickProp, Rprop, analysis, plotting
-from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, equal, panels, share
+from xpnet.lab import COLOURS, LINES, MARKS, Lab, Result, at_least, at_most, circle, equal, panels, share
 
 ROWS = ("29", "30", "50")
 QUICK: dict[str, Any] = {"angles": (0, 30, 60, 90), "starts": 30, "secants": 300, "networks": 6}
@@ -133,8 +133,7 @@ def _values(objective: xpnet.Objective, method: Any, w: Any, steps: int) -> Any:
 
 def _network(lab: Lab, starts: int) -> tuple[xpnet.Objective, Any]:
     """The risk of a network that tells the inside of a circle from the outside, and where to start."""
-    X = lab.random(2).standard_normal((200, 2))
-    inside = (np.hypot(X[:, 0], X[:, 1]) < 1.1).astype(float)
+    X, inside = circle(lab, 2)
     net = xpnet.Network(2, xpnet.Dense(8, "tanh"), xpnet.Dense(1, "sigmoid"))
     loss = xpnet.BinaryCrossEntropy()
     risk = xpnet.EmpiricalRisk(net, loss, X, inside, backend=lab.backend, dtype="float64")
