@@ -19,7 +19,10 @@ from .optimizers.base import State
 
 
 class Look(NamedTuple):
-    """What was read of one step, on the host; an entry of a `History`, which says what each is."""
+    """What was read of one step, on the host; an entry of a `History`, which says what each is.
+
+    `looked` is False for a step between looks, of which only value, norm and rate are known.
+    """
 
     step: int
     value: Any
@@ -28,10 +31,11 @@ class Look(NamedTuple):
     held_out: Any
     seconds: float
     evaluations: int
+    looked: bool
     metrics: dict[str, Any]
 
 
-COLUMNS = Look._fields[:-1]  # that every history has
+COLUMNS = Look._fields[:-2]  # that every history has
 HELD_OUT = "held_out_"  # before the names of metrics of the held-out risk
 
 
@@ -39,24 +43,27 @@ HELD_OUT = "held_out_"  # before the names of metrics of the held-out risk
 class History(HintedAttributes):
     """What was read in the course of a run, one entry for each look at the device.
 
-    Each attribute is an array on the host; where there are replicas, `value`, `gradient_norm`, `held_out`
-    are `(looks, R)`, and what a replica did after it had stopped is NaN. `history[k]` is the k-th look,
-    with the same names.
+    With a `graph` the steps between looks have entries too. Each attribute is an array on the host; where
+    there are replicas, `value`, `gradient_norm`, `held_out` are `(looks, R)`, and what a replica did after
+    it had stopped is NaN. `history[k]` is the k-th look, with the same names.
 
     Attributes:
         step: the number of the step, 0 for the first, `(looks,)`.
         value: the objective, at the point where the gradient of the step was taken.
         gradient_norm: the Euclidean norm of that gradient; with `Projected` of its part within the ball.
+            NaN between looks where its square overflows.
         rate: the learning rate; `(looks, R)` or `(looks, P)` where each replica or each parameter has its
             own, and the mean of those of each parameter where there are replicas. NaN where the step was
             not taken, as the run ended at its point.
         held_out: the held-out risk at the same point; NaN where it was not evaluated.
-        seconds: since the start, when the step was over.
+        seconds: since the start, when the step was over; between looks, when it was read.
         evaluations: of the objective so far, gradients and values alike.
         path: the points themselves, `(looks, P)` or `(looks, R, P)`, where `keep_path` has asked for them.
         metrics: by name what `metrics` has asked for, at the same point, and after `held_out_` the same for
             the held-out risk: `metrics["error_rate"]` and `metrics["held_out_error_rate"]`, shaped like
             `value` and `held_out`.
+        looked: which entries are looks, `(looks,)` truth values: those that rules, callbacks and the best
+            point have seen; None where all are.
     """
 
     step: Array
@@ -68,6 +75,7 @@ class History(HintedAttributes):
     evaluations: Array
     path: Array | None = None
     metrics: dict[str, Array] = field(default_factory=dict[str, Array])
+    looked: Array | None = None
 
     def __len__(self) -> int:
         return len(self.step)
@@ -75,16 +83,22 @@ class History(HintedAttributes):
     def __getitem__(self, k: int) -> Look:
         metrics = {name: own[k] for name, own in self.metrics.items()}
         columns: dict[str, Any] = {name: getattr(self, name)[k] for name in COLUMNS}
-        return Look(**columns, metrics=metrics)
+        return Look(**columns, looked=self.looked is None or bool(self.looked[k]), metrics=metrics)
 
     def __iter__(self) -> Iterator[Look]:
         return map(self.__getitem__, range(len(self)))
 
     def where(self, rows: Any) -> History:
-        """The looks in `rows`, truth values or a slice."""
+        """The entries in `rows`, truth values or a slice."""
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in COLUMNS}
-        metrics = {name: own[rows] for name, own in self.metrics.items()}
-        return History(**columns, path=None if self.path is None else self.path[rows], metrics=metrics)
+        for name in ("path", "looked"):
+            own = getattr(self, name)
+            columns[name] = None if own is None else own[rows]
+        return History(**columns, metrics={name: own[rows] for name, own in self.metrics.items()})
+
+    def looks(self) -> History:
+        """The entries of looks only."""
+        return self if self.looked is None else self.where(self.looked)
 
     def held_out_looks(self) -> History:
         """Those looks only at which the held-out risk was evaluated: a curve without gaps.
@@ -101,7 +115,7 @@ class History(HintedAttributes):
         return self.where(found if found.ndim == 1 else found.any(axis=1))
 
     def to_frame(self) -> Any:
-        """A data frame of pandas, one row for each look; with replicas one for each look and replica.
+        """A data frame of pandas, one row for each entry; with replicas one for each entry and replica.
 
         The columns have the names of the attributes and of the metrics, and with replicas there is one
         called `replica`; what a replica has not done any more, as it had stopped, has no row. Where each
@@ -138,7 +152,10 @@ class History(HintedAttributes):
         whose, least = "", ""
         if self.value.ndim > 1:
             whose, least = f" at {self.value.shape[1]} replicas", "least "
-        return f"History({len(self)} looks{whose}, {least}value {first} at first, {last} at last)"
+        entries = f"{len(self)} looks"
+        if self.looked is not None:
+            entries = f"{len(self)} steps, {len(self.looks())} looks"
+        return f"History({entries}{whose}, {least}value {first} at first, {last} at last)"
 
 
 def _least(values: Any) -> float:
@@ -157,6 +174,12 @@ def joined(before: History | None, after: History) -> History:
     for name in {**before.metrics, **after.metrics}:  # NaN where a run had it not
         pair = [own.metrics.get(name, own.value * math.nan) for own in (before, after)]
         columns["metrics"][name] = host.concat(pair)
+    if before.looked is not None or after.looked is not None:
+        parts = [
+            host.ones(len(own), dtype=host.bool) if own.looked is None else own.looked
+            for own in (before, after)
+        ]
+        columns["looked"] = host.concat(parts)
     for name in (*COLUMNS, "path"):
         pair = [getattr(before, name), getattr(after, name)]
         if any(own is None for own in pair):
@@ -171,7 +194,10 @@ def joined(before: History | None, after: History) -> History:
 def history(
     host: Namespace, looks: list[Look], replicas: int | None, path: list[Array] | None = None
 ) -> History:
-    """The history of `looks`, of so many replicas, or of a single `w`; with the points of its `path`."""
+    """The history of `looks`, of so many replicas, or of a single `w`; with the points of its `path`.
+
+    Where there is a path, each entry is a look.
+    """
     rates = max((getattr(look.rate, "size", 0) for look in looks), default=0)  # one for each of so many
     found = dict(zip(Look._fields, zip(*looks, strict=True), strict=True)) if looks else {}
     each = () if replicas is None else (replicas,)
@@ -192,7 +218,9 @@ def history(
         for name in (looks[0].metrics if looks else ())
     }
     columns = {name: column(name, kind) for name, kind in kinds.items()}
-    return History(**columns, path=points, metrics=metrics)
+    looked = [look.looked for look in looks]
+    steps = None if all(looked) else host.asarray(looked)  # between looks
+    return History(**columns, path=points, metrics=metrics, looked=steps)
 
 
 PER_REPLICA = ("value", "gradient_norm", "held_out")

@@ -32,6 +32,7 @@ from xpnet import (
     minimize,
 )
 from xpnet.optimizers import NAMES, FirstOrder, schedules
+from xpnet.recording import StepGraph
 from xpnet.training.loop import Loop
 
 FIRST_ORDER = [name for name, optimizer in NAMES.items() if isinstance(optimizer, FirstOrder)]
@@ -66,11 +67,11 @@ def run(objective, optimizer, graph, *, replicas=None, steps=47, stop=None, **op
 
 
 def assert_same(first, second):
-    """That two runs have the same bits."""
+    """That two runs have the same bits, and the same looks."""
     for name in ("w", "best_w"):
         assert (getattr(first, name).get() == getattr(second, name).get()).all(), name
     for name in ("step", "value", "gradient_norm", "rate", "held_out", "evaluations"):
-        one, other = getattr(first.history, name), getattr(second.history, name)
+        one, other = (getattr(run.history.looks(), name) for run in (first, second))
         np.testing.assert_array_equal(one, other, err_msg=name)
     assert first.state.keys() == second.state.keys()
     for name, own in first.state.items():
@@ -147,10 +148,87 @@ def test_a_step_is_one_launch_and_nothing_else(cupy_backend, counter):
             assert counts.graph_launches == 1
             assert counts.launches == 0
             assert not counts.cublas
-    # one node more than the eager step has launches: what takes the numbers of the launch
-    assert sum(counts.graph_kernels.values()) == 5 + 1
-    assert dict(counts.graph_calls["cublas"]) == {"GemmEx": 7}
+    # three nodes more than the eager step has launches: what takes the numbers of the launch, the norm of
+    # the gradient, and what files it with the value
+    assert sum(counts.graph_kernels.values()) == 5 + 2
+    assert dict(counts.graph_calls["cublas"]) == {"GemmEx": 7 + 1}
     assert loop.launches.recordings == 1
+
+
+def assert_every_step_is_known(objective, optimizer, **options):
+    """That what launches file is what a run finds that looks at each step."""
+    seen = run(objective, optimizer, False, check_every=1, **options).history
+    history = run(objective, optimizer, True, **options).history
+    for name in ("step", "value", "rate", "evaluations"):
+        np.testing.assert_array_equal(getattr(history, name), getattr(seen, name), name)
+    np.testing.assert_allclose(history.gradient_norm, seen.gradient_norm, rtol=1e-5)
+    return history
+
+
+@pytest.mark.parametrize("replicas", [None, 3])
+@pytest.mark.parametrize("rate", [0.3, *RATES], ids=lambda rate: type(rate).__name__)
+def test_the_history_has_every_step(cupy_backend, rate, replicas):
+    history = assert_every_step_is_known(risk(cupy_backend), Nesterov(rate), replicas=replicas)
+    assert history.step[history.looked].tolist() == history.looks().step.tolist() == [0, 1, 20, 40, 46]
+    assert (np.diff(history.seconds) >= 0).all()
+    assert repr(history).startswith("History(47 steps, 5 looks")
+
+
+def test_the_history_of_rates_of_each_parameter(cupy_backend):
+    objective = risk(cupy_backend)
+    rates = cupy_backend.asarray(np.linspace(0.1, 0.2, objective.network.size), "float32")
+    assert_every_step_is_known(objective, Momentum(rates))
+
+
+def test_the_history_of_looks_that_are_far_apart(cupy_backend, counter):
+    objective = risk(cupy_backend)
+    seen = run(objective, Nesterov(0.1), False, check_every=1, steps=700).history
+    with counter.count() as counts:
+        history = run(objective, Nesterov(0.1), True, check_every=600, steps=700).history
+    assert (history.value == seen.value).all()
+    assert counts.d2h.count < 60
+    assert len(history.looks()) == 5
+
+
+def test_the_history_is_read_once_a_look(cupy_backend, counter):
+    copies = []
+    for graph in (False, True):
+        with counter.count() as counts:
+            run(risk(cupy_backend), Adam(0.1), graph, steps=200)
+        copies.append(counts.d2h.count)
+    assert copies[1] - copies[0] <= 200 // 20 + 1
+
+
+def test_points_are_those_of_looks(cupy_backend):
+    found = run(risk(cupy_backend), Nesterov(0.1), True, keep_path=True).history
+    assert found.looked is None
+    assert len(found.path) == len(found.step) == 5
+
+
+def test_metrics_are_those_of_looks(cupy_backend):
+    found = run(risk(cupy_backend), Nesterov(0.1), True, metrics="error_rate").history
+    error_rate = found.metrics["error_rate"]
+    np.testing.assert_array_equal(np.isnan(error_rate), ~found.looked)
+
+
+def test_norms_whose_squares_overflow_are_not_known(cupy_backend):
+    objective = risk(cupy_backend, sample_weight=np.full(60, 1e25))
+    found = run(objective, GradientDescent(1e-30), True, diverged_at=np.inf).history
+    assert np.isfinite(found.value).all()
+    assert np.isnan(found.gradient_norm[~found.looked]).all()
+    assert (found.gradient_norm[found.looked] > 1e20).all()
+
+
+def test_replicas_that_have_ended(cupy_backend, counter):
+    rates = cupy_backend.asarray([[0.1], [1e9], [0.3]])
+    options = {"replicas": 3, "steps": 100, "diverged_at": 2.0}
+    counts = assert_graph_is_eager(counter, risk(cupy_backend), Momentum(rates), **options)
+    assert counts.graph_launches > 60
+    launched = run(risk(cupy_backend), Momentum(rates), True, **options)
+    assert launched.outcome[1] == Outcome.DIVERGED
+    ended = launched.history.step > 20
+    assert np.isnan(launched.history.value[ended, 1]).all()
+    assert np.isfinite(launched.history.value[:, [0, 2]]).all()
 
 
 def test_numbers_go_to_the_device_once_a_look(cupy_backend, counter):
@@ -183,6 +261,24 @@ def test_it_goes_on_from_a_run(cupy_backend, counter):
     for name in ("w", "best_w"):
         assert (getattr(whole, name).get() == getattr(rest, name).get()).all()
     assert rest.evaluations["gradient"] >= whole.evaluations["gradient"]
+    assert rest.history.step.tolist() == list(range(100))
+    np.testing.assert_array_equal(
+        rest.history.value, run(objective, optimizer, False, check_every=1, steps=100).history.value
+    )
+
+
+@pytest.mark.parametrize("rule", [xpnet.change_below(1e-4), xpnet.patience(3)])
+def test_rules_remember_looks_only(cupy_backend, rule):
+    objective = risk(cupy_backend)
+    held_out = objective if isinstance(rule, xpnet.patience) else None
+    options = {"held_out": held_out, "held_out_every": 20, "graph": True}
+    w = objective.network.initialize(0, cupy_backend)
+    whole = minimize(objective, Nesterov(0.05), w, stop=rule | after(2000), **options)
+    first = minimize(objective, Nesterov(0.05), w, stop=rule | after(60), **options)
+    rest = minimize(objective, Nesterov(0.05), stop=rule | after(2000), resume=first, **options)
+    assert rest.reason == whole.reason == str(rule) or isinstance(rule, xpnet.patience)
+    assert rest.steps == whole.steps
+    assert (rest.w.get() == whole.w.get()).all()
 
 
 def test_a_budget_is_kept(cupy_backend):
@@ -297,6 +393,35 @@ class Operators(GradientDescent):
 
     def update(self, xp, w, record, state):
         w -= 0.1 / (1 + record.step) * record.gradient
+
+
+@pytest.mark.parametrize("wrong", [1, 2])
+@pytest.mark.parametrize("what", ["w", "state"])
+def test_a_launch_that_is_no_ordinary_step_is_found_out(cupy_backend, caplog, monkeypatch, wrong, what):
+    objective = risk(cupy_backend)
+    w = objective.network.initialize(0, cupy_backend)
+    loops = [Loop(objective, Adam(0.1), w, None, 20, in_place=False) for _ in range(2)]
+    plain, launched = loops
+    launched.use_graph(True)
+    launch, launches = StepGraph.launch, []
+
+    def spoiled(graph):
+        launch(graph)
+        launches.append(graph)
+        if len(launches) == wrong:
+            target = launched.w if what == "w" else launched.state["square"]
+            target[3] += 1
+
+    monkeypatch.setattr(StepGraph, "launch", spoiled)
+    with cupy_backend.quiet():
+        for k in range(30):
+            for loop in loops:
+                loop.take(look=k % 20 == 0)
+    assert len(launches) == wrong
+    assert (plain.w == launched.w).all()
+    assert all((plain.state[name] == own).all() for name, own in launched.state.items() if name != "step")
+    assert caplog.text.count("not the bits of an ordinary step") == 1
+    assert [found.step for found in launched.launches.read()] == list(range(2, 1 + wrong))
 
 
 def test_a_layer_that_waits_breaks_the_capture(cupy_backend, counter, caplog, monkeypatch):

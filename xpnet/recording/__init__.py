@@ -9,7 +9,7 @@ from .memory import Memory
 from .namespace import Recording
 from .recorded import NotRecordable, Recorded
 from .replay import Differs, Function, Replay
-from .step import Place, Rows, Slots, StepGraph
+from .step import Place, Ring, Rows, Slots, StepGraph
 from .tape import Tape
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Recorded",
     "Recording",
     "Replay",
+    "Ring",
     "Rows",
     "Slots",
     "StepGraph",

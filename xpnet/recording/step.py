@@ -4,12 +4,14 @@ An update is a function of a namespace, as all that is recorded. `Rows` runs it 
 numbers, and finds what the host would hand its kernels in this step; `Slots` runs it while a stream is
 captured, with places for these numbers. So nothing of the host is kept in a graph: before some launches
 the numbers of all of them go to the device in one copy, and the first node of a launch takes its own.
+What a step finds stays on the device, in a `Ring`, until it is read for many steps at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -134,6 +136,63 @@ def _next() -> Any:
         "slot = (T)rows[place * width + i]; place += 1",
         "xpnet_next_numbers",
     )
+
+
+@functools.cache
+def _file() -> Any:
+    """The kernel that files what a step has found: each thread that of one replica, at its own place."""
+    return _cupy().ElementwiseKernel(
+        "V value, S square, R rate, int64 width",
+        "raw float64 ring, int64 place",
+        """
+        const long long at = 3 * place * width + i;
+        ring[at] = (double)value; ring[at + width] = (double)square; ring[at + 2 * width] = (double)rate;
+        place += 1;
+        """,
+        "xpnet_file_step",
+    )
+
+
+class Ring:
+    """The values, squared norms of gradients, and rates on the device, of steps that nobody has read.
+
+    Args:
+        rows: the shape of a value.
+        length: how many steps there is room for.
+    """
+
+    def __init__(self, rows: tuple[int, ...], length: int) -> None:
+        cupy, self._rows = _cupy(), rows
+        width = math.prod(rows)
+        self._ring, self._place = cupy.zeros((length, 3, width)), cupy.zeros(width, "int64")
+
+    def file(self, value: Any, gradient: Any, rate: Any) -> None:
+        """Files what a step has found; a rate of the host, or of each parameter, is left to it."""
+        width = self._place.size
+        square = cublas.matmul(gradient[..., None, :], gradient[..., :, None])
+        there = getattr(rate, "size", 0) == width
+        _file()(
+            value.reshape(width),
+            square.reshape(width),
+            rate.reshape(width) if there else math.nan,
+            width,
+            self._ring,
+            self._place,
+        )
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self._place.fill(0)
+
+    def read(self, steps: int) -> tuple[Any, Any, Any]:
+        """Values, norms, and rates of the `steps` filed since the last time, on the host, one row each.
+
+        A norm is NaN where its square has overflowed.
+        """
+        found = self._ring[:steps].get()
+        self.clear()
+        values, squares, rates = found.reshape(steps, 3, *self._rows).swapaxes(0, 1)
+        return values, np.where(np.isinf(squares), math.nan, np.sqrt(squares)), rates
 
 
 class StepGraph:

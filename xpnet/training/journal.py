@@ -13,10 +13,10 @@ from .rule import Progress
 
 
 class Journal:
-    """The looks of a run.
+    """The looks of a run, and what launches of a graph have left in between.
 
     Attributes:
-        looks: of this run; `before` are those of the run that it goes on from.
+        looks: of this run, those steps among them; `before` are those of the run that it goes on from.
         first: the optimizer's number of the run's first step.
         point: where the last look was; valid until the next step.
     """
@@ -38,6 +38,7 @@ class Journal:
         self.point: Vector = loop.begin
         self._nothing: Any = self.host.full(self.rows, math.nan) if self.rows else math.nan
         self._seen: tuple[Any, ...] = ()
+        self._metrics: dict[str, Any] = {}  # none of them known
 
     @property
     def seconds(self) -> float:
@@ -48,34 +49,53 @@ class Journal:
         self, point: Vector, values: Any, norm: Any, held_out: Any, made: int, metrics: dict[str, Any]
     ) -> None:
         """Takes what was read where a step begins."""
+        self._metrics = dict.fromkeys(metrics, self._nothing)
+        self.gather()
         self.point = point
         self._seen = (self.loop.watch.active, values, norm, held_out, made, metrics)
+
+    def gather(self) -> None:
+        """Takes what launches have found since the last look."""
+        launched = [] if self.loop.launches is None else self.loop.launches.read()
+        rates: dict[int, Any] = {}  # by the identity of what they were made of, to read each array once
+        for step, values, norm, rate, made in launched:
+            if id(rate) not in rates:
+                rates[id(rate)] = self._rate(rate)
+            values, norm, held_out = self._columns(self.loop.watch.active, values, norm, None)
+            own = values, norm, rates[id(rate)], held_out
+            self.looks.append(Look(step, *own, self.seconds, made, False, self._metrics))
 
     def note(self, step: int, rate: Any) -> None:
         """Makes a look of it, once the rate is known."""
         active, values, norm, held_out, made, metrics = self._seen
         self._seen = ()
-        if self.rows:
-            host, nothing = self.host, self._nothing
-            values, norm, held_out = (
-                nothing if column is None else host.where(active, column, math.nan)
-                for column in (values, norm, held_out)
-            )
-        elif held_out is None:
-            held_out = math.nan
+        values, norm, held_out = self._columns(active, values, norm, held_out)
         if type(rate) is not float:
-            axes = getattr(rate, "ndim", 0)
-            rates = self.loop.backend.to_numpy(rate) if axes else None
-            if rates is None:
-                rate = float(rate)
-            elif axes == 1 and self.rows:
-                rate = float(rates.mean())  # of rates of each parameter
-            else:
-                rate = self.host.reshape(rates, (-1,))
-        look = Look(step, values, norm, rate, held_out, self.seconds, made, metrics)
-        self.looks.append(look)
+            rate = self._rate(rate)
+        self.looks.append(Look(step, values, norm, rate, held_out, self.seconds, made, True, metrics))
         if self.path is not None:
             self.path.append(self.host.asarray(self.loop.backend.to_numpy(self.point), copy=True))
+
+    def _columns(self, active: Any, values: Any, norm: Any, held_out: Any) -> tuple[Any, Any, Any]:
+        """The same, with NaN for what is not known and for replicas that have ended."""
+        if not self.rows:
+            return values, norm, math.nan if held_out is None else held_out
+        host, nothing = self.host, self._nothing
+        values, norm, held_out = (
+            nothing if column is None else host.where(active, column, math.nan)
+            for column in (values, norm, held_out)
+        )
+        return values, norm, held_out
+
+    def _rate(self, rate: Any) -> Any:
+        """A rate as a number, or as numbers of each replica or of each parameter, on the host."""
+        axes = getattr(rate, "ndim", 0)
+        if not axes:
+            return float(rate)
+        rates = self.loop.backend.to_numpy(rate)
+        if axes == 1 and self.rows:
+            return float(rates.mean())  # of rates of each parameter
+        return self.host.reshape(rates, (-1,))
 
     def note_unfinished(self) -> bool:
         """The same, where the step has been broken off; returns whether there was anything to note."""
@@ -85,14 +105,14 @@ class Journal:
         return True
 
     def history(self) -> History:
-        """All looks so far."""
+        """All of them so far."""
         own = history(self.host, self.looks, self.rows[0] if self.rows else None, self.path)
         return joined(self.before, own)
 
     def earlier(self) -> Iterator[Progress]:
         """What rules saw of the run before, from which they know again what they remember."""
         before: Look | None = None
-        for look in self.before or ():
+        for look in () if self.before is None else self.before.looks():
             unknown = bool(self.host.all(look.held_out != look.held_out))
             value, norm, held_out = look.value, look.gradient_norm, look.held_out
             if not self.rows:
@@ -110,8 +130,8 @@ class Journal:
 
     def moved_since_before(self, values: Any, norm: Any) -> Any:
         """Whether the last step of the run before has moved `w`, judged by what is found there now."""
-        before = self.before[-1] if self.before is not None and len(self.before) else None
-        return self._moved(before, values, norm)
+        looks = None if self.before is None else self.before.looks()
+        return self._moved(looks[-1] if looks else None, values, norm)
 
     def _moved(self, before: Look | None, values: Any, norm: Any) -> Any:
         if before is None:

@@ -16,7 +16,8 @@ from ..objectives.matrices import point_backend
 from ..optimizers import NAMES, FirstOrder, Minibatch, Optimizer, OptimizerName, Record
 from ..optimizers.base import Constrained, State
 from ..run import Run
-from .graph import Graph, Steps, obstacle
+from .graph import Graph, obstacle
+from .launches import Steps
 from .replicas import copy_rows, selected
 from .watch import Watch
 
@@ -98,8 +99,8 @@ class Loop:
         self.launches: Steps | None = None
         self.take: Callable[..., Record] = self.step
 
-    def use_graph(self, graph: Graph) -> None:
-        """Makes steps between looks launches of a graph, where they can be.
+    def use_graph(self, graph: Graph, *, keeps: bool = True) -> None:
+        """Makes steps between looks launches of a graph, where they can be; `keeps` what each finds.
 
         Raises:
             ValueError: they cannot, and `graph` is True.
@@ -109,7 +110,13 @@ class Loop:
         reason = obstacle(self.backend, self.objective, self.optimizer, self.w, self.check_every)
         if reason is None and isinstance(self.optimizer, FirstOrder):
             self.launches = Steps(
-                self.backend, self.watch, self.optimizer, self.w, self.state, self.check_every
+                self.backend,
+                self.watch,
+                self.optimizer,
+                self.w,
+                self.state,
+                self.check_every,
+                keeps=keeps,
             )
             self.take = self._launch
         elif graph is True:

@@ -98,9 +98,10 @@ def minimize(
             of its first, or 1 if that is more. Only points where steps begin are judged, not a search's
             trials. Infinity turns this off.
         graph: whether steps at which the device is not read are launches of one recorded CUDA graph, with
-            the same bits: for methods of first order on a risk that is resident on CuPy. "auto" takes
-            ordinary steps where they cannot be, and the log says why; so does True where recording fails.
-            Rates are then asked for ahead, up to the next look. It has never been run on a real GPU.
+            the same bits: for methods of first order on a risk that is resident on CuPy. The history has
+            these steps too, unless `keep_path` wants the points. "auto" takes ordinary steps where they
+            cannot be, and the log says why; so does True where recording fails. Rates are then asked for
+            ahead, up to the next look. It has never been run on a real GPU.
 
     Raises:
         TypeError, ValueError: as `iterate`; a rule that needs a held-out risk where none is given; a
@@ -135,7 +136,7 @@ def minimize(
     if before is not None:
         point, state = before.w, before.state
     loop = Loop(objective, optimizer, point, state, check_every, in_place=in_place)
-    loop.use_graph(graph)
+    loop.use_graph(graph, keeps=not keep_path)  # whose points are those of looks
     require_held_out_state(loop, risk)
     stop = default_stop(loop.optimizer) if stop is None else stop
     if keep_path:

@@ -50,6 +50,10 @@ class Selected(Objective):
         self._there = xp.asarray(self.rows, dtype=xp.int64, device=backend.device)
         self._back = xp.asarray(places, dtype=xp.int64, device=backend.device)
 
+    def recording(self, w: Vector) -> int | str:
+        """As `EmpiricalRisk.recording`, of those that are evaluated."""
+        return self.objective.recording(w[: len(self.rows), ...])
+
     def _some(self, w: Vector, axis: int = 0) -> Vector:
         return self.backend.xp.take(w, self._there, axis=axis)
 

@@ -240,6 +240,8 @@ class Session:
     def result(self, *, failure: str | None = None) -> Run:
         """The run, with the last point looked at; or with what is known, if `failure` forbids that."""
         loop, watch, host, ends = self.loop, self.watch, self.host, self.ends
+        if failure is None:
+            self.journal.gather()
         watch.looking, watch.limit, watch.objective = False, None, loop.objective
         watch.active = everyone = host.ones(watch.rows, dtype=host.bool)
         if ends.points is not None:
