@@ -51,6 +51,7 @@ def measure_suite(suite: str, options: argparse.Namespace, about: dict, output: 
             isa=options.isa,
             sample=options.sample,
             launch=getattr(module, "launch", None),
+            orders=getattr(module, "ORDERS", {}).get(workload, 1),
         )
         comparisons = list(module.comparisons(workload, results[workload]))
         part = report.detail(workload, results[workload], comparisons, others[workload])
