@@ -30,6 +30,7 @@ from xpnet import (
     minimize,
     value_below,
 )
+from xpnet.run import COLUMNS
 
 
 def start(replicas=None, backend="numpy"):
@@ -53,8 +54,9 @@ def test_a_step_is_what_the_history_says(optimizer, replicas, device):
     )
     assert [step.steps for step in seen] == [*range(1, 10)]
     for step, look in zip(seen, run.history, strict=True):
-        for name, value in look._asdict().items():
-            np.testing.assert_array_equal(getattr(step, name), value, name)
+        assert look.looked
+        for name in (*COLUMNS, "metrics"):
+            np.testing.assert_array_equal(getattr(step, name), getattr(look, name), name)
         value, gradient = objective.value_and_gradient(device.xp.asarray(step.w, copy=True))
         np.testing.assert_array_equal(to_numpy(value), step.value)
         norm = np.linalg.norm(to_numpy(gradient), axis=-1)

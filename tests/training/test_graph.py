@@ -27,6 +27,7 @@ from xpnet import (
     Quadratic,
     RMSprop,
     Rprop,
+    SquaredError,
     after,
     evaluations,
     minimize,
@@ -169,9 +170,9 @@ def assert_every_step_is_known(objective, optimizer, **options):
 @pytest.mark.parametrize("rate", [0.3, *RATES], ids=lambda rate: type(rate).__name__)
 def test_the_history_has_every_step(cupy_backend, rate, replicas):
     history = assert_every_step_is_known(risk(cupy_backend), Nesterov(rate), replicas=replicas)
-    assert history.step[history.looked].tolist() == history.looks().step.tolist() == [0, 1, 20, 40, 46]
+    assert history.step[history.looked].tolist() == history.looks().step.tolist() == [0, 20, 40, 46]
     assert (np.diff(history.seconds) >= 0).all()
-    assert repr(history).startswith("History(47 steps, 5 looks")
+    assert repr(history).startswith("History(47 steps, 4 looks")
 
 
 def test_the_history_of_rates_of_each_parameter(cupy_backend):
@@ -187,7 +188,7 @@ def test_the_history_of_looks_that_are_far_apart(cupy_backend, counter):
         history = run(objective, Nesterov(0.1), True, check_every=600, steps=700).history
     assert (history.value == seen.value).all()
     assert counts.d2h.count < 60
-    assert len(history.looks()) == 5
+    assert len(history.looks()) == 3
 
 
 def test_the_history_is_read_once_a_look(cupy_backend, counter):
@@ -196,13 +197,14 @@ def test_the_history_is_read_once_a_look(cupy_backend, counter):
         with counter.count() as counts:
             run(risk(cupy_backend), Adam(0.1), graph, steps=200)
         copies.append(counts.d2h.count)
-    assert copies[1] - copies[0] <= 200 // 20 + 1
+    # once in between, as the graph is recorded, and twice to compare a launch with an ordinary step
+    assert copies[1] - copies[0] == 200 // 20 + 1 + 2
 
 
 def test_points_are_those_of_looks(cupy_backend):
     found = run(risk(cupy_backend), Nesterov(0.1), True, keep_path=True).history
     assert found.looked is None
-    assert len(found.path) == len(found.step) == 5
+    assert len(found.path) == len(found.step) == 4
 
 
 def test_metrics_are_those_of_looks(cupy_backend):
@@ -212,8 +214,11 @@ def test_metrics_are_those_of_looks(cupy_backend):
 
 
 def test_norms_whose_squares_overflow_are_not_known(cupy_backend):
-    objective = risk(cupy_backend, sample_weight=np.full(60, 1e25))
-    found = run(objective, GradientDescent(1e-30), True, diverged_at=np.inf).history
+    network, X = Network(2, Dense(1)), np.full((5, 2), 1e6)
+    objective = EmpiricalRisk(
+        network, SquaredError(), X, np.full((5, 1), 1e15), backend=cupy_backend, dtype="float32"
+    )
+    found = run(objective, GradientDescent(1e-30), True).history
     assert np.isfinite(found.value).all()
     assert np.isnan(found.gradient_norm[~found.looked]).all()
     assert (found.gradient_norm[found.looked] > 1e20).all()
@@ -421,7 +426,7 @@ def test_a_launch_that_is_no_ordinary_step_is_found_out(cupy_backend, caplog, mo
     assert (plain.w == launched.w).all()
     assert all((plain.state[name] == own).all() for name, own in launched.state.items() if name != "step")
     assert caplog.text.count("not the bits of an ordinary step") == 1
-    assert [found.step for found in launched.launches.read()] == list(range(2, 1 + wrong))
+    assert [found.step for found in launched.launches.read()] == list(range(1, 1 + wrong))
 
 
 def test_a_layer_that_waits_breaks_the_capture(cupy_backend, counter, caplog, monkeypatch):

@@ -170,15 +170,9 @@ class Ring:
         """Files what a step has found; a rate of the host, or of each parameter, is left to it."""
         width = self._place.size
         square = cublas.matmul(gradient[..., None, :], gradient[..., :, None])
-        there = getattr(rate, "size", 0) == width
-        _file()(
-            value.reshape(width),
-            square.reshape(width),
-            rate.reshape(width) if there else math.nan,
-            width,
-            self._ring,
-            self._place,
-        )
+        own = rate if getattr(rate, "size", 0) == width else value
+        columns = [column.reshape(width) for column in (value, square, own)]
+        _file()(*columns, width, self._ring, self._place)
 
     def clear(self) -> None:
         """Begins anew."""

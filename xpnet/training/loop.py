@@ -195,7 +195,9 @@ class Loop:
         self._before = dict(self.state)
         record = launches.take()
         if record is None:
-            return self.step(look=False)
+            record = self.step(look=False)
+            launches.note(record)
+            return record
         self.steps += 1
         watch.fresh = True
         return record

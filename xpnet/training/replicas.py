@@ -6,7 +6,7 @@ from typing import Any
 
 from ..device.arrays import Array, Matrix, Scalar, Vector
 from ..device.backend import Backend
-from ..objectives import Objective, Offers
+from ..objectives import EmpiricalRisk, Objective, Offers
 
 
 def copy_rows(backend: Backend, target: Vector, source: Vector, rows: Any) -> None:
@@ -52,7 +52,10 @@ class Selected(Objective):
 
     def recording(self, w: Vector) -> int | str:
         """As `EmpiricalRisk.recording`, of those that are evaluated."""
-        return self.objective.recording(w[: len(self.rows), ...])
+        objective = self.objective
+        if not isinstance(objective, EmpiricalRisk):
+            return f"an objective of another kind, {type(objective).__name__}"
+        return objective.recording(w[: len(self.rows), ...])
 
     def _some(self, w: Vector, axis: int = 0) -> Vector:
         return self.backend.xp.take(w, self._there, axis=axis)

@@ -58,7 +58,8 @@ class Audience:
     def _answers(self, loop: Loop, journal: Journal, run: Callable[[], Run]) -> list[tuple[Any, str]]:
         """What those of this process say."""
         look, replicas = journal.looks[-1], loop.watch.rows
-        step = Step(steps=loop.steps, w=frozen(loop.backend.xp, journal.point), run=run, **look._asdict())
+        own = {name: value for name, value in look._asdict().items() if name != "looked"}  # they all are
+        step = Step(steps=loop.steps, w=frozen(loop.backend.xp, journal.point), run=run, **own)
         asked: list[tuple[Any, str]] = []
         for name, watcher in self.watchers.items():
             found: Any = True
