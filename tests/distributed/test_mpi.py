@@ -127,6 +127,32 @@ sys.stdout.write(f"{rank} {run.steps}\\n")
     assert sorted(out.splitlines()) == ["0 2", "0 RankError 4", "1 2", "1 LookupError 4"]
 
 
+def test_a_nan_in_one_process_ends_the_run_of_all():
+    program = """
+class Overflowing(Layer):
+    calls = 0
+    def shapes(self, inputs):
+        return {}
+    def initialize(self, random, inputs):
+        return {}
+    def forward(self, xp, parameters, inputs):
+        self.calls += 1
+        return inputs * (np.nan if rank == 1 and self.calls > 100 else 1.0), None
+    def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
+        return 1.0 * gradient
+network = Network(5, Dense(8, "tanh"), Overflowing(), Dense(3, "softmax"))
+run = minimize(risk(), "rprop", w, stop=after(10**6))
+finite = np.isfinite(run.w).all() and np.isfinite(run.value)
+sys.stdout.write(f"{run.outcome.name} {run.steps} {run.value!r} {finite} {run.w.sum()!r}\\n")
+"""
+    status, out, error = launch(program, 2)
+    assert status == 0, error
+    first, second = out.splitlines()
+    assert first == second
+    assert first.startswith("DIVERGED ")
+    assert " True " in first
+
+
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_process_that_leaves_early_ends_those_that_wait(status):
     program = f"""
