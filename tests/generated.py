@@ -474,7 +474,10 @@ def on_purpose(error: BaseException) -> bool:
 
 
 RETURN = ("Returns", "OwnLayer", "Nonsense")
-OWN_FUNCTIONS = ("Line.residuals", "valley", "times", "Bowl.value_and_gradient", "rule_function")
+OWN_FUNCTIONS = (
+    *("Line.residuals", "valley", "curved", "total_of_fourths", "times", "Bowl.value_and_gradient"),
+    "rule_function",
+)
 
 
 SAYS = (

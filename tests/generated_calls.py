@@ -1376,7 +1376,7 @@ CALLS["Backend.asarray"] = Call(
 CALLS["Backend.admit"] = Call(
     BACKEND.admit,
     {"values": Argument([X, X.tolist(), LABELS])},
-    lambda result, given: _equal(plain(given["values"]) is not None, True),
+    lambda result, given: _equal(plain(given["values"]) is not None or result is given["values"], True),
 )
 CALLS["Backend.to_numpy"] = Call(
     BACKEND.to_numpy,

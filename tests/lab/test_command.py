@@ -120,6 +120,30 @@ def test_a_broken_experiment_does_not_stop_the_others(fake, tmp_path, capsys):
     assert shown.out.endswith("NOT as expected: fake\n")
 
 
+def test_a_folder_that_cannot_be_is_an_error_before_the_first(fake, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    with pytest.raises(SystemExit):
+        lab(fake(), output=file / "out")
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert f"Not a directory: '{file}" in shown.err
+
+
+def test_what_cannot_be_written_is_printed(fake, tmp_path, capsys):
+    (tmp_path / "fake.json").mkdir()
+    assert lab(fake(), output=tmp_path) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 1 as expected" in shown
+    assert "fake FAILED: IsADirectoryError" in shown
+
+
+def test_a_name_beside_all_is_checked_too(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        lab("all", "nope", output=tmp_path)
+    assert "unknown experiment 'nope'" in capsys.readouterr().err
+
+
 def test_numbers_that_a_file_cannot_hold_are_named(fake, tmp_path, capsys):
     assert lab(fake(**{'"seconds": 0.5': '"odder": object()'}), output=tmp_path / "out") == 1
     assert "figures, odder must be numbers, words, or arrays of NumPy" in capsys.readouterr().out

@@ -6,8 +6,10 @@ import os
 import stat
 import sys
 
+import numpy as np
 import pytest
 
+import xpnet
 from xpnet.storage import replacing as module
 from xpnet.storage.replacing import replacing
 
@@ -73,3 +75,11 @@ def test_what_is_read_only_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(PermissionError, match="cannot access"):
         write(path, b"new")
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such directory: .*nowhere'"):
+        xpnet.save(tmp_path / "nowhere" / "a.npz", None, np.ones(2))
+    quadratic, path = xpnet.Quadratic(np.eye(2)), tmp_path / "nowhere" / "a.npz"
+    with pytest.raises(FileNotFoundError, match="there is no such directory: .*nowhere'"):
+        xpnet.minimize(quadratic, "adam", np.ones(2), callback=xpnet.Checkpoint(path))

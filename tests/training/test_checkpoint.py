@@ -156,3 +156,8 @@ def test_a_process_that_is_killed_leaves_a_file_to_go_on_from(tmp_path):
     objective, w = Quadratic(np.eye(50), backend="numpy"), np.linspace(-1, 1, 50)
     got = minimize(objective, "adam", resume=path, stop=after(steps + 20))
     np.testing.assert_array_equal(got.w, minimize(objective, "adam", w, stop=after(steps + 20)).w)
+
+
+def test_a_file_of_another_ending_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"path must end in .npz or .safetensors, got 'run.pt'"):
+        Checkpoint("run.pt")

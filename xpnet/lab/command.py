@@ -49,14 +49,14 @@ def _lab(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         for own in map(experiment, EXPERIMENTS):
             print(f"{own.name:14} rows {', '.join(own.rows)}\n               {own.title}")
         return 0
-    names: list[str] = [*EXPERIMENTS] if "all" in options.names else options.names
+    names = [own for name in options.names for own in (EXPERIMENTS if name == "all" else [name])]
     try:  # all that can be is checked before the first runs
         chosen = [experiment(name) for name in dict.fromkeys(names)]
         bench = Lab(options.seed, options.backend, progress=True)
         matplotlib()
+        options.output.mkdir(parents=True, exist_ok=True)
     except (BackendError, ImportError, OSError, TypeError, ValueError) as error:
         parser.error(str(error))
-    options.output.mkdir(parents=True, exist_ok=True)
     bad = [own.name for own in chosen if not _perform(own, bench, options)]
     if len(chosen) > 1:
         print(f"NOT as expected: {', '.join(bad)}" if bad else f"all {len(chosen)} as expected")
@@ -69,13 +69,14 @@ def _perform(own: Experiment, bench: Lab, options: argparse.Namespace) -> bool:
     try:
         result, figure, seconds = own.performed(bench, options.quick)
         content = as_json(own, bench, options.quick, result, seconds)
+        text = as_text(own, bench, options.quick, result)
+        print(text, end="", flush=True)
+        path.with_suffix(".json").write_text(content, encoding="utf-8")
+        path.with_suffix(".txt").write_text(text, encoding="utf-8")
+        picture, _ = saved(figure, path)
     except Exception as error:  # whatever went wrong: say so, and go on to the next
         traceback.print_exc()
         print(f"{own.name} FAILED: {type(error).__name__}: {error}\n")
         return False
-    text = as_text(own, bench, options.quick, result)
-    path.with_suffix(".json").write_text(content, encoding="utf-8")
-    path.with_suffix(".txt").write_text(text, encoding="utf-8")
-    picture, _ = saved(figure, path)
-    print(f"{text}  {sum(seconds.values()):.1f} s, {picture}\n", flush=True)
+    print(f"  {sum(seconds.values()):.1f} s, {picture}\n", flush=True)
     return result.passed

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 
+from .. import checks
 from .errors import CorruptError, StorageError
 
 HostArray: TypeAlias = np.ndarray[Any, Any]
@@ -171,3 +172,15 @@ def is_scalar(value: Any) -> bool:
 def as_scalar(array: HostArray) -> Any:
     """The number in an array of no dimension, of NumPy's own kind."""
     return array[()]
+
+
+def checked_ending(path: str) -> str:
+    """The ending of a path, which says what container its file is.
+
+    Raises:
+        ValueError: it is of none.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in WRITERS:
+        raise ValueError(f"path must end in {' or '.join(WRITERS)}, got {checks.shown(path)}")
+    return ending

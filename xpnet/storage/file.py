@@ -19,7 +19,7 @@ from ..optimizers.base import State
 from ..run import History, Run
 from ..version import version
 from .codec import Reader, Writer
-from .containers import WRITERS, Read, reader
+from .containers import WRITERS, Read, checked_ending, reader
 from .errors import CorruptError, StorageError
 from .kinds import Parts
 from .replacing import replacing
@@ -113,9 +113,7 @@ def save(
     (True, True, {'mean': [0.5, 1.5]})
     """
     name = _path("path", path)
-    ending = os.path.splitext(name)[1].lower()
-    if ending not in WRITERS:
-        raise ValueError(f"path must end in {' or '.join(WRITERS)}, got {checks.shown(name)}")
+    ending = checked_ending(name)
     if run is None:
         if w is None:
             raise ValueError("w must be given, or a run, which holds it")

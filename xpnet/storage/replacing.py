@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -11,6 +12,18 @@ import sys
 import time
 from collections.abc import Generator
 from typing import BinaryIO
+
+
+def directory_of(path: str) -> str:
+    """The directory of a file that is to be written.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(errno.ENOENT, "there is no such directory", directory)
+    return directory
 
 
 @contextlib.contextmanager
@@ -24,7 +37,7 @@ def replacing(path: str) -> Generator[BinaryIO]:
         OSError: the directory is not there or cannot be written to; the disk is full.
     """
     target = os.path.realpath(path)  # a link goes on leading there
-    directory = os.path.dirname(target)
+    directory = directory_of(target)
     temporary = os.path.join(directory, f".xpnet-{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -14,6 +14,8 @@ from ..network import Network
 from ..objectives import EmpiricalRisk
 from ..run import Run
 from ..storage import save
+from ..storage.containers import checked_ending
+from ..storage.replacing import directory_of
 from .callbacks import Begun, Callback, Every, Step, Watcher, path_text
 
 
@@ -52,7 +54,9 @@ class Checkpoint(Callback):
     parts: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", path_text(self.path))
+        path = path_text(self.path)
+        checked_ending(path)
+        object.__setattr__(self, "path", path)
         if self.every is not None:
             object.__setattr__(self, "every", checks.count("every", self.every))
         if self.seconds is not None:
@@ -71,7 +75,7 @@ class _Saves(Watcher):
         self.network: Network | None = objective.network if isinstance(objective, EmpiricalRisk) else None
         path = os.path.abspath(settings.path)
         # once beside the file, so that what is wrong is said now, and an old file is not lost yet
-        with tempfile.TemporaryDirectory(prefix=".xpnet-", dir=os.path.dirname(path)) as directory:
+        with tempfile.TemporaryDirectory(prefix=".xpnet-", dir=directory_of(path)) as directory:
             self._save(os.path.join(directory, os.path.basename(path)), begun.run())
         self.every = None if settings.every is None else Every(settings.every)
         if self.every is not None:
