@@ -36,11 +36,8 @@ def test_other_numbers_of_processes_give_the_same_numbers():
     assert len({*values}) == 1
 
 
-FAILURES = {
-    "a layer": (
-        """
-class Broken(Exception):
-    pass
+# a layer that hands on its inputs times 1, and in one process, after a while, times what `late` gives
+TIRED = """
 class Tired(Layer):
     calls = 0
     def shapes(self, inputs):
@@ -49,12 +46,20 @@ class Tired(Layer):
         return {}
     def forward(self, xp, parameters, inputs):
         self.calls += 1
-        if rank == 1 and self.calls > 100:
-            raise Broken("no more")
-        return 1.0 * inputs, None
+        return inputs * (late() if rank == 1 and self.calls > 100 else 1.0), None
     def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
         return 1.0 * gradient
 network = Network(5, Dense(8, "tanh"), Tired(), Dense(3, "softmax"))
+"""
+
+FAILURES = {
+    "a layer": (
+        f"""
+class Broken(Exception):
+    pass
+def late():
+    raise Broken("no more")
+{TIRED}
 minimize(risk(), "lbfgs", w)
 """,
         "Broken: no more",
@@ -128,22 +133,13 @@ sys.stdout.write(f"{rank} {run.steps}\\n")
 
 
 def test_a_nan_in_one_process_ends_the_run_of_all():
-    program = """
-class Overflowing(Layer):
-    calls = 0
-    def shapes(self, inputs):
-        return {}
-    def initialize(self, random, inputs):
-        return {}
-    def forward(self, xp, parameters, inputs):
-        self.calls += 1
-        return inputs * (np.nan if rank == 1 and self.calls > 100 else 1.0), None
-    def backward(self, xp, parameters, cache, gradient, accumulate, *, input_gradient=True):
-        return 1.0 * gradient
-network = Network(5, Dense(8, "tanh"), Overflowing(), Dense(3, "softmax"))
+    program = f"""
+def late():
+    return np.nan
+{TIRED}
 run = minimize(risk(), "rprop", w, stop=after(10**6))
 finite = np.isfinite(run.w).all() and np.isfinite(run.value)
-sys.stdout.write(f"{run.outcome.name} {run.steps} {run.value!r} {finite} {run.w.sum()!r}\\n")
+sys.stdout.write(f"{{run.outcome.name}} {{run.steps}} {{run.value!r}} {{finite}} {{run.w.sum()!r}}\\n")
 """
     status, out, error = launch(program, 2)
     assert status == 0, error
